@@ -1,0 +1,110 @@
+"""What the agents of both backends share: how a state is checked and written. Backend-free."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import rlpair
+from rlpair.checkpoint import save_checkpoint
+from rlpair.errors import CheckpointError
+from rlpair.types import EnvSpec, State, Transition, UpdateInfo
+
+FINAL_STEP = 2**31 - 1  # env_steps of act when none are given: every schedule has ended
+
+
+class Identity(NamedTuple):
+    """What an agent is, apart from its state."""
+
+    spec: EnvSpec
+    config: Any  # DQNConfig | SACConfig
+    seed: int
+    dtype: str
+
+
+class BaseAgent(ABC):
+    """An agent of either backend; a subclass adds the learner, the device and the generator."""
+
+    backend: str
+    rng_name: str  # of the generator in the state: rng.jax, rng.torch.cpu or rng.torch.cuda
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.spec, self.config, self.seed, self.dtype = identity
+
+    @property
+    @abstractmethod
+    def num_updates(self) -> int:
+        """Gradient updates so far."""
+
+    @abstractmethod
+    def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
+        """See rlpair.types.Agent."""
+
+    @abstractmethod
+    def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
+        """See rlpair.types.Agent."""
+
+    @abstractmethod
+    def state_dict(self) -> State:
+        """See rlpair.types.Agent."""
+
+    @abstractmethod
+    def _take_over(self, state: State) -> None:
+        """Load a state that has been checked; without ``rng_name`` the generator stays as it is."""
+
+    @abstractmethod
+    def reseed(self, seed: int) -> None:
+        """See rlpair.types.Agent."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """See rlpair.types.Agent."""
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over a state of either backend; the generator only where the state is of this one.
+
+        Raises:
+            CheckpointError: a name, shape or dtype is off, or a number is not finite. Then nothing has changed.
+        """
+        own = self.state_dict()
+        if self.rng_name not in state:
+            del own[self.rng_name]
+        foreign = {name for name in state if name.startswith("rng.")} - {self.rng_name}
+        taken = {name: np.asarray(value) for name, value in state.items() if name not in foreign}
+        check_state(taken, own)
+        self._take_over(taken)
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint folder that ``rlpair.load_agent`` reads, in either backend."""
+        save_checkpoint(Path(path), self.state_dict(), self.description())
+
+    def description(self) -> dict[str, Any]:
+        """What ``agent.json`` says: all that ``load_agent`` needs beside the state."""
+        return {
+            "rlpair_version": rlpair.__version__,
+            "algo": self.config.name,
+            "backend": self.backend,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "spec": self.spec._asdict(),
+            "config": dataclasses.asdict(self.config),
+        }
+
+
+def check_state(state: State, own: State) -> None:
+    """Raises CheckpointError unless ``state`` has the names, shapes and dtypes of ``own``, and finite numbers."""
+    if missing := sorted(own.keys() - state.keys()):
+        raise CheckpointError(f"the state lacks {missing[0]!r} ({len(missing)} of {len(own)} names are missing)")
+    if unknown := sorted(state.keys() - own.keys()):
+        raise CheckpointError(f"the state has {unknown[0]!r}, which this agent does not ({len(unknown)} such names)")
+    for name, value in state.items():
+        if value.shape != own[name].shape:
+            raise CheckpointError(f"{name} has shape {value.shape}, and this agent's has {own[name].shape}")
+        if value.dtype != own[name].dtype:
+            raise CheckpointError(f"{name} has dtype {value.dtype}, and this agent's has {own[name].dtype}")
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise CheckpointError(f"{name} holds a number that is not finite")

@@ -1,0 +1,129 @@
+"""TorchAgent: numpy in, numpy out, device and generator around a torch learner. Written once for all algorithms."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from rlpair.agent import FINAL_STEP, BaseAgent, Identity
+from rlpair.algos import dqn_torch, sac_torch
+from rlpair.algos.learner_torch import SLOTS, Learner
+from rlpair.errors import ConfigError
+from rlpair.seeding import integer
+from rlpair.types import State, Transition, UpdateInfo
+
+LEARNERS = {"dqn": dqn_torch.DQN, "sac": sac_torch.SAC}
+
+
+class TorchAgent(BaseAgent):
+    """An algorithm in eager PyTorch."""
+
+    backend = "torch"
+
+    def __init__(self, identity: Identity, params: State, *, device: str, matmul_precision: str) -> None:
+        """``params`` by backend-free name, as drawn by the algorithm's ``initial_params``; ``device`` auto, cpu or cuda.
+
+        The precision of float32 matrix products is a setting of the whole process in PyTorch, and is set here.
+        """
+        super().__init__(identity)
+        torch.set_float32_matmul_precision(matmul_precision)
+        self.device = find_device(device)
+        self.rng_name = f"rng.torch.{self.device.type}"
+        self.generator = torch.Generator(self.device)
+        self.reseed(integer(identity.seed, "noise"))
+        dtype = getattr(torch, identity.dtype)
+        self.learner = LEARNERS[self.config.name](self.config, self.spec, dtype=dtype, device=self.device)
+        self.tensors = named_tensors(self.learner, self.config.optimizer)
+        for name, tensor in self.tensors.items():
+            if (source := name.removeprefix("target_")) in params:
+                tensor.copy_(torch.as_tensor(params[source]))
+
+    @property
+    def num_updates(self) -> int:
+        return self.learner.num_updates
+
+    @torch.inference_mode()
+    def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
+        tensor = torch.as_tensor(obs, device=self.device)
+        if explore:
+            action = self.learner.act(tensor, self.generator, FINAL_STEP if env_steps is None else env_steps)
+        else:
+            action = self.learner.greedy(tensor)
+        return action.cpu().numpy().astype(np.int32 if self.spec.discrete else np.float32, copy=False)
+
+    def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
+        batch = each(batch, lambda x: torch.as_tensor(x, device=self.device))
+        leading_shape = tuple(batch.reward.shape)
+        if noise is None:
+            noise = self.learner.sample_noise(self.generator, leading_shape)
+        else:
+            noise = tuple(torch.as_tensor(x, device=self.device) for x in noise)
+        if len(leading_shape) == 1:
+            return self.learner.update(batch, noise)
+        infos = []
+        for u in range(leading_shape[0]):
+            infos.append(self.learner.update(each(batch, lambda x: x[u]), tuple(x[u] for x in noise)))  # noqa: B023
+        metrics = {tag: torch.stack([info.metrics[tag] for info in infos]) for tag in infos[0].metrics}
+        return UpdateInfo(metrics, torch.stack([info.td_error for info in infos]))
+
+    def state_dict(self) -> State:
+        state = {name: tensor.cpu().numpy().copy() for name, tensor in self.tensors.items()}
+        for net, steps in self._optimizer_steps().items():
+            state[f"optimizer.{net}.count"] = np.array(int(steps[0]), np.int32)
+        state["num_updates"] = np.array(self.num_updates, np.int32)
+        state[self.rng_name] = self.generator.get_state().numpy()
+        return state
+
+    def _take_over(self, state: State) -> None:
+        for name, tensor in self.tensors.items():
+            tensor.copy_(torch.as_tensor(state[name]))
+        for net, steps in self._optimizer_steps().items():
+            for step in steps:
+                step.fill_(int(state[f"optimizer.{net}.count"]))
+        self.learner.num_updates = int(state["num_updates"])
+        if self.rng_name in state:
+            self.generator.set_state(torch.as_tensor(state[self.rng_name]))
+
+    def _optimizer_steps(self) -> dict[str, list[torch.Tensor]]:  # by net; Adam alone depends on how many there were
+        if self.config.optimizer != "adam":
+            return {}
+        return {net: [s["step"] for s in opt.state.values()] for net, opt in self.learner.optimizers.items()}
+
+    def reseed(self, seed: int) -> None:
+        self.generator.manual_seed(seed)
+
+    def synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def find_device(device: str) -> torch.device:
+    """auto: the GPU if there is one. Raises ConfigError for one that is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device", device, "PyTorch sees no GPU here; use device=cpu or device=auto")
+    return torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
+
+
+def each(arrays: Transition, function: Callable[[Any], Any]) -> Transition:
+    """The function of every array that is there."""
+    return Transition(*(None if x is None else function(x) for x in arrays))
+
+
+def named_tensors(learner: Learner, optimizer: str) -> dict[str, torch.Tensor]:
+    """Parameters, targets and moments by backend-free name, as views: dense weights are (inputs, outputs)."""
+    params = dict(learner.scalars)
+    targets = {}
+    for networks, tensors in ((learner.networks, params), (learner.target_networks, targets)):
+        for net, mlps in networks.items():
+            for index, mlp in enumerate(mlps):
+                for layer, dense in enumerate(mlp.layers):
+                    tensors[f"{net}.{index}.{layer}.weight"] = dense.weight
+                    tensors[f"{net}.{index}.{layer}.bias"] = dense.bias
+    named = params | {f"target_{name}": tensor for name, tensor in targets.items()}
+    for name, param in params.items():
+        net, dot, rest = name.partition(".")
+        if net in learner.optimizers:
+            for slot, key in SLOTS[optimizer].items():
+                named[f"optimizer.{net}.{slot}{dot}{rest}"] = learner.optimizers[net].state[param][key]
+    return {name: tensor.detach().T if tensor.ndim == 2 else tensor.detach() for name, tensor in named.items()}

@@ -1,0 +1,86 @@
+"""What DQN and SAC share, backend-free: their common settings, and the initial parameters that both twins load."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from rlpair.errors import ConfigError, EnvError
+from rlpair.types import EnvSpec, State
+
+OPTIMIZERS = ("adam", "rmsprop", "sgd")
+ACTIVATIONS = ("relu", "tanh", "elu", "silu")
+
+
+@dataclass(frozen=True)
+class OffPolicyConfig:
+    """Settings of every off-policy learner, under Stable-Baselines3's names."""
+
+    name: ClassVar[str]
+
+    learning_rate: float = 3e-4
+    """Step size of every optimizer, > 0."""
+    buffer_size: int = 1_000_000
+    """Transitions that the replay keeps, over all environments."""
+    learning_starts: int = 100
+    """Environment steps of uniformly random actions before the first update."""
+    batch_size: int = 256
+    """Transitions in a minibatch, drawn with replacement."""
+    tau: float = 0.005
+    """Target update: target <- (1 - tau) target + tau online, in (0, 1]; 1 is a hard copy."""
+    gamma: float = 0.99
+    """Discount factor, in [0, 1]."""
+    train_freq: int = 1
+    """Vector steps (one step of every environment) between two rounds of updates."""
+    gradient_steps: int = 1
+    """Updates in a round; -1 means as many as transitions were added since the last round."""
+    target_update_interval: int = 1
+    """Gradient updates between two updates of the target."""
+    max_grad_norm: float | None = None
+    """Gradients of a larger global norm are scaled down to it; null turns it off."""
+    optimizer: str = "adam"
+    """adam, rmsprop or sgd; the same equations in both backends."""
+    net_arch: tuple[int, ...] = (256, 256)
+    """Units of each hidden layer."""
+    activation: str = "relu"
+    """relu, tanh, elu or silu, after each hidden layer."""
+
+    def __post_init__(self) -> None:
+        check = self._check
+        check("learning_rate", lambda x: 0 < x < float("inf"), "a number > 0")
+        for key in ("buffer_size", "batch_size", "train_freq", "target_update_interval"):
+            check(key, lambda x: x >= 1, "a whole number >= 1")
+        check("learning_starts", lambda x: x >= 0, "a whole number >= 0")
+        check("tau", lambda x: 0 < x <= 1, "a number in (0, 1]")
+        check("gamma", lambda x: 0 <= x <= 1, "a number in [0, 1]")
+        check("gradient_steps", lambda x: x >= 1 or x == -1, "a whole number >= 1, or -1 (one per new transition)")
+        check("max_grad_norm", lambda x: x is None or 0 < x < float("inf"), "a number > 0, or null")
+        check("optimizer", lambda x: x in OPTIMIZERS, "one of " + ", ".join(OPTIMIZERS))
+        check("activation", lambda x: x in ACTIVATIONS, "one of " + ", ".join(ACTIVATIONS))
+        object.__setattr__(self, "net_arch", tuple(self.net_arch))
+        check("net_arch", lambda x: x and min(x) >= 1, "one or more layer sizes >= 1, such as [256,256]")
+        allowed = f"at most algo.buffer_size={self.buffer_size}"
+        check("batch_size", lambda x: x <= self.buffer_size, allowed)
+
+    def _check(self, key: str, accepts: Callable[[Any], Any], allowed: str) -> None:
+        value = getattr(self, key)
+        if not accepts(value):
+            raise ConfigError(f"algo.{key}", value, allowed)
+
+    def validate_spec(self, spec: EnvSpec) -> None:
+        """Raises EnvError where this algorithm cannot act in such an environment."""
+        raise EnvError(f"{self.name} does not say which action spaces it takes")
+
+
+def initial_mlp(rng: np.random.Generator, sizes: tuple[int, ...], net: str) -> State:
+    """Weights (in, out) and biases (out,) of a multi-layer perceptron, each U(+-1/sqrt(fan_in)), float64.
+
+    ``net`` is the prefix of the names, ``critic.0`` say: ``critic.0.1.weight`` is its second layer's.
+    """
+    params = {}
+    for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        bound = 1 / np.sqrt(fan_in)
+        params[f"{net}.{layer}.weight"] = rng.uniform(-bound, bound, (fan_in, fan_out))
+        params[f"{net}.{layer}.bias"] = rng.uniform(-bound, bound, fan_out)
+    return params

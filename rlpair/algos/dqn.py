@@ -1,0 +1,98 @@
+r"""DQN: the equations and the settings that both twins share. Backend-free.
+
+Mnih et al. 2015, "Human-level control through deep reinforcement learning"; van Hasselt et al. 2016, "Deep
+Reinforcement Learning with Double Q-learning". A transition is (s, a, r, s', terminated); w is its weight (1 if none
+is given), theta are the parameters and theta' the target parameters.
+
+(D1) discount   gamma_t = gamma * (1 - terminated), unless the batch brings its own. A truncated step bootstraps.
+(D2) target     y = r + gamma_t * max_a Q(s', a; theta')                           vanilla
+                y = r + gamma_t * Q(s', argmax_a Q(s', a; theta); theta')          double_q
+                No gradient flows through y.
+(D3) loss       L = mean_b w_b * huber(y_b - Q(s_b, a_b; theta)),   huber(x) = x^2 / 2 if |x| <= 1 else |x| - 1/2
+(D4) clip       g <- g * min(1, max_grad_norm / (||g|| + 1e-6)), the norm taken over all parameters together
+(D5) step       theta <- optimizer(theta, g): adam (betas 0.9, 0.999), rmsprop (decay 0.99, not centred), or sgd;
+                eps = 1e-8, outside the root
+(D6) target     after every target_update_interval updates: theta' <- (1 - tau) theta' + tau theta
+(D7) epsilon    falls linearly from exploration_initial_eps to exploration_final_eps over exploration_steps environment
+                steps; each environment tosses its own coin
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from rlpair.algos.base import OffPolicyConfig, initial_mlp
+from rlpair.errors import EnvError
+from rlpair.types import Array, EnvSpec, State
+
+
+@dataclass(frozen=True)
+class DQNConfig(OffPolicyConfig):
+    """Settings of DQN."""
+
+    name: ClassVar[str] = "dqn"
+
+    learning_rate: float = 1e-4
+    """Step size of the optimizer, > 0."""
+    batch_size: int = 32
+    """Transitions in a minibatch, drawn with replacement."""
+    tau: float = 1.0
+    """Target update: target <- (1 - tau) target + tau online, in (0, 1]; 1 is a hard copy."""
+    train_freq: int = 4
+    """Vector steps (one step of every environment) between two rounds of updates."""
+    target_update_interval: int = 2_500
+    """Gradient updates (not environment steps) between two updates of the target."""
+    max_grad_norm: float | None = 10.0
+    """Gradients of a larger global norm are scaled down to it; null turns it off."""
+    net_arch: tuple[int, ...] = (64, 64)
+    """Units of each hidden layer."""
+    double_q: bool = False
+    """Double Q-learning: the online network chooses the next action, the target network values it."""
+    exploration_steps: int = 10_000
+    """Environment steps over which epsilon falls."""
+    exploration_initial_eps: float = 1.0
+    """Epsilon at the first step, in [0, 1]."""
+    exploration_final_eps: float = 0.05
+    """Epsilon once it has fallen, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("exploration_steps", lambda x: x >= 1, "a whole number >= 1")
+        for key in ("exploration_initial_eps", "exploration_final_eps"):
+            self._check(key, lambda x: 0 <= x <= 1, "a number in [0, 1]")
+
+    def validate_spec(self, spec: EnvSpec) -> None:
+        """Raises EnvError unless actions are Discrete."""
+        if not spec.discrete:
+            raise EnvError("dqn needs a Discrete action space and this environment has a Box: use algo=sac")
+
+
+class Hyper(NamedTuple):
+    """The numbers in the equations: float scalars, which JAX code may vmap over."""
+
+    learning_rate: Array
+    gamma: Array
+    tau: Array
+    max_grad_norm: Array  # inf: no clip
+    initial_eps: Array
+    final_eps: Array
+    exploration_steps: Array
+
+
+def hyperparameters(config: DQNConfig, spec: EnvSpec) -> Hyper:
+    """The settings as numbers for the equations."""
+    return Hyper(
+        learning_rate=config.learning_rate,
+        gamma=config.gamma,
+        tau=config.tau,
+        max_grad_norm=np.inf if config.max_grad_norm is None else config.max_grad_norm,
+        initial_eps=config.exploration_initial_eps,
+        final_eps=config.exploration_final_eps,
+        exploration_steps=float(config.exploration_steps),
+    )
+
+
+def initial_params(config: DQNConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
+    """``q.0.<layer>.weight`` and ``.bias``: one network from observation to a value per action."""
+    return initial_mlp(rng, (int(np.prod(spec.obs_shape)), *config.net_arch, spec.action_dim), "q.0")

@@ -1,0 +1,98 @@
+"""DQN in PyTorch: eager, by the equations of dqn.py. Its twin is dqn_jax.py."""
+
+from collections.abc import Callable
+
+import torch
+
+from rlpair.algos.dqn import DQNConfig, Hyper, hyperparameters
+from rlpair.algos.learner_torch import (
+    Learner,
+    discount,
+    gradient_step,
+    make_optimizer,
+    prepare,
+    target_step,
+    weighted_mean,
+)
+from rlpair.algos.networks_torch import MLP, flatten_obs
+from rlpair.types import EnvSpec, Transition, UpdateInfo
+
+QFunction = Callable[[torch.Tensor], torch.Tensor]  # obs (B, ...) -> a value per action (B, A)
+
+
+def epsilon(hyper: Hyper, env_steps: int) -> float:
+    """(D7), ()."""
+    fraction = min(env_steps / hyper.exploration_steps, 1.0)
+    return hyper.initial_eps + fraction * (hyper.final_eps - hyper.initial_eps)
+
+
+def select(q_values: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+    """Each row's value of its action: (B, A), (B,) -> (B,)."""
+    return q_values.gather(-1, action[:, None])[:, 0]
+
+
+def huber(x: torch.Tensor) -> torch.Tensor:
+    """(D3), with delta 1."""
+    return torch.where(x.abs() <= 1, 0.5 * x**2, x.abs() - 0.5)
+
+
+@torch.no_grad()
+def td_target(q: QFunction, target_q: QFunction, batch: Transition, gamma: float, double_q: bool) -> torch.Tensor:
+    """(D2), (B,)."""
+    next_q = target_q(batch.next_obs)  # (B, A)
+    best = (q(batch.next_obs) if double_q else next_q).argmax(-1)  # (B,)
+    return batch.reward + discount(batch, gamma) * select(next_q, best)
+
+
+def q_loss(
+    q: QFunction, batch: Transition, target: torch.Tensor
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """(D3). Returns the loss () and, for the log, the TD error and the value of the action taken, both (B,)."""
+    q_taken = select(q(batch.obs), batch.action)
+    td_error = target - q_taken
+    return weighted_mean(huber(td_error), batch.weight), (td_error.detach(), q_taken.detach())
+
+
+class DQN(Learner):
+    """DQN for such an environment, with its networks and its optimizer."""
+
+    def __init__(self, config: DQNConfig, spec: EnvSpec, *, dtype: torch.dtype, device: torch.device) -> None:
+        self.config, self.spec, self.dtype = config, spec, dtype
+        self.hyper = hyperparameters(config, spec)
+        sizes = (torch.Size(spec.obs_shape).numel(), *config.net_arch, spec.action_dim)
+        self.q = MLP(sizes, config.activation).to(device, dtype)
+        self.target_q = MLP(sizes, config.activation).to(device, dtype)
+        self.params, self.target_params = list(self.q.parameters()), list(self.target_q.parameters())
+        self.networks, self.target_networks, self.scalars = {"q": [self.q]}, {"q": [self.target_q]}, {}
+        self.optimizers = {"q": make_optimizer(config.optimizer, self.params, config.learning_rate)}
+        self.num_updates = 0
+
+    def greedy(self, obs: torch.Tensor) -> torch.Tensor:  # (N, ...) -> (N,)
+        q = self.q(flatten_obs(obs, self.spec.obs_shape, self.dtype))
+        return q.argmax(-1) + self.spec.action_start
+
+    def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:  # (N, ...) -> (N,)
+        best = self.greedy(obs)
+        coin = torch.rand(best.shape, generator=generator, device=best.device)
+        explore = coin < epsilon(self.hyper, env_steps)
+        anything = torch.randint(self.spec.action_dim, best.shape, generator=generator, device=best.device)
+        return torch.where(explore, anything + self.spec.action_start, best)
+
+    def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> tuple[()]:
+        return ()
+
+    def update(self, batch: Transition, noise: tuple[()]) -> UpdateInfo:
+        config, hyper = self.config, self.hyper
+        batch = prepare(batch, batch.action.long() - self.spec.action_start, self.spec, self.dtype)
+
+        target = td_target(self.q, self.target_q, batch, hyper.gamma, config.double_q)
+        loss, (td_error, q_taken) = q_loss(self.q, batch, target)
+        grad_norm = gradient_step(self.optimizers["q"], loss, self.params, config.max_grad_norm)
+        metrics = {"loss/q": loss.detach(), "train/q_mean": q_taken.mean()}
+        if grad_norm is not None:
+            metrics["train/grad_norm"] = grad_norm
+
+        self.num_updates += 1
+        if self.num_updates % config.target_update_interval == 0:
+            target_step(self.target_params, self.params, hyper.tau)
+        return UpdateInfo(metrics, td_error)

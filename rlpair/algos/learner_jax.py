@@ -1,0 +1,87 @@
+"""What the JAX learners share: their state, the pure functions they offer, and the optimizer step.
+
+A ``Learner`` is a value: pure functions closed over static facts only (shapes, networks, the optimizer's name). All
+numbers live in the state, so anyone can jit, scan and vmap over seeds and hyperparameters alike.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+
+from rlpair.algos.networks_jax import flatten_obs
+from rlpair.types import EnvSpec, Transition
+
+Tree = Any  # a pytree of arrays
+
+# (D5), (S8): the direction of a step; the learning rate is a number in the state and multiplies it in gradient_step.
+OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
+    "adam": lambda: optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0),
+    "rmsprop": lambda: optax.scale_by_rms(decay=0.99, eps=1e-8, eps_in_sqrt=False),
+    "sgd": optax.identity,
+}
+
+
+class LearnerState(NamedTuple):
+    """Everything that an update changes, by net: ``q`` for DQN; ``actor``, ``critic`` and ``log_alpha`` for SAC."""
+
+    params: dict[str, Tree]  # a tuple of networks' parameters; log_alpha: ()
+    target_params: dict[str, Tree]
+    opt_state: dict[str, Tree]
+    hyper: Tree  # a NamedTuple of float scalars
+    num_updates: jax.Array  # () int32
+
+
+class Learner(NamedTuple):
+    """The pure functions of an algorithm. N environments, B batch."""
+
+    init: Callable[..., LearnerState]  # (params, hyper) -> state
+    act: Callable[..., jax.Array]  # (state, obs (N, ...), key, env_steps ()) -> exploring action (N, ...)
+    greedy: Callable[..., jax.Array]  # (params, obs (N, ...)) -> best action (N, ...)
+    sample_noise: Callable[..., Tree]  # (key, leading_shape) -> the noise of updates of that leading shape
+    update: Callable[..., Any]  # (state, batch (B, ...), noise) -> (state, UpdateInfo): one gradient step
+
+
+def prepare(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) -> Transition:
+    """The batch as the equations read it: floats of ``dtype``, flat observations, and this action, from 0 or in [-1, 1]."""
+    floats = {
+        name: None if value is None else value.astype(dtype)
+        for name, value in batch._asdict().items()
+        if name in ("reward", "terminated", "discount", "weight")
+    }
+    obs, next_obs = (flatten_obs(x, spec.obs_shape, dtype) for x in (batch.obs, batch.next_obs))
+    return Transition(obs=obs, action=action, next_obs=next_obs, **floats)
+
+
+def discount(batch: Transition, gamma: jax.Array) -> jax.Array:
+    """(D1), (S1): how much of the next value counts, (B,)."""
+    return gamma * (1 - batch.terminated) if batch.discount is None else batch.discount
+
+
+def weighted_mean(losses: jax.Array, weight: jax.Array | None) -> jax.Array:
+    """The mean over the batch of each sample's loss (B,) times its importance weight."""
+    chex.assert_rank(losses, 1)
+    return jnp.mean(losses if weight is None else weight * losses)
+
+
+def clip_by_global_norm(grads: Tree, max_norm: jax.Array) -> tuple[Tree, jax.Array]:
+    """(D4), (S7). Returns the clipped gradients and their norm before."""
+    norm = optax.global_norm(grads)
+    scale = jnp.minimum(1.0, max_norm / (norm + 1e-6))
+    return jax.tree.map(lambda g: g * scale, grads), norm
+
+
+def gradient_step(
+    optimizer: optax.GradientTransformation, params: Tree, grads: Tree, opt_state: Tree, learning_rate: jax.Array
+) -> tuple[Tree, Tree]:
+    """(D5), (S8): params - learning_rate * direction, and the optimizer's new state."""
+    direction, opt_state = optimizer.update(grads, opt_state, params)
+    return jax.tree.map(lambda p, d: p - learning_rate * d, params, direction), opt_state
+
+
+def target_step(target: Tree, online: Tree, tau: jax.Array, due: jax.Array) -> Tree:
+    """(D6), (S9): target <- (1 - tau) target + tau online where ``due``, else the target as it is."""
+    return jax.tree.map(lambda t, o: jnp.where(due, (1 - tau) * t + tau * o, t), target, online)

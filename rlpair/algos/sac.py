@@ -1,0 +1,103 @@
+r"""SAC: the equations and the settings that both twins share. Backend-free.
+
+Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications". A transition is (s, a, r, s', terminated); w is
+its weight (1 if none is given), psi, theta_i, alpha are the parameters of the actor, of critic i and the temperature,
+theta_i' those of target i. xi' and xi are the two standard-normal noises of an update. Critics see, and log-probabilities
+are of, actions in [-1, 1]; the environment's box is reached by an affine map.
+
+(S1) discount   gamma_t = gamma * (1 - terminated), unless the batch brings its own. A truncated step bootstraps.
+(S2) policy     mean, log_std = actor(s), log_std clipped to [-20, 2];  u = mean + exp(log_std) * xi;  a = tanh(u)
+                log_prob = sum_d [-xi^2 / 2 - log_std - log(2 pi) / 2 - 2 (log 2 - u - softplus(-2 u))]
+                The last term is log(1 - tanh(u)^2) in a form that never underflows.
+(S3) target     y = r + gamma_t * (min_i Q(s', a'; theta_i') - alpha * log_prob(a')),  a' from (S2) with xi'. No gradient.
+(S4) critics    L = sum_i mean_b w_b * (Q(s_b, a_b; theta_i) - y_b)^2 / 2
+(S5) actor      L = mean_b w_b * (alpha * log_prob_b - min_i Q(s_b, a~_b; theta_i)),  a~ from (S2) with xi. The critics are
+                those after their step and get no gradient; critics that tie in the minimum share it.
+(S6) alpha      L = mean_b w_b * -log_alpha * (log_prob_b + target_entropy), log_prob from (S5), detached; only if
+                ent_coef is auto. alpha is the value before this step in (S3) and (S5).
+(S7) clip       off by default; else as in (D4), for actor and critics apart
+(S8) step       optimizers as in (D5); order: critics, actor, alpha, targets
+(S9) targets    after every target_update_interval updates: theta_i' <- (1 - tau) theta_i' + tau theta_i
+"""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from rlpair.algos.base import OffPolicyConfig, initial_mlp
+from rlpair.errors import EnvError
+from rlpair.types import Array, EnvSpec, State
+
+LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
+
+
+@dataclass(frozen=True)
+class SACConfig(OffPolicyConfig):
+    """Settings of SAC."""
+
+    name: ClassVar[str] = "sac"
+
+    ent_coef: float | str = "auto"
+    """Entropy temperature alpha: auto learns it from 1, auto_0.1 learns it from 0.1, a number > 0 fixes it."""
+    target_entropy: float | str = "auto"
+    """Entropy that a learned alpha aims at; auto is -action_dim."""
+    n_critics: int = 2
+    """Critics whose minimum is taken."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("n_critics", lambda x: x >= 1, "a whole number >= 1")
+        self._check("ent_coef", lambda x: initial_alpha(x) is not None, "auto, auto_X or a number X, with X > 0")
+        self._check("target_entropy", lambda x: x == "auto" or not isinstance(x, str), "auto or a number")
+
+    @property
+    def learns_alpha(self) -> bool:
+        """Whether the temperature is learned."""
+        return isinstance(self.ent_coef, str)
+
+    def validate_spec(self, spec: EnvSpec) -> None:
+        """Raises EnvError unless actions are a Box."""
+        if spec.discrete:
+            raise EnvError("sac needs a Box action space and this environment has a Discrete one: use algo=dqn")
+
+
+def initial_alpha(ent_coef: float | str) -> float | None:
+    """The temperature at the start; None where ``ent_coef`` has none of the allowed forms."""
+    if isinstance(ent_coef, str):
+        ent_coef = {"auto": "auto_1"}.get(ent_coef, ent_coef)
+        match = re.fullmatch(r"auto_(\d*\.?\d+(?:e-?\d+)?)", ent_coef)
+        ent_coef = float(match[1]) if match else 0.0
+    return ent_coef if 0 < ent_coef < np.inf else None
+
+
+class Hyper(NamedTuple):
+    """The numbers in the equations: float scalars, which JAX code may vmap over."""
+
+    learning_rate: Array
+    gamma: Array
+    tau: Array
+    max_grad_norm: Array  # inf: no clip
+    target_entropy: Array
+
+
+def hyperparameters(config: SACConfig, spec: EnvSpec) -> Hyper:
+    """The settings as numbers for the equations."""
+    return Hyper(
+        learning_rate=config.learning_rate,
+        gamma=config.gamma,
+        tau=config.tau,
+        max_grad_norm=np.inf if config.max_grad_norm is None else config.max_grad_norm,
+        target_entropy=-float(spec.action_dim) if config.target_entropy == "auto" else float(config.target_entropy),
+    )
+
+
+def initial_params(config: SACConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
+    """``actor.0.*`` (its output is mean and log_std side by side), ``critic.<i>.*`` and ``log_alpha``."""
+    obs_size = int(np.prod(spec.obs_shape))
+    params = initial_mlp(rng, (obs_size, *config.net_arch, 2 * spec.action_dim), "actor.0")
+    for i in range(config.n_critics):
+        params |= initial_mlp(rng, (obs_size + spec.action_dim, *config.net_arch, 1), f"critic.{i}")
+    alpha = initial_alpha(config.ent_coef)
+    return params | {"log_alpha": np.log(np.asarray(alpha))}

@@ -1,0 +1,174 @@
+"""SAC in JAX: pure functions, by the equations of sac.py. Its twin is sac_torch.py."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from rlpair.algos.learner_jax import (
+    OPTIMIZERS,
+    Learner,
+    LearnerState,
+    Tree,
+    clip_by_global_norm,
+    discount,
+    gradient_step,
+    prepare,
+    target_step,
+    weighted_mean,
+)
+from rlpair.algos.networks_jax import MLP, flatten_obs
+from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, Hyper, SACConfig
+from rlpair.types import EnvSpec, Transition, UpdateInfo
+
+Policy = Callable[[jax.Array], tuple[jax.Array, jax.Array]]  # obs (B, O) -> mean, log_std, both (B, A)
+Critic = Callable[[jax.Array, jax.Array], jax.Array]  # obs (B, O), action (B, A) -> q (B,)
+Noise = tuple[jax.Array, jax.Array]  # standard normal, for the next action and for the action, both (B, A)
+
+
+def clip_log_std(log_std: jax.Array) -> jax.Array:
+    """(S2). The gradient is 1 within the bounds, the bounds included, and 0 outside."""
+    inside = (log_std >= LOG_STD_MIN) & (log_std <= LOG_STD_MAX)
+    return jnp.where(inside, log_std, jax.lax.stop_gradient(jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX)))
+
+
+def squash(mean: jax.Array, log_std: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(S2): the action (B, A) in [-1, 1] and its log-probability (B,)."""
+    chex.assert_equal_shape([mean, log_std, noise])
+    u = mean + jnp.exp(log_std) * noise
+    gaussian = -0.5 * noise**2 - log_std - 0.5 * jnp.log(2 * jnp.pi)
+    correction = 2 * (jnp.log(2.0) - u - jnp.logaddexp(-2 * u, 0.0))
+    return jnp.tanh(u), jnp.sum(gaussian - correction, axis=-1)
+
+
+def min_q(critics: Sequence[Critic], obs: jax.Array, action: jax.Array) -> jax.Array:
+    """The smallest of the critics' values, (B,). Ties share the gradient."""
+    return jnp.min(jnp.stack([critic(obs, action) for critic in critics]), axis=0)
+
+
+def td_target(
+    policy: Policy,
+    target_critics: Sequence[Critic],
+    batch: Transition,
+    alpha: jax.Array,
+    gamma: jax.Array,
+    noise: jax.Array,
+) -> jax.Array:
+    """(S3), (B,)."""
+    next_action, next_log_prob = squash(*policy(batch.next_obs), noise)
+    next_value = min_q(target_critics, batch.next_obs, next_action) - alpha * next_log_prob
+    return jax.lax.stop_gradient(batch.reward + discount(batch, gamma) * next_value)
+
+
+def critic_loss(critics: Sequence[Critic], batch: Transition, target: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(S4). Returns the loss () and the TD errors (E, B) of the critics."""
+    td_errors = jnp.stack([target - critic(batch.obs, batch.action) for critic in critics])
+    return sum(weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors), td_errors
+
+
+def actor_loss(
+    policy: Policy, critics: Sequence[Critic], batch: Transition, alpha: jax.Array, noise: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """(S5). Returns the loss () and the log-probabilities (B,)."""
+    action, log_prob = squash(*policy(batch.obs), noise)
+    return weighted_mean(alpha * log_prob - min_q(critics, batch.obs, action), batch.weight), log_prob
+
+
+def alpha_loss(
+    log_alpha: jax.Array, log_prob: jax.Array, target_entropy: jax.Array, weight: jax.Array | None
+) -> jax.Array:
+    """(S6), ()."""
+    return weighted_mean(-log_alpha * jax.lax.stop_gradient(log_prob + target_entropy), weight)
+
+
+def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str) -> Learner:
+    """SAC for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
+    actor = MLP((*config.net_arch, 2 * spec.action_dim), config.activation, precision)
+    critic = MLP((*config.net_arch, 1), config.activation, precision)
+    optimizer = OPTIMIZERS[config.optimizer]()
+    clips = config.max_grad_norm is not None
+
+    def policy(params: Tree, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mean, log_std = jnp.split(actor.apply({"params": params[0]}, obs), 2, axis=-1)
+        return mean, clip_log_std(log_std)
+
+    def q_values(params: Tree, obs: jax.Array, action: jax.Array) -> jax.Array:  # of one critic
+        return critic.apply({"params": params}, jnp.concatenate([obs, action], axis=-1))[..., 0]
+
+    def critics_of(params: Tree) -> list[Critic]:
+        return [partial(q_values, critic_params) for critic_params in params]
+
+    def box() -> tuple[jax.Array, jax.Array]:
+        return jnp.asarray(spec.action_low, dtype), jnp.asarray(spec.action_high, dtype)
+
+    def to_box(action: jax.Array) -> jax.Array:  # [-1, 1] -> the environment's units
+        low, high = box()
+        return jnp.clip(low + 0.5 * (action + 1) * (high - low), low, high)
+
+    def from_box(action: jax.Array) -> jax.Array:  # the environment's units -> [-1, 1]
+        low, high = box()
+        return 2 * (action.astype(dtype) - low) / (high - low) - 1
+
+    def init(params: dict[str, Tree], hyper: Hyper) -> LearnerState:
+        target_params = {"critic": jax.tree.map(jnp.copy, params["critic"])}  # donated buffers must not be shared
+        learned = params if config.learns_alpha else {"actor": params["actor"], "critic": params["critic"]}
+        opt_state = {net: optimizer.init(tree) for net, tree in learned.items()}
+        return LearnerState(params, target_params, opt_state, hyper, jnp.zeros((), jnp.int32))
+
+    def greedy(params: dict[str, Tree], obs: jax.Array) -> jax.Array:  # (N, ...) -> (N, A)
+        mean, _ = policy(params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
+        return to_box(jnp.tanh(mean))
+
+    def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:  # as greedy
+        mean, log_std = policy(state.params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
+        action, _ = squash(mean, log_std, jax.random.normal(key, mean.shape, dtype))
+        return to_box(action)
+
+    def sample_noise(key: jax.Array, leading_shape: tuple[int, ...]) -> Noise:
+        next_noise, noise = jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype)
+        return next_noise, noise
+
+    def update(state: LearnerState, batch: Transition, noise: Noise) -> tuple[LearnerState, UpdateInfo]:
+        hyper, params, target_params, opt_state = state.hyper, state.params, state.target_params, dict(state.opt_state)
+        actor_params, critic_params, log_alpha = params["actor"], params["critic"], params["log_alpha"]
+        batch = prepare(batch, from_box(batch.action), spec, dtype)
+        alpha, (next_noise, noise) = jnp.exp(log_alpha), noise
+
+        def step(net: str, params: Tree, grads: Tree) -> Tree:
+            if clips and net != "log_alpha":
+                grads, _ = clip_by_global_norm(grads, hyper.max_grad_norm)
+            params, opt_state[net] = gradient_step(optimizer, params, grads, opt_state[net], hyper.learning_rate)
+            return params
+
+        target_critics = critics_of(target_params["critic"])
+        target = td_target(partial(policy, actor_params), target_critics, batch, alpha, hyper.gamma, next_noise)
+
+        def critic_loss_of(params: Tree) -> tuple[jax.Array, jax.Array]:
+            return critic_loss(critics_of(params), batch, target)
+
+        (q_loss, td_errors), grads = jax.value_and_grad(critic_loss_of, has_aux=True)(critic_params)
+        critic_params = step("critic", critic_params, grads)
+
+        def actor_loss_of(params: Tree) -> tuple[jax.Array, jax.Array]:
+            return actor_loss(partial(policy, params), critics_of(critic_params), batch, alpha, noise)
+
+        (pi_loss, log_prob), grads = jax.value_and_grad(actor_loss_of, has_aux=True)(actor_params)
+        actor_params = step("actor", actor_params, grads)
+
+        metrics = {"loss/critic": q_loss, "loss/actor": pi_loss, "train/alpha": alpha}
+        metrics |= {"train/entropy": -jnp.mean(log_prob), "train/q_mean": jnp.mean(target - td_errors)}
+        if config.learns_alpha:
+            args = (log_prob, hyper.target_entropy, batch.weight)
+            metrics["loss/alpha"], grad = jax.value_and_grad(alpha_loss)(log_alpha, *args)
+            log_alpha = step("log_alpha", log_alpha, grad)
+
+        num_updates = state.num_updates + 1
+        due = num_updates % config.target_update_interval == 0
+        target_params = {"critic": target_step(target_params["critic"], critic_params, hyper.tau, due)}
+        params = {"actor": actor_params, "critic": critic_params, "log_alpha": log_alpha}
+        state = LearnerState(params, target_params, opt_state, hyper, num_updates)
+        return state, UpdateInfo(metrics, jnp.mean(td_errors, axis=0))
+
+    return Learner(init, act, greedy, sample_noise, update)

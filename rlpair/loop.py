@@ -1,0 +1,232 @@
+"""The host loop: Gymnasium environments, a replay and an agent, step by step, as a generator of records.
+
+    warm-up:  random actions until learning_starts
+    then:     act, step, add; after every train_freq vector steps, gradient_steps updates on fresh minibatches
+
+It knows the agent's contract only. Every random choice of its own comes from numpy generators of the seed, so that the
+same data reach every backend.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rlpair.config import LoopConfig
+from rlpair.envs.host import HostEnvs, Step, as_envs
+from rlpair.errors import ConfigError, NonFiniteError
+from rlpair.replay import ReplayBuffer
+from rlpair.seeding import integer, stream
+from rlpair.types import Agent, Record, Transition
+
+
+class Evaluation(NamedTuple):
+    """Greedy episodes, in the order of their seeds."""
+
+    returns: np.ndarray  # (episodes,) float64, undiscounted
+    lengths: np.ndarray  # (episodes,) int64
+
+
+def evaluate(agent: Agent, envs: HostEnvs, episodes: int, seed: int) -> Evaluation:
+    """Play greedy episodes, ``num_envs`` at a time; every one counts, however long it takes.
+
+    Args:
+        agent: acts without exploring.
+        envs: environments that no training goes on in: they are reset.
+        episodes: how many.
+        seed: of the resets: the same seed plays the same episodes.
+    """
+    returns, lengths = np.zeros(0), np.zeros(0, np.int64)
+    for first in range(0, episodes, envs.num_envs):
+        obs = envs.reset(integer(seed, "evaluation", first))
+        total, length = np.zeros(envs.num_envs), np.zeros(envs.num_envs, np.int64)
+        playing = np.ones(envs.num_envs, bool)
+        while playing[: episodes - first].any():
+            step = envs.step(agent.act(obs, explore=False))
+            total += step.reward * playing
+            length += playing
+            playing &= ~(step.terminated | step.truncated)
+            obs = step.obs
+        returns = np.append(returns, total[: episodes - first])
+        lengths = np.append(lengths, length[: episodes - first])
+    return Evaluation(returns, lengths)
+
+
+class HostLoop:
+    """The training loop over N environments; iterate over it for its records.
+
+    ``stop()`` ends it after the step that it is in. The last record always has ``checkpoint`` set: what ``state_dict``
+    gives then, with the agent's and the replay's, is what a later loop goes on from.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        envs: HostEnvs,
+        replay: ReplayBuffer,
+        config: LoopConfig,
+        *,
+        eval_envs: HostEnvs | None = None,
+    ) -> None:
+        """``eval_envs`` are needed where ``config.eval_every`` is not 0."""
+        if config.eval_every and eval_envs is None:
+            raise ConfigError("eval_every", config.eval_every, "0, or give the loop eval_envs to evaluate on")
+        self.agent, self.envs, self.replay, self.config, self.eval_envs = agent, envs, replay, config, eval_envs
+        self.env_steps = 0
+        self.best_return = -math.inf
+        self.warm_up_rng, self.minibatch_rng = stream(config.seed, "warm-up"), stream(config.seed, "minibatch")
+        self.episode_return, self.episode_length = np.zeros(envs.num_envs), np.zeros(envs.num_envs, np.int64)
+        self.metrics: dict[str, float] = {}
+        self._info: Any = None  # of the newest updates; fetched from the device only when a record is due
+        self._obs: np.ndarray | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End after the current step; safe in a signal handler."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[Record]:
+        config, stopwatch = self.config, Stopwatch(self.env_steps, self.agent.num_updates)
+        if self._obs is None:
+            self._obs = self.envs.reset(integer(config.seed, "envs"))
+        while self.env_steps < config.total_timesteps and not self._stopped:
+            step = self._interact()
+            self._learn()
+            if (ended := step.terminated | step.truncated).any():
+                yield self._episodes(ended)
+            if self._due(config.log_every):
+                yield Record(self.env_steps, self._fetch_metrics() | stopwatch.lap(self.env_steps, self.agent.num_updates))
+            if self._due(config.eval_every):
+                yield self._evaluate()
+                stopwatch.skip()
+            if self._due(config.checkpoint_every) and self.env_steps < config.total_timesteps:
+                yield self._checkpoint()
+                stopwatch.skip()
+        yield self._checkpoint()
+
+    def _due(self, every: int) -> bool:  # whether this vector step reached a multiple
+        return every > 0 and self.env_steps % every < self.envs.num_envs
+
+    def _interact(self) -> Step:
+        if self.env_steps < self.agent.config.learning_starts:
+            action = self.envs.sample_actions(self.warm_up_rng)
+        else:
+            action = self.agent.act(self._obs, env_steps=self.env_steps)
+        try:
+            step = self.envs.step(action)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{error} at env step {self.env_steps + self.envs.num_envs}") from error
+        transition = Transition(self._obs, action, step.reward, step.next_obs, step.terminated)
+        self.replay.add(transition, step.truncated)
+        self._obs = step.obs
+        self.env_steps += self.envs.num_envs
+        self.episode_return += step.reward
+        self.episode_length += 1
+        return step
+
+    def _learn(self) -> None:
+        config, num_envs = self.agent.config, self.envs.num_envs
+        vector_steps = self.env_steps // num_envs
+        if self.env_steps <= config.learning_starts or vector_steps % config.train_freq:
+            return
+        updates = config.train_freq * num_envs if config.gradient_steps == -1 else config.gradient_steps
+        batch, _ = self.replay.sample(config.batch_size, updates, self.minibatch_rng)
+        self._info = self.agent.update(batch)
+
+    def _episodes(self, ended: np.ndarray) -> Record:
+        """The mean over the episodes that ended in this step."""
+        values = {
+            "rollout/episodic_return": float(self.episode_return[ended].mean()),
+            "rollout/episodic_length": float(self.episode_length[ended].mean()),
+        }
+        self.episode_return[ended] = 0
+        self.episode_length[ended] = 0
+        return Record(self.env_steps, values)
+
+    def _fetch_metrics(self) -> dict[str, float]:
+        """Those of the newest update. Raises NonFiniteError where one is not a number."""
+        if self._info is not None:
+            self.metrics = {tag: float(value[-1]) for tag, value in self._info.metrics.items()}
+            self._info = None
+        for tag, value in self.metrics.items():
+            if not math.isfinite(value):
+                raise NonFiniteError(f"{tag} is {value} at env step {self.env_steps}: the learner has diverged")
+        return self.metrics
+
+    def _evaluate(self) -> Record:
+        seed = integer(self.config.seed, "evaluation", self.env_steps)
+        returns = evaluate(self.agent, self.eval_envs, self.config.eval_episodes, seed).returns
+        values = {"eval/mean_return": float(returns.mean()), "eval/std_return": float(returns.std())}
+        best = values["eval/mean_return"] > self.best_return
+        self.best_return = max(self.best_return, values["eval/mean_return"])
+        return Record(self.env_steps, values, best=best)
+
+    def _checkpoint(self) -> Record:
+        self._fetch_metrics()
+        return Record(self.env_steps, {}, checkpoint=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of the loop's own state but the replay's, as JSON can hold it exactly."""
+        return {
+            "env_steps": self.env_steps,
+            "best_return": self.best_return if math.isfinite(self.best_return) else None,
+            "warm_up_rng": self.warm_up_rng.bit_generator.state,
+            "minibatch_rng": self.minibatch_rng.bit_generator.state,
+            "episode_return": self.episode_return.tolist(),
+            "episode_length": self.episode_length.tolist(),
+            "metrics": self._fetch_metrics(),
+            "envs": self.envs.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> np.ndarray:
+        """Go on from a state. Returns which environments (N,) bool stand where they stood; the others start an episode."""
+        self.env_steps = state["env_steps"]
+        self.best_return = -math.inf if state["best_return"] is None else state["best_return"]
+        self.warm_up_rng.bit_generator.state = state["warm_up_rng"]
+        self.minibatch_rng.bit_generator.state = state["minibatch_rng"]
+        self.metrics = state["metrics"]
+        self._obs, restored = self.envs.load_state_dict(state["envs"])
+        self.episode_return = np.where(restored, state["episode_return"], 0.0)
+        self.episode_length = np.where(restored, state["episode_length"], 0)
+        return restored
+
+
+class Stopwatch:
+    """Rates between two readings, without what was skipped."""
+
+    def __init__(self, env_steps: int, num_updates: int) -> None:
+        self.env_steps, self.num_updates, self.start = env_steps, num_updates, time.perf_counter()
+        self.lap_end = self.start
+
+    def lap(self, env_steps: int, num_updates: int) -> dict[str, float]:
+        """Environment steps and updates per second since the last lap."""
+        now = time.perf_counter()
+        seconds = now - self.start
+        values = {
+            "throughput/env_steps_per_second": (env_steps - self.env_steps) / seconds,
+            "throughput/updates_per_second": (num_updates - self.num_updates) / seconds,
+        }
+        self.env_steps, self.num_updates, self.start = env_steps, num_updates, now
+        return values
+
+    def skip(self) -> None:
+        """Leave out the time since ``hold``."""
+
+
+def run(agent: Agent, env: Any, config: LoopConfig | None = None) -> Iterator[Record]:
+    """Train an agent: the loop for importers, with a replay of its own.
+
+    Args:
+        agent: from ``rlpair.make_agent``; it is changed.
+        env: an id, an environment, a function that makes one, or a Gymnasium vector environment.
+        config: how long, how often to evaluate, the seed.
+
+    Yields:
+        Records, as they come.
+    """
+    config = LoopConfig() if config is None else config
+    envs = as_envs(env)
+    replay = ReplayBuffer(agent.config.buffer_size, envs.num_envs, envs.spec)
+    yield from HostLoop(agent, envs, replay, config)

@@ -1,0 +1,110 @@
+"""make_agent and load_agent: from names to an agent. A backend is imported only when it is asked for."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+from rlpair.agent import BaseAgent, Identity
+from rlpair.algos import dqn, sac
+from rlpair.checkpoint import find_checkpoint, load_checkpoint
+from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
+from rlpair.envs.host import env_spec
+from rlpair.seeding import stream
+from rlpair.types import EnvSpec
+
+ALGOS: dict[str, ModuleType] = {"dqn": dqn, "sac": sac}
+CONFIGS: dict[str, Any] = {"dqn": dqn.DQNConfig, "sac": sac.SACConfig}
+AGENTS = {"torch": "TorchAgent", "jax": "JaxAgent"}
+CHOICES = {
+    "algo": tuple(CONFIGS),
+    "backend": tuple(AGENTS),
+    "device": ("auto", "cpu", "cuda"),
+    "dtype": ("float32", "float64"),
+    "matmul_precision": ("highest", "high"),
+}
+
+
+def make_agent(
+    algo: str,
+    *,
+    backend: str,
+    env: Any,
+    config: Any = None,
+    seed: int = 0,
+    device: str = "auto",
+    dtype: str = "float32",
+    matmul_precision: str = "highest",
+) -> BaseAgent:
+    """An untrained agent. At equal seeds both backends begin from the same parameters.
+
+    Args:
+        algo: "dqn" or "sac".
+        backend: "torch" or "jax".
+        env: anything with Gymnasium spaces (single or vector), or an EnvSpec.
+        config: a DQNConfig or SACConfig; the algorithm's defaults if None.
+        seed: of the parameters and of the exploration.
+        device: "cpu", "cuda", or "auto" for the GPU if there is one.
+        dtype: of parameters and computation, "float32" or "float64".
+        matmul_precision: of float32 products: "highest", or "high", which lets a GPU use TF32.
+
+    Raises:
+        ConfigError, EnvError, MissingExtraError: one line says what cannot be used and what can.
+    """
+    for key, value in (("algo", algo), ("backend", backend), ("device", device), ("dtype", dtype)):
+        check_choice(key, value)
+    check_choice("matmul_precision", matmul_precision)
+    config = CONFIGS[algo]() if config is None else config
+    if not isinstance(config, CONFIGS[algo]):
+        raise ConfigError("config", type(config).__name__, f"algo={algo} takes a {CONFIGS[algo].__name__}")
+    spec = env_spec(env)
+    config.validate_spec(spec)
+    params = ALGOS[algo].initial_params(config, spec, stream(seed, "parameters"))
+    return agent_class(backend)(
+        Identity(spec, config, seed, dtype), params, device=device, matmul_precision=matmul_precision
+    )
+
+
+def load_agent(path: str | Path, backend: str | None = None, device: str = "auto") -> BaseAgent:
+    """An agent from a checkpoint folder, or from the last checkpoint of a run_dir; in its own backend or the other.
+
+    Raises:
+        CheckpointError: missing, corrupt, truncated, foreign, or of another shape than it says.
+    """
+    folder = find_checkpoint(Path(path))
+    meta, state = load_checkpoint(folder)
+    try:
+        spec = EnvSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in meta["spec"].items()})
+        config = CONFIGS[meta["algo"]](**meta["config"])
+        known = {"config": config, "seed": meta["seed"], "dtype": meta["dtype"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}/agent.json does not describe an agent: {error}") from error
+    agent = make_agent(meta["algo"], backend=backend or meta["backend"], env=spec, device=device, **known)
+    try:
+        agent.load_state_dict(state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
+    return agent
+
+
+def check_choice(key: str, value: object) -> None:
+    """Raises ConfigError unless the value is one that the key takes."""
+    if value not in CHOICES[key]:
+        raise ConfigError(key, value, "one of " + ", ".join(CHOICES[key]))
+
+
+def agent_class(backend: str) -> Any:
+    """TorchAgent or JaxAgent. Raises MissingExtraError with the command that installs what is missing."""
+    return getattr(backend_module("agent", backend), AGENTS[backend])
+
+
+def backend_module(name: str, backend: str) -> ModuleType:
+    """The module ``rlpair.<name>_<backend>``, imported now."""
+    try:
+        return importlib.import_module(f"rlpair.{name}_{backend}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "rlpair":
+            raise
+        hint = f"backend={backend} needs {error.name}, which is not installed: pip install 'rlpair[{backend}]'"
+        raise MissingExtraError(hint) from error
