@@ -4,3 +4,27 @@ Importing it loads neither framework.
 """
 
 __version__ = "0.1.0"
+
+from rlpair.algos.dqn import DQNConfig
+from rlpair.algos.sac import SACConfig
+from rlpair.config import LoopConfig
+from rlpair.errors import RLPairError
+from rlpair.loop import evaluate, run
+from rlpair.make import load_agent, make_agent
+from rlpair.types import Agent, EnvSpec, Record, Transition, UpdateInfo
+
+__all__ = [
+    "Agent",
+    "DQNConfig",
+    "EnvSpec",
+    "LoopConfig",
+    "RLPairError",
+    "Record",
+    "SACConfig",
+    "Transition",
+    "UpdateInfo",
+    "evaluate",
+    "load_agent",
+    "make_agent",
+    "run",
+]

@@ -1,6 +1,7 @@
 """What the agents of both backends share: how a state is checked and written. Backend-free."""
 
 import dataclasses
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import rlpair
+
+from rlpair import __version__
 from rlpair.checkpoint import save_checkpoint
 from rlpair.errors import CheckpointError
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
@@ -85,7 +87,7 @@ class BaseAgent(ABC):
     def description(self) -> dict[str, Any]:
         """What ``agent.json`` says: all that ``load_agent`` needs beside the state."""
         return {
-            "rlpair_version": rlpair.__version__,
+            "rlpair_version": __version__,
             "algo": self.config.name,
             "backend": self.backend,
             "dtype": self.dtype,

@@ -10,6 +10,7 @@ same data reach every backend.
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,11 +100,11 @@ class HostLoop:
             if self._due(config.log_every):
                 yield Record(self.env_steps, self._fetch_metrics() | stopwatch.lap(self.env_steps, self.agent.num_updates))
             if self._due(config.eval_every):
-                yield self._evaluate()
-                stopwatch.skip()
+                with stopwatch.paused():
+                    yield self._evaluate()
             if self._due(config.checkpoint_every) and self.env_steps < config.total_timesteps:
-                yield self._checkpoint()
-                stopwatch.skip()
+                with stopwatch.paused():
+                    yield self._checkpoint()
         yield self._checkpoint()
 
     def _due(self, every: int) -> bool:  # whether this vector step reached a multiple
@@ -194,11 +195,10 @@ class HostLoop:
 
 
 class Stopwatch:
-    """Rates between two readings, without what was skipped."""
+    """Rates since the last lap, without the pauses."""
 
     def __init__(self, env_steps: int, num_updates: int) -> None:
         self.env_steps, self.num_updates, self.start = env_steps, num_updates, time.perf_counter()
-        self.lap_end = self.start
 
     def lap(self, env_steps: int, num_updates: int) -> dict[str, float]:
         """Environment steps and updates per second since the last lap."""
@@ -211,17 +211,22 @@ class Stopwatch:
         self.env_steps, self.num_updates, self.start = env_steps, num_updates, now
         return values
 
-    def skip(self) -> None:
-        """Leave out the time since ``hold``."""
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time that is nobody's: evaluation, writing a checkpoint."""
+        began = time.perf_counter()
+        yield
+        self.start += time.perf_counter() - began
 
 
-def run(agent: Agent, env: Any, config: LoopConfig | None = None) -> Iterator[Record]:
+def run(agent: Agent, env: Any, config: LoopConfig | None = None, *, eval_env: Any = None) -> Iterator[Record]:
     """Train an agent: the loop for importers, with a replay of its own.
 
     Args:
         agent: from ``rlpair.make_agent``; it is changed.
         env: an id, an environment, a function that makes one, or a Gymnasium vector environment.
         config: how long, how often to evaluate, the seed.
+        eval_env: likewise, to evaluate on; needed where ``config.eval_every`` is not 0.
 
     Yields:
         Records, as they come.
@@ -229,4 +234,4 @@ def run(agent: Agent, env: Any, config: LoopConfig | None = None) -> Iterator[Re
     config = LoopConfig() if config is None else config
     envs = as_envs(env)
     replay = ReplayBuffer(agent.config.buffer_size, envs.num_envs, envs.spec)
-    yield from HostLoop(agent, envs, replay, config)
+    yield from HostLoop(agent, envs, replay, config, eval_envs=None if eval_env is None else as_envs(eval_env))

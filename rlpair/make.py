@@ -1,6 +1,8 @@
 """make_agent and load_agent: from names to an agent. A backend is imported only when it is asked for."""
 
 import importlib
+import math
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -8,11 +10,11 @@ from typing import Any
 
 from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, sac
-from rlpair.checkpoint import find_checkpoint, load_checkpoint
+from rlpair.checkpoint import find_checkpoint, load_checkpoint, spec_of
 from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
 from rlpair.envs.host import env_spec
 from rlpair.seeding import stream
-from rlpair.types import EnvSpec
+from rlpair.types import State
 
 ALGOS: dict[str, ModuleType] = {"dqn": dqn, "sac": sac}
 CONFIGS: dict[str, Any] = {"dqn": dqn.DQNConfig, "sac": sac.SACConfig}
@@ -75,17 +77,24 @@ def load_agent(path: str | Path, backend: str | None = None, device: str = "auto
     folder = find_checkpoint(Path(path))
     meta, state = load_checkpoint(folder)
     try:
-        spec = EnvSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in meta["spec"].items()})
         config = CONFIGS[meta["algo"]](**meta["config"])
-        known = {"config": config, "seed": meta["seed"], "dtype": meta["dtype"]}
-    except (KeyError, TypeError, ValueError) as error:
+        check_size(config, meta["spec"]["obs_shape"], state)
+        spec, known = spec_of(meta), {"config": config, "seed": meta["seed"], "dtype": meta["dtype"]}
+        agent = make_agent(meta["algo"], backend=backend or meta["backend"], env=spec, device=device, **known)
+    except (KeyError, TypeError, ValueError, MemoryError) as error:
         raise CheckpointError(f"{folder}/agent.json does not describe an agent: {error}") from error
-    agent = make_agent(meta["algo"], backend=backend or meta["backend"], env=spec, device=device, **known)
     try:
         agent.load_state_dict(state)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from error
     return agent
+
+
+def check_size(config: Any, obs_shape: list[int], state: State) -> None:
+    """Raises ValueError where networks are described that cannot be the state's, before anything is allocated."""
+    sizes = (math.prod(obs_shape), *config.net_arch)
+    if max(a * b for a, b in pairwise(sizes)) > sum(value.size for value in state.values()):
+        raise ValueError(f"obs_shape={obs_shape} and net_arch={config.net_arch} need more numbers than there are")
 
 
 def check_choice(key: str, value: object) -> None:
@@ -108,3 +117,8 @@ def backend_module(name: str, backend: str) -> ModuleType:
             raise
         hint = f"backend={backend} needs {error.name}, which is not installed: pip install 'rlpair[{backend}]'"
         raise MissingExtraError(hint) from error
+
+
+def configure_process(backend: str, config: Any) -> None:
+    """Settings of the whole process (threads, dispatch) that suit the backend: for commands, before the first agent."""
+    backend_module("runtime", backend).configure(config)

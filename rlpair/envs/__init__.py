@@ -1,0 +1,1 @@
+"""The environments: what stands between a learner and Gymnasium."""

@@ -1,0 +1,260 @@
+"""Gymnasium environments on the host: N at once, every step N true transitions, whatever resets them."""
+
+import importlib
+import math
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import resource_tracker
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector.utils import iterate
+
+from rlpair.envs.spec import env_name, env_spec, is_flattened, one_line
+from rlpair.envs.tape import RESTORED, EpisodeTape
+from rlpair.errors import CheckpointError, ConfigError, EnvError, NonFiniteError
+from rlpair.seeding import integer
+from rlpair.types import EnvSpec
+
+__all__ = ["HostEnvs", "Step", "as_envs", "env_spec", "make_envs"]
+
+
+class Step(NamedTuple):
+    """One step of N environments. The arrays are the caller's: no later step writes into them."""
+
+    obs: np.ndarray  # (N, *obs_shape) what to act on next: of the new episode where one ended
+    reward: np.ndarray  # (N,) float32
+    next_obs: np.ndarray  # (N, *obs_shape) the true successor, also where an episode ended
+    terminated: np.ndarray  # (N,) bool
+    truncated: np.ndarray  # (N,) bool
+
+
+class HostEnvs:
+    """N environments behind one step that resets what ended, in every AutoresetMode to the same effect.
+
+    SAME_STEP gives the last observation of an episode in its infos; in NEXT_STEP and DISABLED the rows that ended are
+    reset at once, so that no step is spent on a reset.
+    """
+
+    spec: EnvSpec
+    num_envs: int
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any], *, taped: bool = False) -> None:
+        """``taped``: each of the environments is an EpisodeTape. Raises EnvError as ``env_spec``."""
+        self.spec, self.num_envs = env_spec(envs), envs.num_envs
+        self._envs, self._taped, self._seed = envs, taped, 0
+        self._resets_rows = _resets_rows(envs)
+        self._obs_space, self._obs_dtype = envs.single_observation_space, np.dtype(self.spec.obs_dtype)
+        self._is_flattened = is_flattened(self._obs_space)
+        self._action_shape = (self.num_envs, *envs.single_action_space.shape)
+        self._action_dtype = envs.single_action_space.dtype
+
+    def reset(self, seed: int) -> np.ndarray:
+        """Begin an episode in every environment, seeded by seed, seed + 1, ... Returns obs (N, *obs_shape)."""
+        self._seed = seed
+        return self._observe(self._envs.reset(seed=seed)[0])
+
+    def step(self, action: np.ndarray) -> Step:
+        """(N,) or (N, action_dim), in the environment's own units.
+
+        Raises:
+            NonFiniteError: an observation or a reward is not a finite number; says which environment's.
+        """
+        action = action.astype(self._action_dtype).reshape(self._action_shape)
+        env_obs, env_reward, env_terminated, env_truncated, infos = self._envs.step(action)
+        terminated, truncated = np.array(env_terminated, bool), np.array(env_truncated, bool)
+        reward = _cast(env_reward, np.float32)
+        _check_finite("reward", reward)
+        obs = next_obs = self._observe(env_obs)
+        ended = terminated | truncated
+        if np.count_nonzero(ended):
+            if self._resets_rows:
+                obs = self._observe(self._envs.reset(options={"reset_mask": ended})[0])
+            else:
+                next_obs = self._final_obs(next_obs, ended, infos)
+        return Step(obs, reward, next_obs, terminated, truncated)
+
+    def sample_actions(self, rng: np.random.Generator) -> np.ndarray:
+        """Uniform over the action space: (N,) int32, or (N, action_dim) float32."""
+        spec = self.spec
+        if spec.discrete:
+            return rng.integers(spec.action_start, spec.action_start + spec.action_dim, self.num_envs, np.int32)
+        size = (self.num_envs, spec.action_dim)
+        return rng.uniform(spec.action_low, spec.action_high, size).astype(np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where every environment stands in its episode, as JSON can hold it exactly."""
+        episodes = list(self._envs.call("state_dict")) if self._taped else []
+        return {"seed": integer(self._seed, "envs"), "episodes": episodes}  # the seed: of what cannot be restored
+
+    def load_state_dict(self, state: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Play every environment's episode back to where it stood; where that fails, begin one.
+
+        Environments that rlpair did not put together (a VectorEnv that was handed in) always begin episodes.
+
+        Returns:
+            obs (N, *obs_shape), and restored (N,) bool.
+
+        Raises:
+            CheckpointError: the state is of another number of environments.
+        """
+        if self._taped and len(state["episodes"]) != self.num_envs:
+            raise CheckpointError(f"the state is of {len(state['episodes'])} environments, and here are {self.num_envs}")
+        if self._taped:
+            self._envs.set_attr("pending_state", state["episodes"])
+        self._seed = state["seed"]
+        obs, infos = self._envs.reset(seed=self._seed)
+        restored = infos.get(RESTORED, np.zeros(self.num_envs, bool))
+        return self._observe(obs), restored
+
+    def close(self) -> None:
+        """Close the environments, and end their processes."""
+        self._envs.close()
+
+    def _observe(self, obs: Any) -> np.ndarray:
+        """(N, *obs_shape), a copy, of a batch of the environments' own observations."""
+        if self._is_flattened:
+            obs = [spaces.flatten(self._obs_space, row) for row in iterate(self._envs.observation_space, obs)]
+        own = _cast(obs, self._obs_dtype)
+        _check_finite("observation", own)
+        return own
+
+    def _final_obs(self, obs: np.ndarray, ended: np.ndarray, infos: dict[str, Any]) -> np.ndarray:
+        """``obs`` with the last observation of the episode in the rows that ended, from SAME_STEP's infos."""
+        if "final_obs" not in infos:
+            raise EnvError(f"env={env_name(self._envs)}: SAME_STEP, but its infos have no final_obs where episodes end")
+        next_obs = obs.copy()
+        for row in np.flatnonzero(ended):
+            final = infos["final_obs"][row]
+            next_obs[row] = _cast(spaces.flatten(self._obs_space, final) if self._is_flattened else final, self._obs_dtype)
+        _check_finite("observation", next_obs)
+        return next_obs
+
+
+@np.errstate(over="ignore")  # what is beyond float32 becomes infinite: reported as such, not as a warning
+def _cast(values: Any, dtype: Any) -> np.ndarray:
+    return np.array(values, dtype)
+
+
+def _check_finite(name: str, values: np.ndarray) -> None:  # (N, ...)
+    if math.isfinite(np.vdot(values, values)):  # several times faster than isfinite; huge numbers are looked at again
+        return
+    rows, *_ = np.nonzero(~np.isfinite(values))
+    if rows.size:
+        value = values[rows[0]][~np.isfinite(values[rows[0]])].flat[0]
+        raise NonFiniteError(f"{name} of environment {rows[0]} is {value}")
+
+
+def _resets_rows(envs: VectorEnv[Any, Any, Any]) -> bool:
+    """Whether rows that ended are ours to reset. Raises EnvError where the true next observation cannot be had."""
+    mode, name = envs.metadata.get("autoreset_mode"), env_name(envs)
+    if mode == AutoresetMode.SAME_STEP:
+        return False
+    if not isinstance(envs, SyncVectorEnv | AsyncVectorEnv):
+        advice = "make it with autoreset_mode=AutoresetMode.SAME_STEP, or use SyncVectorEnv or AsyncVectorEnv unwrapped"
+        raise EnvError(f"env={name}: {type(envs).__name__} with autoreset_mode={mode} cannot be reset row by row: {advice}")
+    if isinstance(envs, AsyncVectorEnv) and mode == AutoresetMode.NEXT_STEP and not envs.shared_memory:
+        advice = "make it with shared_memory=True, or with autoreset_mode=AutoresetMode.SAME_STEP"
+        raise EnvError(f"env={name}: AsyncVectorEnv resets twice in NEXT_STEP without shared memory: {advice}")
+    return True
+
+
+def make_envs(
+    env_id: str, num_envs: int = 1, vectorization: str = "sync", env_kwargs: Mapping[str, Any] | None = None
+) -> HostEnvs:
+    """Environments by Gymnasium id, or by "module:id" where a module has to be imported to register it.
+
+    Args:
+        env_id: any that Gymnasium's registry knows.
+        num_envs: how many.
+        vectorization: "sync", one after the other; "async", each in a process of its own.
+        env_kwargs: for ``gymnasium.make``.
+
+    Raises:
+        EnvError: there is no such environment, it cannot be built, or no algorithm here can learn it.
+    """
+    if num_envs < 1:
+        raise ConfigError("num_envs", num_envs, "at least 1")
+    if vectorization not in ("sync", "async"):
+        raise ConfigError("vectorization", vectorization, "one of sync, async")
+    make = partial(_make, _registered(env_id), dict(env_kwargs or {}))
+    if vectorization == "sync":
+        return _sync(make, num_envs)
+    with _interrupts_blocked():
+        envs = AsyncVectorEnv(
+            [partial(_taped, make)] * num_envs, context="spawn", copy=False, autoreset_mode=AutoresetMode.SAME_STEP
+        )
+    return HostEnvs(envs, taped=True)
+
+
+def as_envs(env: Any) -> HostEnvs:
+    """HostEnvs of an id, an environment, a function that makes one, or a Gymnasium vector environment.
+
+    Raises:
+        EnvError: it is none of these, it cannot be built, or no algorithm here can learn it.
+    """
+    match env:
+        case HostEnvs():
+            return env
+        case str():
+            return make_envs(env)
+        case VectorEnv():
+            return HostEnvs(env)
+        case gym.Env():
+            return _sync(lambda: env, 1)
+        case _ if callable(env):
+            return _sync(env, 1)
+    accepted = "an id, a gymnasium.Env, a function that makes one, or a VectorEnv"
+    raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: give {accepted}")
+
+
+def _sync(make: Callable[[], Any], num_envs: int) -> HostEnvs:
+    fns = [partial(_taped, make)] * num_envs
+    return HostEnvs(SyncVectorEnv(fns, copy=False, autoreset_mode=AutoresetMode.SAME_STEP), taped=True)
+
+
+def _taped(make: Callable[[], Any]) -> EpisodeTape:
+    """One environment of a vector; what cannot be learned is refused here, before Gymnasium stumbles over it."""
+    env = make()
+    env_spec(env)
+    return EpisodeTape(env)
+
+
+def _registered(env_id: str) -> gym.envs.registration.EnvSpec:
+    """The registry's entry, which, unlike the id, worker processes understand too."""
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        return gym.spec(name)
+    except (gym.error.Error, ImportError) as error:
+        raise EnvError(f"env={env_id} is not registered: {one_line(error)}") from error
+
+
+def _make(spec: gym.envs.registration.EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    try:
+        return gym.make(spec, **env_kwargs)
+    except (gym.error.DependencyNotInstalled, ImportError) as error:
+        extras = [extra for extra in ("box2d", "mujoco") if f".{extra}." in str(spec.entry_point)]
+        advice = f"pip install 'rlpair[{extras[0]}]'" if extras else one_line(error)
+        raise EnvError(f"env={spec.id} needs a package that is not installed: {advice}") from error
+    except (TypeError, ValueError, KeyError, AssertionError, gym.error.Error) as error:
+        cause = error.__cause__ or error  # Gymnasium rewrites some, at length
+        given = f" with env_kwargs={one_line(env_kwargs)}" if env_kwargs else ""
+        raise EnvError(f"env={spec.id} cannot be built{given}: {one_line(cause)}") from error
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Processes started inside never see Ctrl-C, which reaches all of a terminal's: this one ends them."""
+    resource_tracker.ensure_running()  # else it is started inside, which would unblock
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)

@@ -1,0 +1,107 @@
+"""From Gymnasium's spaces to an EnvSpec, and the refusal, in one line, of what no algorithm here can learn."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+
+from rlpair.errors import EnvError
+from rlpair.types import EnvSpec
+
+FLATTENED = (spaces.Dict, spaces.Tuple, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+
+
+def env_spec(env: Any) -> EnvSpec:
+    """What a learner may know of a gymnasium.Env, a VectorEnv, or anything that has an EnvSpec as ``spec``.
+
+    Observations that are not a Box are described as Gymnasium flattens them: ``flat_space``.
+
+    Raises:
+        EnvError: no algorithm here can learn it: its spaces are of another kind, empty, or without bounds.
+    """
+    if isinstance(env, EnvSpec):
+        return env
+    if isinstance(known := getattr(env, "spec", None), EnvSpec):
+        return known
+    if isinstance(env, VectorEnv):
+        obs_space, action_space = env.single_observation_space, env.single_action_space
+    elif isinstance(env, gym.Env):
+        obs_space, action_space = env.observation_space, env.action_space
+    else:
+        raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: give a gymnasium.Env, a VectorEnv or an EnvSpec")
+    try:
+        box = flat_space(obs_space)
+        obs_dtype = "uint8" if box.dtype == np.uint8 else "float32"
+        return EnvSpec(box.shape, obs_dtype, **_action_fields(action_space))
+    except EnvError as error:
+        raise EnvError(f"env={env_name(env)}: {error}") from error
+
+
+def flat_space(space: spaces.Space[Any]) -> spaces.Box:
+    """The Box that observations of a space are learned from: itself, or as ``spaces.flatten`` makes them.
+
+    Raises:
+        EnvError: there is none, or it has no numbers in it.
+    """
+    if not _can_be_flat(space):
+        advice = "learned from are Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of these"
+        raise EnvError(f"observations {one_line(space)} cannot be flattened into a Box: {advice}")
+    box = spaces.flatten_space(space) if is_flattened(space) else space
+    if not isinstance(box, spaces.Box) or 0 in box.shape:
+        raise EnvError(f"observations {one_line(space)} are empty: there is nothing to learn from")
+    return box
+
+
+def is_flattened(space: spaces.Space[Any]) -> bool:
+    """Whether an observation of the space passes through ``spaces.flatten`` before it is learned from."""
+    return isinstance(space, FLATTENED) or space.shape == ()
+
+
+def env_name(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
+    """The id that it is registered by, else the name of its class."""
+    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+
+
+def one_line(value: object) -> str:
+    """The text of anything, without line breaks."""
+    return " ".join(str(value).split())
+
+
+def _can_be_flat(space: spaces.Space[Any]) -> bool:
+    match space:
+        case spaces.Dict():
+            return all(map(_can_be_flat, space.spaces.values()))
+        case spaces.Tuple():
+            return all(map(_can_be_flat, space.spaces))
+        case _:
+            return isinstance(space, (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary))
+
+
+def _action_fields(space: spaces.Space[Any]) -> dict[str, Any]:
+    if isinstance(space, spaces.Discrete):
+        return {"discrete": True, "action_dim": int(space.n), "action_start": int(space.start)}
+    if not isinstance(space, spaces.Box):
+        advice = "wrap it so that they are, for example in gymnasium.wrappers.TransformAction"
+        raise EnvError(f"actions {one_line(space)} are neither Discrete nor a Box: {advice}")
+    low, high = space.low.ravel(), space.high.ravel()
+    if space.dtype.kind != "f":
+        raise EnvError(f"actions {one_line(space)} are of dtype {space.dtype}: a Box of actions has to be of floats")
+    with np.errstate(over="ignore"):  # a width beyond float32 is as good as none
+        bounded = np.isfinite((high - low).astype(np.float32)).all()
+    if not bounded:
+        advice = "bound them, for example with gymnasium.wrappers.TransformAction"
+        raise EnvError(f"actions {one_line(space)} are unbounded: {advice}")
+    low, high = _round_inwards(low, -1), _round_inwards(high, 1)
+    if low.size == 0 or not (low < high).all():
+        raise EnvError(f"actions {one_line(space)} leave no choice: every low has to be below its high")
+    bounds = {"action_low": tuple(low.tolist()), "action_high": tuple(high.tolist())}
+    return {"discrete": False, "action_dim": low.size, **bounds}
+
+
+def _round_inwards(bound: np.ndarray, side: int) -> np.ndarray:
+    """To float32, so that every float32 within the bounds lies within the environment's own, of float64 perhaps."""
+    nearest = bound.astype(np.float32)
+    beyond = side * nearest.astype(np.float64) > side * bound.astype(np.float64)
+    return np.where(beyond, np.nextafter(nearest, np.float32(-side * np.inf)), nearest)

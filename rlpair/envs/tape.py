@@ -1,0 +1,88 @@
+"""What it takes to stand in the middle of an episode again: the generator at its start, and the actions since."""
+
+import base64
+import copy
+import hashlib
+import struct
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+RESTORED = "episode_restored"  # in the info of a reset that went on with an episode
+
+
+class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
+    """Remembers an environment's current episode, so that another process can play it again, to the bit.
+
+    The outermost wrapper of one environment. ``state_dict()`` is the episode so far. A state that is put into
+    ``pending_state`` is played back by the next ``reset``, if it leads to the same observation and the same return;
+    that reset's info then has ``episode_restored``. Else (randomness of its own, another version, another machine's
+    rounding) it is a reset like any other.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self.pending_state: dict[str, Any] | None = None
+        self._seed: int | None = None  # of the reset that began the episode
+        self._generator: dict[str, Any] | None = None  # its state before that reset
+        self._actions = bytearray()
+        self._return = 0.0
+        self._obs: Any = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """See gymnasium.Env; plays the pending state back if there is one."""
+        state, self.pending_state = self.pending_state, None
+        if state is not None and self._play_back(state):
+            return self._obs, {RESTORED: True}
+        return self._begin(seed, options)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """See gymnasium.Env. ``action`` is a numpy array or scalar of the action space's dtype."""
+        self._actions += action.tobytes()
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        self._obs = obs
+        self._return += float(reward)
+        if terminated or truncated:
+            obs = copy.deepcopy(obs)  # the reset that follows may write into the environment's own array
+        return obs, float(reward), terminated, truncated, info
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """The episode so far, as JSON can hold it exactly; None before the first reset."""
+        if self._obs is None:
+            return None
+        return {
+            "seed": self._seed,
+            "generator": self._generator,
+            "actions": base64.b64encode(self._actions).decode(),
+            "digest": self._digest(),
+        }
+
+    def _begin(self, seed: int | None, options: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
+        rng = self.env.unwrapped.np_random
+        self._seed, self._generator = seed, rng.bit_generator.state if seed is None else None
+        self._actions.clear()
+        self._return = 0.0
+        self._obs, info = self.env.reset(seed=seed, options=options)
+        return self._obs, info
+
+    def _play_back(self, state: dict[str, Any]) -> bool:
+        """Whether the environment now stands where the state says."""
+        bits = self.env.unwrapped.np_random.bit_generator
+        if state["generator"] is not None:
+            if state["generator"]["bit_generator"] != bits.state["bit_generator"]:
+                return False
+            bits.state = state["generator"]
+        self._begin(state["seed"], None)
+        shape, dtype = self.action_space.shape, self.action_space.dtype
+        for action in np.frombuffer(base64.b64decode(state["actions"]), dtype).reshape(-1, *shape).copy():
+            _, _, terminated, truncated, _ = self.step(action)
+            if terminated or truncated:
+                return False
+        return self._digest() == state["digest"]
+
+    def _digest(self) -> str:
+        """Of the observation and the return so far."""
+        obs = np.asarray(spaces.flatten(self.observation_space, self._obs))
+        return hashlib.sha256(obs.tobytes() + struct.pack("<d", self._return)).hexdigest()

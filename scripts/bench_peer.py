@@ -1,0 +1,47 @@
+"""Env steps per second of Stable-Baselines3 or SBX at the work of bench_host.py; run by it in the peer's own environment.
+
+    python bench_peer.py sb3|sbx dqn|sac ENV STEPS TORCH_THREADS
+
+One environment, one update per environment step after 500 steps; the clock starts at step 2000. SBX builds both hidden
+layers from net_arch[0]: it gets 120-120 where the others have 120-84.
+"""
+
+import sys
+import time
+
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+
+FROM_STEP = 2_000
+
+
+class StartClock(BaseCallback):
+    """Remembers when the step was reached from which the clock counts."""
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps == FROM_STEP:
+            self.started = time.perf_counter()
+        return True
+
+
+def main(library: str, algo: str, env: str, steps: int, threads: int) -> None:
+    """Train and print the rate."""
+    torch.set_num_threads(threads)
+    if library == "sb3":
+        from stable_baselines3 import DQN, SAC
+    else:
+        from sbx import DQN, SAC
+    common = {"seed": 0, "learning_starts": 500, "buffer_size": 100_000, "train_freq": 1, "gradient_steps": 1}
+    if algo == "dqn":
+        settings = {"learning_rate": 1e-3, "batch_size": 128, "target_update_interval": 500}
+        model = DQN("MlpPolicy", env, policy_kwargs={"net_arch": [120, 84]}, **settings, **common)
+    else:
+        model = SAC("MlpPolicy", env, batch_size=256, policy_kwargs={"net_arch": [256, 256]}, **common)
+    clock = StartClock()
+    model.learn(steps, callback=clock)
+    print((steps - FROM_STEP) / (time.perf_counter() - clock.started))
+
+
+if __name__ == "__main__":
+    library, algo, env, steps, threads = sys.argv[1:]
+    main(library, algo, env, int(steps), int(threads))

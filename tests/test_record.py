@@ -1,0 +1,260 @@
+"""Records reach TensorBoard, metrics.jsonl and the terminal: whole, strict, and cut where a run is resumed."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
+
+from rlpair import record as record_module
+from rlpair.errors import NonFiniteError
+from rlpair.record import JsonlWriter, ProgressBar, TensorBoardWriter, cut
+from rlpair.types import Record
+
+HPARAMS = {
+    "seed": 3,
+    "backend": "jax",
+    "env_kwargs": {},
+    "algo": {"learning_rate": 3e-4, "double_q": True, "net_arch": (256, 256), "max_grad_norm": None, "name": "dqn"},
+}
+
+
+def scalars(run_dir: Path) -> dict[str, list[tuple[int, float]]]:
+    """(step, value) by tag, as TensorBoard shows them."""
+    events = EventAccumulator(str(run_dir)).Reload()
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The recorders' clock, moved by hand."""
+    clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now, time=time.time)
+    monkeypatch.setattr(record_module, "time", clock)
+    return clock
+
+
+# TensorBoard
+
+
+def test_tensorboard_reads_the_values_at_env_steps(tmp_path):
+    with TensorBoardWriter(tmp_path, HPARAMS) as writer:
+        writer.write(Record(250, {"loss/critic": 0.5, "eval/mean_return": -1034.25}))
+        writer.write(Record(500, {"loss/critic": 0.25}))
+        writer.write(Record(500, {}, checkpoint=True))
+    assert scalars(tmp_path) == {"loss/critic": [(250, 0.5), (500, 0.25)], "eval/mean_return": [(250, -1034.25)]}
+
+
+def test_tensorboard_has_the_hyperparameters_by_flat_name(tmp_path):
+    TensorBoardWriter(tmp_path, HPARAMS).close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    # No description of an experiment: TensorBoard gathers the columns from all runs, so dqn and sac stand side by side.
+    assert list(events.PluginTagToContent("hparams")) == [metadata.SESSION_START_INFO_TAG]
+    content = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+    hparams = metadata.parse_session_start_info_plugin_data(content).hparams
+    assert {name: getattr(value, value.WhichOneof("kind")) for name, value in hparams.items()} == {
+        "seed": 3,
+        "backend": "jax",
+        "algo.learning_rate": 3e-4,
+        "algo.double_q": True,
+        "algo.net_arch": "[256, 256]",
+        "algo.max_grad_norm": "null",
+        "algo.name": "dqn",
+    }
+
+
+def test_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path, monkeypatch):
+    with TensorBoardWriter(tmp_path, HPARAMS) as writer:
+        for step in (500, 1000, 1001, 1500):
+            writer.write(Record(step, {"loss/critic": 1.0}))
+    now = time.time() + 2  # files are read by the second in their names
+    monkeypatch.setattr(time, "time", lambda: now)
+    with TensorBoardWriter(tmp_path, HPARAMS, start_step=1000) as writer:
+        writer.write(Record(1100, {"loss/critic": 2.0}))
+    assert scalars(tmp_path) == {"loss/critic": [(500, 1.0), (1000, 1.0), (1100, 2.0)]}
+
+
+def test_tensorboard_events_are_in_the_file_at_a_checkpoint(tmp_path):
+    with TensorBoardWriter(tmp_path, HPARAMS) as writer:
+        writer.write(Record(1, {"loss/critic": 1.0}))
+        writer.write(Record(2, {"loss/critic": 2.0}, checkpoint=True))
+        assert scalars(tmp_path) == {"loss/critic": [(1, 1.0), (2, 2.0)]}
+
+
+@pytest.mark.parametrize("use", ["", "rlpair.record.TensorBoardWriter('.', {}).close()"])
+def test_no_framework_is_imported(tmp_path, use):
+    code = f"import rlpair.record, sys; {use}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    root = Path(record_module.__file__).parents[1]
+    env = {"PYTHONPATH": str(root), "PATH": ""}
+    out = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env=env, text=True)
+    loaded = set(out.split())
+    assert loaded & {"torch", "jax", "tensorflow", "rich"} == set()
+    assert ("tensorboard" in loaded) == bool(use)
+
+
+# metrics.jsonl
+
+
+def test_jsonl_is_one_flat_object_a_line_there_at_once(tmp_path, clock):
+    path = tmp_path / "metrics.jsonl"
+    writer = JsonlWriter(path)
+    clock.now += 1.25
+    writer.write(Record(250, {"loss/critic": 0.5, "train/alpha": 1e-300}))
+    writer.write(Record(250, {}, checkpoint=True))
+    assert path.read_text() == '{"env_steps": 250, "loss/critic": 0.5, "train/alpha": 1e-300, "seconds": 1.25}\n'
+    writer.close()
+    writer.close()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_jsonl_is_strict(tmp_path, value):
+    with JsonlWriter(tmp_path / "metrics.jsonl") as writer:
+        writer.write(Record(250, {"loss/critic": 0.5}))
+        with pytest.raises(NonFiniteError, match=f"^loss/actor is {value} at env step 500$"):
+            writer.write(Record(500, {"loss/critic": 0.5, "loss/actor": value}))
+    assert [line["env_steps"] for line in lines(tmp_path / "metrics.jsonl")] == [250]
+
+
+def test_a_resumed_jsonl_is_cut_and_its_clock_goes_on(tmp_path, clock):
+    path = tmp_path / "metrics.jsonl"
+    with JsonlWriter(path) as writer:
+        for step in (250, 500, 750):
+            clock.now += 2
+            writer.write(Record(step, {"loss/critic": float(step)}))
+    assert cut(path, 500) == 4.0
+    clock.now += 1000
+    with JsonlWriter(path, seconds=4.0) as writer:
+        clock.now += 1
+        writer.write(Record(600, {"loss/critic": 0.0}))
+    assert [(line["env_steps"], line["seconds"]) for line in lines(path)] == [(250, 2.0), (500, 4.0), (600, 5.0)]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kept", "seconds"),
+    [
+        ('{"env_steps": 1, "seconds": 0.5}\n{"env_steps": 2, "sec', '{"env_steps": 1, "seconds": 0.5}\n', 0.5),
+        ('{"env_steps": 1, "seconds": 0.5}\n{"env_steps": 2', '{"env_steps": 1, "seconds": 0.5}\n', 0.5),
+        ('{"env_steps": 1, "seconds": 0.5}', '{"env_steps": 1, "seconds": 0.5}\n', 0.5),
+        ('{"env_steps": 9, "seconds": 0.5}\n', "", 0.0),
+        ("", "", 0.0),
+    ],
+)
+def test_cut_repairs_what_a_kill_left(tmp_path, content, kept, seconds):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(content)
+    assert cut(path, 5) == seconds
+    assert path.read_text() == kept
+
+
+def test_cut_needs_no_file(tmp_path):
+    assert cut(tmp_path / "metrics.jsonl", 500) == 0.0
+    assert list(tmp_path.iterdir()) == []
+
+
+# The progress bar
+
+SPEED = {"throughput/env_steps_per_second": 254.4, "throughput/updates_per_second": 3.25}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def frames(self) -> list[str]:
+        """What was drawn each time, without colours."""
+        frames = re.split(r"\r(?:\x1b\[2K|\x1b\[1A)+", self.getvalue())
+        return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frame) for frame in frames]
+
+
+def test_a_log_gets_a_plain_line_every_ten_seconds_and_a_last_one(clock):
+    stream = io.StringIO()
+    with ProgressBar(20_000, stream=stream) as bar:
+        clock.now += 9.9
+        bar.write(Record(2250, SPEED))
+        assert stream.getvalue() == ""
+        clock.now += 0.1
+        bar.write(Record(2500, {"rollout/episodic_return": -1034.21}))
+        clock.now += 9
+        bar.write(Record(4750, {"eval/mean_return": 0.03125}))
+        clock.now += 2711
+        bar.write(Record(5000, {}))
+        clock.now += 0.5
+        bar.write(Record(20_000, {}, checkpoint=True))
+    assert stream.getvalue().splitlines() == [
+        "step 2500/20000  12%  254 steps/s  3.2 updates/s  return -1034.2  left 1:10",
+        "step 5000/20000  25%  254 steps/s  3.2 updates/s  return -1034.2  eval 0.03125  left 2:16:30",
+        "step 20000/20000  100%  254 steps/s  3.2 updates/s  return -1034.2  eval 0.03125  left 0:00",
+    ]
+
+
+def test_a_resumed_bar_counts_its_own_steps_only(clock):
+    stream = io.StringIO()
+    with ProgressBar(20_000, initial=10_000, stream=stream) as bar:
+        clock.now += 10
+        bar.write(Record(10_000, {}))
+        clock.now += 10
+        bar.write(Record(11_000, {}))
+    assert stream.getvalue().splitlines() == ["step 10000/20000  50%  left -:--", "step 11000/20000  55%  left 3:00"]
+
+
+def test_a_run_without_records_prints_nothing():
+    stream = io.StringIO()
+    ProgressBar(100, stream=stream).close()
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("width", [120, 80, 40])
+def test_a_terminal_shows_everything_in_any_width(clock, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with ProgressBar(20_000, stream=stream) as bar:
+        clock.now += 10
+        bar.write(Record(2500, SPEED | {"rollout/episodic_return": -1034.21, "eval/mean_return": -980.5}))
+    frame = stream.frames()[-1]
+    assert max(len(line) for line in frame.split("\n")) <= width
+    for part in ("━  12%  step 2500/20000  left 1:10", "254 steps/s", "3.2 updates/s", "return -1034.2", "eval -980.5"):
+        assert part in frame
+
+
+def test_a_terminal_is_redrawn_twice_a_second_at_most(clock, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with ProgressBar(10_000, stream=stream) as bar:
+        for step in range(1, 10_001):
+            clock.now += 0.001
+            bar.write(Record(step, {}))
+    steps = [int(step) for step in re.findall(r"step (\d+)/10000", "".join(stream.frames()))]
+    assert len(set(steps)) == 21
+    assert all(abs(step - 500 * i) <= 20 for i, step in enumerate(sorted(set(steps))))
+
+
+def test_a_dumb_terminal_is_a_log(clock, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    with ProgressBar(100, stream=stream) as bar:
+        clock.now += 5
+        bar.write(Record(50, {}))
+    assert stream.getvalue() == "step 50/100  50%  left 0:05\n"
+
+
+def test_stdout_in_a_file_stays_there(capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stdout, stream = sys.stdout, Terminal()
+    with ProgressBar(100, stream=stream):
+        assert sys.stdout is stdout
+        print("a result")
+    assert capsys.readouterr().out == "a result\n"
+    assert "a result" not in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[?25h")  # the cursor is back
