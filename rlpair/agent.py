@@ -1,14 +1,12 @@
 """What the agents of both backends share: how a state is checked and written. Backend-free."""
 
 import dataclasses
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-
 
 from rlpair import __version__
 from rlpair.checkpoint import save_checkpoint

@@ -15,7 +15,7 @@ from rlpair.errors import ConfigError
 from rlpair.seeding import integer
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
-LEARNERS = {"dqn": dqn_jax.make_learner, "sac": sac_jax.make_learner}
+LEARNERS: dict[str, Any] = {"dqn": dqn_jax.make_learner, "sac": sac_jax.make_learner}
 HYPERPARAMETERS: dict[str, Any] = {"dqn": dqn.hyperparameters, "sac": sac.hyperparameters}
 
 
@@ -26,12 +26,13 @@ class JaxAgent(BaseAgent):
     rng_name = "rng.jax"
 
     def __init__(self, identity: Identity, params: State, *, device: str, matmul_precision: str) -> None:
-        """``params`` by backend-free name, as drawn by the algorithm's ``initial_params``; ``device`` auto, cpu or cuda."""
+        """``params``: by backend-free name, of the algorithm's ``initial_params``. ``device``: auto, cpu or cuda."""
         super().__init__(identity)
         self.device = find_device(device)
         with self._precision():
             self.learner, state = make_state(self.config, self.spec, params, self.dtype, matmul_precision)
             self.state = jax.device_put(state, self.device)
+        self.key: jax.Array
         self.reseed(integer(identity.seed, "noise"))
         self._num_updates = 0
         self._greedy = jax.jit(self.learner.greedy)
@@ -81,7 +82,7 @@ class JaxAgent(BaseAgent):
         self.key = jax.device_put(jax.random.key(seed), self.device)
 
     def synchronize(self) -> None:
-        jax.block_until_ready((self.state, self.key))
+        jax.block_until_ready((self.state, self.key))  # type: ignore[no-untyped-call]
 
 
 def act(learner: Learner, state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> Any:
@@ -97,7 +98,9 @@ def update(learner: Learner, state: LearnerState, key: jax.Array, batch: Transit
     return state, key, info
 
 
-def update_given(learner: Learner, state: LearnerState, batch: Transition, noise: Tree) -> tuple[LearnerState, UpdateInfo]:
+def update_given(
+    learner: Learner, state: LearnerState, batch: Transition, noise: Tree
+) -> tuple[LearnerState, UpdateInfo]:
     """One gradient step on (B, ...), or a scan of U steps on (U, B, ...)."""
     if batch.reward.ndim == 1:
         return learner.update(state, batch, noise)
@@ -133,7 +136,7 @@ def named_leaves(state: LearnerState) -> tuple[list[str], list[jax.Array]]:
     names, leaves = [], []
     for (field, *path), leaf in jax.tree_util.tree_leaves_with_path(state):
         parts = [str(getattr(k, "name", getattr(k, "key", getattr(k, "idx", None)))) for k in path]
-        name = prefixes.get(field.name, None)
+        name = prefixes.get(field.name)
         names.append("" if name is None else name + ".".join(parts).replace("kernel", "weight"))
         leaves.append(leaf)
     return names, leaves

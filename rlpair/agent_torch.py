@@ -22,7 +22,7 @@ class TorchAgent(BaseAgent):
     backend = "torch"
 
     def __init__(self, identity: Identity, params: State, *, device: str, matmul_precision: str) -> None:
-        """``params`` by backend-free name, as drawn by the algorithm's ``initial_params``; ``device`` auto, cpu or cuda.
+        """``params``: by backend-free name, of the algorithm's ``initial_params``. ``device``: auto, cpu or cuda.
 
         The precision of float32 matrix products is a setting of the whole process in PyTorch, and is set here.
         """
@@ -112,12 +112,11 @@ def each(arrays: Transition, function: Callable[[Any], Any]) -> Transition:
 
 def named_tensors(learner: Learner, optimizer: str) -> dict[str, torch.Tensor]:
     """Parameters, targets and moments by backend-free name, as views: dense weights are (inputs, outputs)."""
-    params = dict(learner.scalars)
-    targets = {}
+    params, targets = dict(learner.scalars), dict[str, torch.Tensor]()
     for networks, tensors in ((learner.networks, params), (learner.target_networks, targets)):
         for net, mlps in networks.items():
             for index, mlp in enumerate(mlps):
-                for layer, dense in enumerate(mlp.layers):
+                for layer, dense in enumerate(mlp.linears()):
                     tensors[f"{net}.{index}.{layer}.weight"] = dense.weight
                     tensors[f"{net}.{index}.{layer}.bias"] = dense.bias
     named = params | {f"target_{name}": tensor for name, tensor in targets.items()}

@@ -74,14 +74,15 @@ class HostLoop:
         """``eval_envs`` are needed where ``config.eval_every`` is not 0."""
         if config.eval_every and eval_envs is None:
             raise ConfigError("eval_every", config.eval_every, "0, or give the loop eval_envs to evaluate on")
-        self.agent, self.envs, self.replay, self.config, self.eval_envs = agent, envs, replay, config, eval_envs
+        self.agent, self.envs, self.replay, self.config = agent, envs, replay, config
+        self._eval_envs: Any = eval_envs
         self.env_steps = 0
         self.best_return = -math.inf
         self.warm_up_rng, self.minibatch_rng = stream(config.seed, "warm-up"), stream(config.seed, "minibatch")
         self.episode_return, self.episode_length = np.zeros(envs.num_envs), np.zeros(envs.num_envs, np.int64)
         self.metrics: dict[str, float] = {}
         self._info: Any = None  # of the newest updates; fetched from the device only when a record is due
-        self._obs: np.ndarray | None = None
+        self._obs: Any = None  # (N, *obs_shape), once an episode has begun
         self._stopped = False
 
     def stop(self) -> None:
@@ -98,7 +99,9 @@ class HostLoop:
             if (ended := step.terminated | step.truncated).any():
                 yield self._episodes(ended)
             if self._due(config.log_every):
-                yield Record(self.env_steps, self._fetch_metrics() | stopwatch.lap(self.env_steps, self.agent.num_updates))
+                yield Record(
+                    self.env_steps, self._fetch_metrics() | stopwatch.lap(self.env_steps, self.agent.num_updates)
+                )
             if self._due(config.eval_every):
                 with stopwatch.paused():
                     yield self._evaluate()
@@ -158,7 +161,7 @@ class HostLoop:
 
     def _evaluate(self) -> Record:
         seed = integer(self.config.seed, "evaluation", self.env_steps)
-        returns = evaluate(self.agent, self.eval_envs, self.config.eval_episodes, seed).returns
+        returns = evaluate(self.agent, self._eval_envs, self.config.eval_episodes, seed).returns
         values = {"eval/mean_return": float(returns.mean()), "eval/std_return": float(returns.std())}
         best = values["eval/mean_return"] > self.best_return
         self.best_return = max(self.best_return, values["eval/mean_return"])
@@ -182,7 +185,7 @@ class HostLoop:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> np.ndarray:
-        """Go on from a state. Returns which environments (N,) bool stand where they stood; the others start an episode."""
+        """Go on from a state. Returns which environments (N,) bool stand where they stood; others start an episode."""
         self.env_steps = state["env_steps"]
         self.best_return = -math.inf if state["best_return"] is None else state["best_return"]
         self.warm_up_rng.bit_generator.state = state["warm_up_rng"]

@@ -7,12 +7,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-
 from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, sac
 from rlpair.checkpoint import find_checkpoint, load_checkpoint, spec_of
-from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
 from rlpair.envs.host import env_spec
+from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
 from rlpair.seeding import stream
 from rlpair.types import State
 

@@ -7,4 +7,4 @@ import jax
 
 def configure(config: Any) -> None:
     """Before the first array. On a CPU, an act is over sooner than another thread would wake up for it."""
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # type: ignore[no-untyped-call]

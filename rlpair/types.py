@@ -14,7 +14,7 @@ State = dict[str, np.ndarray]  # by backend-free name
 
 
 class EnvSpec(NamedTuple):
-    """All that a learner may know of an environment. Hashable, so that it can be a static fact of a compiled function."""
+    """All that a learner may know of an environment. Hashable: it can be a static fact of a compiled function."""
 
     obs_shape: tuple[int, ...]
     obs_dtype: str  # "float32" or "uint8"
@@ -64,7 +64,7 @@ class Agent(Protocol):
         ...
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over a state; raises CheckpointError and changes nothing where names, shapes, dtypes or values are off."""
+        """Take over a state; where it does not fit, raise CheckpointError and change nothing."""
         ...
 
     def reseed(self, seed: int) -> None:

@@ -3,8 +3,9 @@
     python scripts/bench_host.py --sb3 VENV/bin/python --sbx VENV/bin/python [--repeats 5] [--write docs/benchmarks.md]
 
 The work: DQN on CartPole-v1 (120-84, batch 128) and SAC on Pendulum-v1 (256-256, batch 256, two critics), one
-environment, one update per environment step after 500 steps, the clock from step 2000 on. Every measurement is a process
-of its own, and all contestants take turns, A B C A B C: a drift of the machine hits all alike. Each cell is the median.
+environment, one update per environment step after 500 steps, the clock from step 2000 on. Every measurement is a
+process of its own, and all contestants take turns, A B C A B C: a drift of the machine hits all alike. Each cell is the
+median.
 
 ``share`` is the loop's rate over the rate that its own act, environment, replay and update allow in sequence, each
 measured alone in the same process. ``logged`` is the rate of ``rlpair.train`` with its defaults (logging, progress bar,
@@ -34,7 +35,12 @@ from rlpair.seeding import stream
 FROM_STEP = 2_000
 COMMON = {"buffer_size": 100_000, "learning_starts": 500, "train_freq": 1, "gradient_steps": 1}
 DQN = DQNConfig(
-    learning_rate=1e-3, batch_size=128, target_update_interval=500, net_arch=(120, 84), exploration_steps=5_000, **COMMON
+    learning_rate=1e-3,
+    batch_size=128,
+    target_update_interval=500,
+    net_arch=(120, 84),
+    exploration_steps=5_000,
+    **COMMON,
 )
 WORK = {  # algorithm: environment, settings, steps, torch threads that peers are tried with
     "dqn": ("CartPole-v1", DQN, 12_000, (1, 2)),
@@ -83,7 +89,7 @@ def microseconds(function: Any, count: int) -> float:
 
 
 def train_rate(algo: str, backend: str) -> dict[str, float]:
-    """Env steps/s of rlpair.train with all that it writes, between its own first and last log record after FROM_STEP."""
+    """Env steps/s of rlpair.train with all that it writes, between its first and last log record after FROM_STEP."""
     env_id, config, steps, _ = WORK[algo]
     settings = {k: getattr(config, k) for k in (*COMMON, "learning_rate", "batch_size", "target_update_interval")}
     settings["net_arch"] = "[" + ",".join(map(str, config.net_arch)) + "]"
@@ -137,7 +143,12 @@ def report(algo: str, rows: dict[str, list[dict[str, float]]]) -> str:
         share = f"{m['share']:.0%}" if "share" in m else ""
         bare = medians.get(name.replace("rlpair.train", "rlpair"))
         logged = f"{rate / bare['env_steps_per_second']:.0%}" if name.startswith("rlpair.train") else ""
-        cells = [name, f"{rate:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})", f"{rate / best_sb3:.2f}", f"{rate / sbx:.2f}"]
+        cells = [
+            name,
+            f"{rate:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})",
+            f"{rate / best_sb3:.2f}",
+            f"{rate / sbx:.2f}",
+        ]
         lines.append("| " + " | ".join([*cells, *parts, share, logged]) + " |")
     return "\n".join(lines) + "\n"
 
@@ -164,7 +175,9 @@ def main() -> None:
         tables.append(report(algo, rows))
         print(tables[-1])
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "jax", "gymnasium", "numpy"))
-    machine = f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    machine = (
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    )
     head = f"# Benchmarks\n\n{__doc__.split(chr(10), 1)[1].strip()}\n\n{machine}; {packages}.\n\n"
     if args.write:
         args.write.write_text(head + "\n".join(tables))

@@ -1,4 +1,4 @@
-"""Env steps per second of Stable-Baselines3 or SBX at the work of bench_host.py; run by it in the peer's own environment.
+"""Env steps per second of Stable-Baselines3 or SBX at the work of bench_host.py, which runs it in their environments.
 
     python bench_peer.py sb3|sbx dqn|sac ENV STEPS TORCH_THREADS
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -79,7 +80,7 @@ def initial_mlp(rng: np.random.Generator, sizes: tuple[int, ...], net: str) -> S
     ``net`` is the prefix of the names, ``critic.0`` say: ``critic.0.1.weight`` is its second layer's.
     """
     params = {}
-    for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         bound = 1 / np.sqrt(fan_in)
         params[f"{net}.{layer}.weight"] = rng.uniform(-bound, bound, (fan_in, fan_out))
         params[f"{net}.{layer}.bias"] = rng.uniform(-bound, bound, fan_out)

@@ -20,7 +20,7 @@ from rlpair.algos.learner_jax import (
     target_step,
     weighted_mean,
 )
-from rlpair.algos.networks_jax import MLP, flatten_obs
+from rlpair.algos.networks_jax import MLP, apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[jax.Array], jax.Array]  # obs (B, ...) -> a value per action (B, A)
@@ -65,7 +65,7 @@ def make_learner(config: DQNConfig, spec: EnvSpec, *, dtype: str, precision: str
     optimizer = OPTIMIZERS[config.optimizer]()
 
     def q_values(params: Tree, obs: jax.Array) -> jax.Array:  # flat obs (B, O) -> (B, A)
-        return network.apply({"params": params[0]}, obs)
+        return apply(network, params[0], obs)
 
     def init(params: dict[str, Tree], hyper: Hyper) -> LearnerState:
         target_params = jax.tree.map(jnp.copy, params)  # a copy: donated buffers must not be shared

@@ -46,7 +46,7 @@ class Learner(NamedTuple):
 
 
 def prepare(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) -> Transition:
-    """The batch as the equations read it: floats of ``dtype``, flat observations, and this action, from 0 or in [-1, 1]."""
+    """The batch as the equations read it: ``dtype`` floats, flat observations, and ``action`` (from 0, or in [-1, 1])."""
     floats = {
         name: None if value is None else value.astype(dtype)
         for name, value in batch._asdict().items()

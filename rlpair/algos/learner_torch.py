@@ -10,13 +10,13 @@ from torch import nn
 from rlpair.algos.networks_torch import MLP, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
-Params = list[torch.Tensor]
+Params = Sequence[torch.Tensor]
 
 
 class Learner:
-    """An algorithm with its networks and optimizers, by net: ``q`` for DQN; ``actor``, ``critic``, ``log_alpha`` for SAC.
+    """An algorithm's networks and optimizers, by net: ``q`` for DQN; ``actor``, ``critic``, ``log_alpha`` for SAC.
 
-    N environments, B batch. A subclass gives ``act``, ``greedy``, ``sample_noise`` and ``update``, as its JAX twin does.
+    N environments, B batch. A subclass gives ``act``, ``greedy``, ``sample_noise``, ``update``, as its JAX twin does.
     """
 
     networks: dict[str, Sequence[MLP]]
@@ -62,7 +62,7 @@ def make_optimizer(name: str, params: Params, learning_rate: float) -> torch.opt
 
 
 def prepare(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: torch.dtype) -> Transition:
-    """The batch as the equations read it: floats of ``dtype``, flat observations, and this action, from 0 or in [-1, 1]."""
+    """The batch as the equations read it: ``dtype`` floats, flat observations, and ``action`` (from 0, or in [-1, 1])."""
     floats = {
         name: None if value is None else value.to(dtype)
         for name, value in batch._asdict().items()

@@ -1,5 +1,7 @@
 """Networks in flax.linen. The twin of networks_torch.py: the same layers, names and shapes."""
 
+from typing import Any, cast
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -23,7 +25,12 @@ class MLP(nn.Module):
         return x
 
 
-def flatten_obs(obs: jax.Array, obs_shape: tuple[int, ...], dtype: jnp.dtype) -> jax.Array:
+def apply(network: MLP, params: Any, x: jax.Array) -> jax.Array:
+    """The network's outputs: (..., inputs) -> (..., features[-1])."""
+    return cast(jax.Array, network.apply({"params": params}, x))
+
+
+def flatten_obs(obs: jax.Array, obs_shape: tuple[int, ...], dtype: str) -> jax.Array:
     """(..., *obs_shape) -> (..., size). Images, uint8, are scaled to [0, 1]."""
     flat = obs.reshape(*obs.shape[: obs.ndim - len(obs_shape)], -1).astype(dtype)
     return flat / 255 if obs.dtype == jnp.uint8 else flat

@@ -1,5 +1,7 @@
 """Networks in torch.nn. The twin of networks_jax.py: the same layers, names and shapes."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -16,8 +18,12 @@ class MLP(nn.Module):
 
     def __init__(self, sizes: tuple[int, ...], activation: str) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.Sequential(*(nn.Linear(i, o) for i, o in pairwise(sizes)))
         self.activation = ACTIVATIONS[activation]
+
+    def linears(self) -> list[nn.Linear]:
+        """The layers, first to last."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (..., sizes[0]) -> (..., sizes[-1])
         *hidden, last = self.layers

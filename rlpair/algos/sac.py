@@ -1,20 +1,21 @@
 r"""SAC: the equations and the settings that both twins share. Backend-free.
 
 Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications". A transition is (s, a, r, s', terminated); w is
-its weight (1 if none is given), psi, theta_i, alpha are the parameters of the actor, of critic i and the temperature,
-theta_i' those of target i. xi' and xi are the two standard-normal noises of an update. Critics see, and log-probabilities
-are of, actions in [-1, 1]; the environment's box is reached by an affine map.
+its weight (1 if none is given); theta_i are the parameters of critic i, theta_i' those of its target, and alpha is the
+temperature. xi' and xi are the two standard-normal noises of an update. Critics see, and log-probabilities are of,
+actions in [-1, 1]; an affine map leads to the environment's box.
 
 (S1) discount   gamma_t = gamma * (1 - terminated), unless the batch brings its own. A truncated step bootstraps.
 (S2) policy     mean, log_std = actor(s), log_std clipped to [-20, 2];  u = mean + exp(log_std) * xi;  a = tanh(u)
                 log_prob = sum_d [-xi^2 / 2 - log_std - log(2 pi) / 2 - 2 (log 2 - u - softplus(-2 u))]
                 The last term is log(1 - tanh(u)^2) in a form that never underflows.
-(S3) target     y = r + gamma_t * (min_i Q(s', a'; theta_i') - alpha * log_prob(a')),  a' from (S2) with xi'. No gradient.
+(S3) target     y = r + gamma_t * (min_i Q(s', a'; theta_i') - alpha * log_prob(a')),  a' from (S2) with xi'
+                No gradient flows through y.
 (S4) critics    L = sum_i mean_b w_b * (Q(s_b, a_b; theta_i) - y_b)^2 / 2
-(S5) actor      L = mean_b w_b * (alpha * log_prob_b - min_i Q(s_b, a~_b; theta_i)),  a~ from (S2) with xi. The critics are
-                those after their step and get no gradient; critics that tie in the minimum share it.
+(S5) actor      L = mean_b w_b * (alpha * log_prob_b - min_i Q(s_b, a_b; theta_i)),  a from (S2) with xi. The critics
+                are those after their step and get no gradient; critics that tie in the minimum share it.
 (S6) alpha      L = mean_b w_b * -log_alpha * (log_prob_b + target_entropy), log_prob from (S5), detached; only if
-                ent_coef is auto. alpha is the value before this step in (S3) and (S5).
+                ent_coef is auto. In (S3) and (S5) alpha is the value before this step.
 (S7) clip       off by default; else as in (D4), for actor and critics apart
 (S8) step       optimizers as in (D5); order: critics, actor, alpha, targets
 (S9) targets    after every target_update_interval updates: theta_i' <- (1 - tau) theta_i' + tau theta_i

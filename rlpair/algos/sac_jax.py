@@ -19,7 +19,7 @@ from rlpair.algos.learner_jax import (
     target_step,
     weighted_mean,
 )
-from rlpair.algos.networks_jax import MLP, flatten_obs
+from rlpair.algos.networks_jax import MLP, apply, flatten_obs
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, Hyper, SACConfig
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
@@ -65,7 +65,8 @@ def td_target(
 def critic_loss(critics: Sequence[Critic], batch: Transition, target: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(S4). Returns the loss () and the TD errors (E, B) of the critics."""
     td_errors = jnp.stack([target - critic(batch.obs, batch.action) for critic in critics])
-    return sum(weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors), td_errors
+    losses = [weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors]
+    return jnp.sum(jnp.stack(losses)), td_errors
 
 
 def actor_loss(
@@ -91,11 +92,11 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
     clips = config.max_grad_norm is not None
 
     def policy(params: Tree, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
-        mean, log_std = jnp.split(actor.apply({"params": params[0]}, obs), 2, axis=-1)
+        mean, log_std = jnp.split(apply(actor, params[0], obs), 2, axis=-1)
         return mean, clip_log_std(log_std)
 
     def q_values(params: Tree, obs: jax.Array, action: jax.Array) -> jax.Array:  # of one critic
-        return critic.apply({"params": params}, jnp.concatenate([obs, action], axis=-1))[..., 0]
+        return apply(critic, params, jnp.concatenate([obs, action], axis=-1))[..., 0]
 
     def critics_of(params: Tree) -> list[Critic]:
         return [partial(q_values, critic_params) for critic_params in params]
@@ -134,7 +135,7 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
         hyper, params, target_params, opt_state = state.hyper, state.params, state.target_params, dict(state.opt_state)
         actor_params, critic_params, log_alpha = params["actor"], params["critic"], params["log_alpha"]
         batch = prepare(batch, from_box(batch.action), spec, dtype)
-        alpha, (next_noise, noise) = jnp.exp(log_alpha), noise
+        alpha, (next_noise, action_noise) = jnp.exp(log_alpha), noise
 
         def step(net: str, params: Tree, grads: Tree) -> Tree:
             if clips and net != "log_alpha":
@@ -152,7 +153,7 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
         critic_params = step("critic", critic_params, grads)
 
         def actor_loss_of(params: Tree) -> tuple[jax.Array, jax.Array]:
-            return actor_loss(partial(policy, params), critics_of(critic_params), batch, alpha, noise)
+            return actor_loss(partial(policy, params), critics_of(critic_params), batch, alpha, action_noise)
 
         (pi_loss, log_prob), grads = jax.value_and_grad(actor_loss_of, has_aux=True)(actor_params)
         actor_params = step("actor", actor_params, grads)

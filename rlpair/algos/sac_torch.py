@@ -64,7 +64,8 @@ def critic_loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(S4). Returns the loss () and the TD errors (E, B) of the critics."""
     td_errors = torch.stack([target - critic(batch.obs, batch.action) for critic in critics])
-    return sum(weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors), td_errors.detach()
+    losses = [weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors]
+    return torch.stack(losses).sum(), td_errors.detach()
 
 
 def actor_loss(
@@ -99,7 +100,9 @@ class SAC(Learner):
         self.log_alpha = torch.zeros((), dtype=dtype, device=device, requires_grad=config.learns_alpha)
         self.networks, self.target_networks = {"actor": actor, "critic": critics}, {"critic": targets}
         self.scalars = {"log_alpha": self.log_alpha}
-        self.params = {net: [p for mlp in mlps for p in mlp.parameters()] for net, mlps in self.networks.items()}
+        self.params: dict[str, Params] = {
+            net: [p for mlp in mlps for p in mlp.parameters()] for net, mlps in self.networks.items()
+        }
         self.target_params = [p for mlp in targets for p in mlp.parameters()]
         if config.learns_alpha:
             self.params["log_alpha"] = [self.log_alpha]
@@ -137,7 +140,7 @@ class SAC(Learner):
     def update(self, batch: Transition, noise: Noise) -> UpdateInfo:
         config, hyper = self.config, self.hyper
         batch = prepare(batch, self.from_box(batch.action), self.spec, self.dtype)
-        alpha, (next_noise, noise) = self.log_alpha.detach().exp(), noise
+        alpha, (next_noise, action_noise) = self.log_alpha.detach().exp(), noise
 
         def step(net: str, loss: torch.Tensor) -> None:
             max_norm = None if net == "log_alpha" else config.max_grad_norm
@@ -147,7 +150,7 @@ class SAC(Learner):
         q_loss, td_errors = critic_loss(self.critics, batch, target)
         step("critic", q_loss)
 
-        pi_loss, log_prob = actor_loss(self.policy, self.critics, batch, alpha, noise)
+        pi_loss, log_prob = actor_loss(self.policy, self.critics, batch, alpha, action_noise)
         step("actor", pi_loss)
 
         metrics = {"loss/critic": q_loss.detach(), "loss/actor": pi_loss.detach(), "train/alpha": alpha}

@@ -47,11 +47,12 @@ class HostEnvs:
     def __init__(self, envs: VectorEnv[Any, Any, Any], *, taped: bool = False) -> None:
         """``taped``: each of the environments is an EpisodeTape. Raises EnvError as ``env_spec``."""
         self.spec, self.num_envs = env_spec(envs), envs.num_envs
-        self._envs, self._taped, self._seed = envs, taped, 0
+        self._envs: Any = envs
+        self._taped, self._seed = taped, 0
         self._resets_rows = _resets_rows(envs)
         self._obs_space, self._obs_dtype = envs.single_observation_space, np.dtype(self.spec.obs_dtype)
         self._is_flattened = is_flattened(self._obs_space)
-        self._action_shape = (self.num_envs, *envs.single_action_space.shape)
+        self._action_shape = (self.num_envs, *(envs.single_action_space.shape or ()))
         self._action_dtype = envs.single_action_space.dtype
 
     def reset(self, seed: int) -> np.ndarray:
@@ -103,9 +104,9 @@ class HostEnvs:
         Raises:
             CheckpointError: the state is of another number of environments.
         """
-        if self._taped and len(state["episodes"]) != self.num_envs:
-            raise CheckpointError(f"the state is of {len(state['episodes'])} environments, and here are {self.num_envs}")
         if self._taped:
+            if (saved := len(state["episodes"])) != self.num_envs:
+                raise CheckpointError(f"the state is of {saved} environments, and here are {self.num_envs}")
             self._envs.set_attr("pending_state", state["episodes"])
         self._seed = state["seed"]
         obs, infos = self._envs.reset(seed=self._seed)
@@ -119,10 +120,13 @@ class HostEnvs:
     def _observe(self, obs: Any) -> np.ndarray:
         """(N, *obs_shape), a copy, of a batch of the environments' own observations."""
         if self._is_flattened:
-            obs = [spaces.flatten(self._obs_space, row) for row in iterate(self._envs.observation_space, obs)]
+            obs = [self._flatten(row) for row in iterate(self._envs.observation_space, obs)]
         own = _cast(obs, self._obs_dtype)
         _check_finite("observation", own)
         return own
+
+    def _flatten(self, row: Any) -> Any:  # one environment's observation
+        return spaces.flatten(self._obs_space, row) if self._is_flattened else row
 
     def _final_obs(self, obs: np.ndarray, ended: np.ndarray, infos: dict[str, Any]) -> np.ndarray:
         """``obs`` with the last observation of the episode in the rows that ended, from SAME_STEP's infos."""
@@ -130,8 +134,7 @@ class HostEnvs:
             raise EnvError(f"env={env_name(self._envs)}: SAME_STEP, but its infos have no final_obs where episodes end")
         next_obs = obs.copy()
         for row in np.flatnonzero(ended):
-            final = infos["final_obs"][row]
-            next_obs[row] = _cast(spaces.flatten(self._obs_space, final) if self._is_flattened else final, self._obs_dtype)
+            next_obs[row] = _cast(self._flatten(infos["final_obs"][row]), self._obs_dtype)
         _check_finite("observation", next_obs)
         return next_obs
 
@@ -152,15 +155,16 @@ def _check_finite(name: str, values: np.ndarray) -> None:  # (N, ...)
 
 def _resets_rows(envs: VectorEnv[Any, Any, Any]) -> bool:
     """Whether rows that ended are ours to reset. Raises EnvError where the true next observation cannot be had."""
-    mode, name = envs.metadata.get("autoreset_mode"), env_name(envs)
+    mode = envs.metadata.get("autoreset_mode")
+    what = f"env={env_name(envs)} with autoreset_mode={mode}"
     if mode == AutoresetMode.SAME_STEP:
         return False
     if not isinstance(envs, SyncVectorEnv | AsyncVectorEnv):
-        advice = "make it with autoreset_mode=AutoresetMode.SAME_STEP, or use SyncVectorEnv or AsyncVectorEnv unwrapped"
-        raise EnvError(f"env={name}: {type(envs).__name__} with autoreset_mode={mode} cannot be reset row by row: {advice}")
-    if isinstance(envs, AsyncVectorEnv) and mode == AutoresetMode.NEXT_STEP and not envs.shared_memory:
-        advice = "make it with shared_memory=True, or with autoreset_mode=AutoresetMode.SAME_STEP"
-        raise EnvError(f"env={name}: AsyncVectorEnv resets twice in NEXT_STEP without shared memory: {advice}")
+        advice = "make it with AutoresetMode.SAME_STEP, or use a bare SyncVectorEnv or AsyncVectorEnv"
+        raise EnvError(f"{what} does not give the last observation of an episode: {advice}")
+    if mode == AutoresetMode.NEXT_STEP and isinstance(envs, AsyncVectorEnv) and not envs.shared_memory:
+        advice = "make it with shared_memory=True, or with AutoresetMode.SAME_STEP"
+        raise EnvError(f"{what} and shared_memory=False resets every episode twice: {advice}")
     return True
 
 
@@ -221,6 +225,8 @@ def _sync(make: Callable[[], Any], num_envs: int) -> HostEnvs:
 def _taped(make: Callable[[], Any]) -> EpisodeTape:
     """One environment of a vector; what cannot be learned is refused here, before Gymnasium stumbles over it."""
     env = make()
+    if not isinstance(env, gym.Env):
+        raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: the function has to make a gymnasium.Env")
     env_spec(env)
     return EpisodeTape(env)
 

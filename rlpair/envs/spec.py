@@ -30,7 +30,8 @@ def env_spec(env: Any) -> EnvSpec:
     elif isinstance(env, gym.Env):
         obs_space, action_space = env.observation_space, env.action_space
     else:
-        raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: give a gymnasium.Env, a VectorEnv or an EnvSpec")
+        accepted = "a gymnasium.Env, a VectorEnv or an EnvSpec"
+        raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: give {accepted}")
     try:
         box = flat_space(obs_space)
         obs_dtype = "uint8" if box.dtype == np.uint8 else "float32"

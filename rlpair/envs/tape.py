@@ -4,7 +4,7 @@ import base64
 import copy
 import hashlib
 import struct
-from typing import Any
+from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
@@ -38,7 +38,7 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
             return self._obs, {RESTORED: True}
         return self._begin(seed, options)
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """See gymnasium.Env. ``action`` is a numpy array or scalar of the action space's dtype."""
         self._actions += action.tobytes()
         obs, reward, terminated, truncated, info = self.env.step(action)
@@ -46,7 +46,7 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
         self._return += float(reward)
         if terminated or truncated:
             obs = copy.deepcopy(obs)  # the reset that follows may write into the environment's own array
-        return obs, float(reward), terminated, truncated, info
+        return obs, reward, terminated, truncated, info
 
     def state_dict(self) -> dict[str, Any] | None:
         """The episode so far, as JSON can hold it exactly; None before the first reset."""
@@ -60,22 +60,27 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
         }
 
     def _begin(self, seed: int | None, options: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
-        rng = self.env.unwrapped.np_random
-        self._seed, self._generator = seed, rng.bit_generator.state if seed is None else None
+        bits = self._bit_generator()
+        self._seed, self._generator = seed, dict(bits.state) if bits and seed is None else None
         self._actions.clear()
         self._return = 0.0
         self._obs, info = self.env.reset(seed=seed, options=options)
         return self._obs, info
 
+    def _bit_generator(self) -> np.random.PCG64 | None:
+        """Gymnasium's own kind; an environment that has put another in its place is not remembered."""
+        bits = getattr(self.env.unwrapped.np_random, "bit_generator", None)
+        return bits if isinstance(bits, np.random.PCG64) else None
+
     def _play_back(self, state: dict[str, Any]) -> bool:
         """Whether the environment now stands where the state says."""
-        bits = self.env.unwrapped.np_random.bit_generator
-        if state["generator"] is not None:
-            if state["generator"]["bit_generator"] != bits.state["bit_generator"]:
+        if state["seed"] is None:
+            bits = self._bit_generator()
+            if bits is None or state["generator"] is None:
                 return False
             bits.state = state["generator"]
         self._begin(state["seed"], None)
-        shape, dtype = self.action_space.shape, self.action_space.dtype
+        shape, dtype = self.action_space.shape or (), self.action_space.dtype
         for action in np.frombuffer(base64.b64decode(state["actions"]), dtype).reshape(-1, *shape).copy():
             _, _, terminated, truncated, _ = self.step(action)
             if terminated or truncated:

@@ -1,0 +1,108 @@
+"""The replay: a ring of the newest transitions of N environments, in numpy on the host."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rlpair.errors import CheckpointError, ConfigError
+from rlpair.types import EnvSpec, State, Transition
+
+POSITION = "position"  # in the state, beside the fields
+
+
+class ReplayBuffer:
+    """The newest ``capacity`` transitions (rounded down to a multiple of ``num_envs``), sampled uniformly.
+
+    ``len()`` is the number of transitions that it holds.
+    """
+
+    def __init__(self, capacity: int, num_envs: int, spec: EnvSpec) -> None:
+        """Memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit."""
+        if capacity < num_envs:
+            raise ConfigError("algo.buffer_size", capacity, f"at least num_envs={num_envs}")
+        self.num_envs, self._rows = num_envs, capacity // num_envs
+        fields = {  # in the order of Transition's
+            "obs": (*spec.obs_shape, spec.obs_dtype),
+            "action": ("int32",) if spec.discrete else (spec.action_dim, "float32"),
+            "reward": ("float32",),
+            "next_obs": (*spec.obs_shape, spec.obs_dtype),
+            "terminated": ("float32",),
+            "truncated": ("bool",),  # episode boundaries, beside the transitions
+        }
+        try:
+            self._data = {n: np.zeros((self._rows, num_envs, *shape), dtype) for n, (*shape, dtype) in fields.items()}
+        except (MemoryError, ValueError) as error:
+            raise ConfigError("algo.buffer_size", capacity, "as many transitions as fit into memory") from error
+        self._flat = [a.reshape(-1, *a.shape[2:]) for name, a in self._data.items() if name != "truncated"]
+        self._position = 0  # of the next row
+        self._filled = 0  # rows
+
+    def __len__(self) -> int:
+        return self._filled * self.num_envs
+
+    def add(self, transition: Transition, truncated: np.ndarray) -> None:
+        """Store one step of every environment, in place of the oldest where there is no room.
+
+        Args:
+            transition: leading axis (N,).
+            truncated: (N,) bool, where a time limit ended the episode.
+
+        Raises:
+            ValueError: the transition has a discount or a weight: there is no place for them here.
+        """
+        if transition.discount is not None or transition.weight is not None:
+            raise ValueError("the replay stores no discount and no weight: add them to what it samples")
+        data, row = self._data, self._position
+        data["obs"][row] = transition.obs
+        data["action"][row] = transition.action
+        data["reward"][row] = transition.reward
+        data["next_obs"][row] = transition.next_obs
+        data["terminated"][row] = transition.terminated
+        data["truncated"][row] = truncated
+        self._position = (row + 1) % self._rows
+        self._filled = max(self._filled, row + 1)
+
+    def sample(self, batch_size: int, num_batches: int, rng: np.random.Generator) -> tuple[Transition, np.ndarray]:
+        """Uniformly, with replacement. Returns transitions (U, B, ...) and their indices (U, B) int64.
+
+        Raises:
+            ValueError: there is nothing to sample from.
+        """
+        if not self._filled:
+            raise ValueError("the replay is empty: add transitions before sampling")
+        indices = rng.integers(len(self), size=(num_batches, batch_size))
+        # mode="clip": all indices are within, and numpy need not make sure before it copies
+        return Transition(*[array.take(indices, axis=0, mode="clip") for array in self._flat]), indices
+
+    def state_dict(self) -> State:
+        """What is filled, (rows, N, ...) in the order of storage, and the position of the next row. No copies."""
+        filled = {name: array[: self._filled] for name, array in self._data.items()}
+        return filled | {POSITION: np.asarray(self._position, np.int64)}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over a state; from there on adding and sampling are as they would have been.
+
+        Raises:
+            CheckpointError: a name, shape or dtype is off, or it does not fit. Then nothing has changed.
+        """
+        filled, position = self._check(state)
+        for name, array in self._data.items():
+            array[:filled] = state[name]
+        self._filled, self._position = filled, position
+
+    def _check(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
+        """The number of rows in a state that fits, and its position."""
+        if state.keys() != self._data.keys() | {POSITION}:
+            raise CheckpointError(f"the replay's state has {sorted(state)}, not {sorted([*self._data, POSITION])}")
+        filled = state["reward"].shape[:1]
+        own = {name: (filled + array.shape[1:], array.dtype) for name, array in self._data.items()}
+        for name, (shape, dtype) in (own | {POSITION: ((), np.dtype(np.int64))}).items():
+            if (state[name].shape, state[name].dtype) != (shape, dtype):
+                found = f"{state[name].dtype}{list(state[name].shape)}"
+                raise CheckpointError(f"{name} of the replay's state is {found}, not {dtype}{list(shape)}")
+        rows, position = len(state["reward"]), int(state[POSITION])
+        wrapped = rows == self._rows and 0 <= position < rows
+        if rows > self._rows or not (wrapped or position == rows):
+            here = f"{self._rows} rows of {self.num_envs} environments"
+            raise CheckpointError(f"the replay's state, {rows} rows with the next at {position}, does not fit {here}")
+        return rows, position % self._rows

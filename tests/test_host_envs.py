@@ -1,0 +1,481 @@
+"""HostEnvs: what it refuses, what it gives, and that neither the autoreset mode nor the number of rows changes it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import toy_envs
+from gymnasium import spaces
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import RescaleAction, TransformObservation
+
+from rlpair.envs.host import HostEnvs, as_envs, env_spec, make_envs
+from rlpair.errors import ConfigError, EnvError, NonFiniteError
+from rlpair.replay import ReplayBuffer
+from rlpair.types import EnvSpec, State, Transition
+
+COUNTER = EnvSpec((2,), "float32", True, 3)
+
+
+class Spaces(gym.Env[Any, Any]):
+    """Any two spaces, and nothing else."""
+
+    def __init__(self, obs: spaces.Space | None = None, action: spaces.Space | None = None) -> None:
+        self.observation_space = obs or spaces.Box(-1, 1, (2,))
+        self.action_space = action or spaces.Discrete(2)
+
+
+def vector(mode: AutoresetMode, num_envs: int = 3, env_id: str = "toy/Counter-v0") -> SyncVectorEnv:
+    return SyncVectorEnv([lambda: gym.make(env_id)] * num_envs, autoreset_mode=mode)
+
+
+# --- EnvSpec
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        (Spaces(), EnvSpec((2,), "float32", True, 2)),
+        (Spaces(action=spaces.Discrete(4, start=-2)), EnvSpec((2,), "float32", True, 4, (), (), -2)),
+        (Spaces(spaces.Box(-1, 1, (3, 4), np.float64)), EnvSpec((3, 4), "float32", True, 2)),
+        (Spaces(spaces.Box(0, 255, (8, 8, 3), np.uint8)), EnvSpec((8, 8, 3), "uint8", True, 2)),
+        (Spaces(spaces.Box(0, 9, (2,), np.int64)), EnvSpec((2,), "float32", True, 2)),
+        (Spaces(spaces.Box(0, 1, ())), EnvSpec((1,), "float32", True, 2)),
+        (Spaces(spaces.Discrete(5)), EnvSpec((5,), "float32", True, 2)),
+        (Spaces(spaces.MultiDiscrete([2, 3])), EnvSpec((5,), "float32", True, 2)),
+        (Spaces(spaces.MultiBinary(4)), EnvSpec((4,), "float32", True, 2)),
+        (toy_envs.Mixed(), EnvSpec((10,), "float32", True, 3)),
+        (
+            Spaces(action=spaces.Box(np.array([[-2, 0]]), np.array([[2, 1]]), dtype=np.float32)),
+            EnvSpec((2,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0)),
+        ),
+        (vector(AutoresetMode.DISABLED), COUNTER),
+        (as_envs(toy_envs.Counter()), COUNTER),
+        (COUNTER, COUNTER),
+    ],
+)
+def test_env_spec(env: Any, expected: EnvSpec) -> None:
+    assert env_spec(env) == expected
+    assert hash(env_spec(env)) == hash(expected)
+
+
+def test_bounds_of_float64_are_rounded_to_float32_inwards() -> None:
+    spec = env_spec(Spaces(action=spaces.Box(-0.1, 0.1, (1,), np.float64)))
+    assert float(np.float32(0.1)) > 0.1
+    assert spec.action_high == (float(np.nextafter(np.float32(0.1), np.float32(0))),)
+    assert spec.action_low == (-spec.action_high[0],)
+
+
+ADVICE = "learned from are Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of these"
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (
+            Spaces(action=spaces.MultiDiscrete([3, 2])),
+            "env=Spaces: actions MultiDiscrete([3 2]) are neither Discrete nor a Box: "
+            "wrap it so that they are, for example in gymnasium.wrappers.TransformAction",
+        ),
+        (
+            Spaces(action=spaces.Dict(a=spaces.Discrete(2))),
+            "env=Spaces: actions Dict('a': Discrete(2)) are neither Discrete nor a Box: "
+            "wrap it so that they are, for example in gymnasium.wrappers.TransformAction",
+        ),
+        (
+            Spaces(action=spaces.Box(-np.inf, 1, (2,))),
+            "env=Spaces: actions Box(-inf, 1.0, (2,), float32) are unbounded: "
+            "bound them, for example with gymnasium.wrappers.TransformAction",
+        ),
+        (
+            Spaces(action=spaces.Box(-3e38, 3e38, (1,))),
+            "env=Spaces: actions Box(-3e+38, 3e+38, (1,), float32) are unbounded: "
+            "bound them, for example with gymnasium.wrappers.TransformAction",
+        ),
+        (
+            Spaces(action=spaces.Box(1, 1, (1,))),
+            "env=Spaces: actions Box(1.0, 1.0, (1,), float32) leave no choice: every low has to be below its high",
+        ),
+        (
+            Spaces(action=spaces.Box(0, 9, (1,), np.int32)),
+            "env=Spaces: actions Box(0, 9, (1,), int32) are of dtype int32: a Box of actions has to be of floats",
+        ),
+        (
+            Spaces(spaces.Text(5, charset="ab")),
+            f"env=Spaces: observations Text(1, 5, charset=ab) cannot be flattened into a Box: {ADVICE}",
+        ),
+        (
+            Spaces(spaces.Dict(a=spaces.Tuple([spaces.Sequence(spaces.Discrete(2))]))),
+            "env=Spaces: observations Dict('a': Tuple(Sequence(Discrete(2), stack=False))) "
+            f"cannot be flattened into a Box: {ADVICE}",
+        ),
+        (
+            Spaces(spaces.Box(0, 1, (0,))),
+            "env=Spaces: observations Box([], [], (0,), float32) are empty: there is nothing to learn from",
+        ),
+        (3, "env=3 is a int: give a gymnasium.Env, a VectorEnv or an EnvSpec"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused_in_one_line(env: Any, message: str) -> None:
+    with pytest.raises(EnvError) as error:
+        env_spec(env)
+    assert str(error.value) == message
+
+
+# --- make_envs, as_envs
+
+
+@pytest.mark.parametrize(
+    ("env_id", "env_kwargs", "message"),
+    [
+        (
+            "CartPol-v1",
+            {},
+            "env=CartPol-v1 is not registered: Environment `CartPol` doesn't exist. Did you mean: `CartPole`?",
+        ),
+        ("not_there:A-v0", {}, "env=not_there:A-v0 is not registered: No module named 'not_there'"),
+        ("toy/NeedsOther-v0", {}, "env=toy/NeedsOther-v0 needs a package that is not installed: No module named 'not_there'"),
+        (
+            "toy/Picky-v0",
+            {"colour": "red"},
+            "env=toy/Picky-v0 cannot be built with env_kwargs={'colour': 'red'}: "
+            "Picky.__init__() got an unexpected keyword argument 'colour'",
+        ),
+        (
+            "toy/Picky-v0",
+            {"size": 9},
+            "env=toy/Picky-v0 cannot be built with env_kwargs={'size': 9}: size is 9, and has to be 1 to 5",
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_one_line(env_id: str, env_kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(EnvError) as error:
+        make_envs(env_id, env_kwargs=env_kwargs)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("env_id", "package", "extra"), [("LunarLander-v3", "Box2D", "box2d"), ("HalfCheetah-v5", "mujoco", "mujoco")]
+)
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, env_id: str, package: str, extra: str
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(f"gymnasium.envs.{extra}")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    with pytest.raises(EnvError) as error:
+        make_envs(env_id)
+    assert str(error.value) == f"env={env_id} needs a package that is not installed: pip install 'rlpair[{extra}]'"
+
+
+@pytest.mark.parametrize(("key", "value"), [("num_envs", 0), ("vectorization", "threads")])
+def test_settings_that_make_no_sense_are_refused(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^{key}={value!r} is not allowed: (at least 1|one of sync, async)$"):
+        make_envs("CartPole-v1", **{key: value})
+
+
+def test_refusals_come_before_gymnasium_vectorizes() -> None:
+    for vectorize in (as_envs, lambda env: as_envs(lambda: env)):
+        with pytest.raises(EnvError, match="^env=Spaces: observations Text"):
+            vectorize(Spaces(spaces.Text(5)))
+
+
+def test_as_envs_takes_ids_environments_functions_and_vectors() -> None:
+    wrapped = RescaleAction(gym.make("Pendulum-v1"), np.float32(-1), np.float32(1))
+    assert as_envs("toy_envs:toy/Counter-v0").spec == COUNTER
+    assert as_envs(toy_envs.Counter()).spec == COUNTER
+    assert as_envs(wrapped).spec == EnvSpec((3,), "float32", False, 1, (-1.0,), (1.0,))
+    assert as_envs(lambda: toy_envs.Counter()).num_envs == 1
+    envs = as_envs(vector(AutoresetMode.NEXT_STEP))
+    assert envs.num_envs == 3
+    assert as_envs(envs) is envs
+
+
+def test_as_envs_refuses_anything_else() -> None:
+    with pytest.raises(EnvError) as error:
+        as_envs(7)
+    assert str(error.value) == "env=7 is a int: give an id, a gymnasium.Env, a function that makes one, or a VectorEnv"
+    with pytest.raises(EnvError) as error:
+        as_envs(lambda: 7)
+    assert str(error.value) == "env=7 is a int: the function has to make a gymnasium.Env"
+
+
+def test_a_vector_that_keeps_the_last_observation_to_itself_is_refused() -> None:
+    own = gym.make_vec("CartPole-v1", num_envs=2)  # Gymnasium's own vector class: NEXT_STEP, whatever is asked for
+    with pytest.raises(EnvError) as error:
+        as_envs(own)
+    assert str(error.value) == (
+        "env=CartPole-v1 with autoreset_mode=AutoresetMode.NEXT_STEP does not give the last observation of an episode: "
+        "make it with AutoresetMode.SAME_STEP, or use a bare SyncVectorEnv or AsyncVectorEnv"
+    )
+
+
+class Custom(VectorEnv[Any, Any, Any]):
+    """Two rows of SAME_STEP that end at once; ``final`` says whether it gives their last observations."""
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    single_observation_space, single_action_space, num_envs = spaces.Box(0, 9, (1,)), spaces.Discrete(2), 2
+
+    def __init__(self, final: bool) -> None:
+        self.final, self.obs = final, np.zeros((2, 1), np.float32)
+        self.terminated, self.truncated = np.array([True, False]), np.zeros(2, bool)
+
+    def reset(self, **_: Any) -> Any:
+        self.obs[:] = 0
+        return self.obs, {}
+
+    def step(self, _: Any) -> Any:
+        self.obs += 1  # its own array, as that of its flags: what it gave before changes with it
+        infos = {"final_obs": np.array([[8.0], [0.0]]), "_final_obs": self.terminated} if self.final else {}
+        return self.obs, np.ones(2), self.terminated, self.truncated, infos
+
+
+def test_a_vector_of_the_users_own_in_same_step() -> None:
+    envs = as_envs(Custom(final=True))
+    first = envs.reset(0)
+    step = envs.step(np.zeros(2, np.int32))
+    envs.step(np.zeros(2, np.int32))
+    assert first.tolist() == [[0], [0]]
+    assert step.obs.tolist() == [[1], [1]]
+    assert step.next_obs.tolist() == [[8], [1]]
+    assert step.terminated.tolist() == [True, False]
+
+
+def test_a_vector_that_breaks_the_promise_of_same_step() -> None:
+    envs = as_envs(Custom(final=False))
+    envs.reset(0)
+    with pytest.raises(EnvError) as error:
+        envs.step(np.zeros(2, np.int32))
+    assert str(error.value) == "env=Custom: SAME_STEP, but its infos have no final_obs where episodes end"
+
+
+# --- step
+
+
+def policy(obs: np.ndarray) -> np.ndarray:  # a function of the observation, and nothing else
+    return ((obs @ np.arange(1, 1 + obs.shape[1])).astype(np.int64) % 3).astype(np.int32)
+
+
+def record(envs: HostEnvs, steps: int, seed: int) -> State:
+    """What is in the replay after so many steps: (steps, N, ...)."""
+    replay = ReplayBuffer(steps * envs.num_envs, envs.num_envs, envs.spec)
+    obs = envs.reset(seed)
+    for _ in range(steps):
+        action = policy(obs)
+        step = envs.step(action)
+        replay.add(Transition(obs, action, step.reward, step.next_obs, step.terminated), step.truncated)
+        obs = step.obs
+    envs.close()
+    return replay.state_dict()
+
+
+def assert_equal(a: State, b: State) -> None:
+    for name in a.keys() | b.keys():
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name, strict=True)
+
+
+@pytest.mark.parametrize("env_id", ["toy/Counter-v0", "toy/Mixed-v0"])
+def test_the_replay_is_the_same_in_every_autoreset_mode_and_for_single_environments(env_id: str) -> None:
+    ours = record(make_envs(env_id, 3), 100, seed=5)
+    terminated, truncated = ours["terminated"].astype(bool), ours["truncated"]
+    for kind in (terminated & ~truncated, truncated & ~terminated, terminated & truncated):
+        assert kind.sum() >= 5  # episodes end in all three ways
+    for mode in AutoresetMode:
+        assert_equal(record(as_envs(vector(mode, env_id=env_id)), 100, seed=5), ours)
+    for row in range(3):
+        alone = record(make_envs(env_id), 100, seed=5 + row)
+        assert_equal(alone, {n: a[:, row : row + 1] if a.ndim else a for n, a in ours.items()})
+
+
+def test_every_transition_is_true() -> None:
+    stored = record(make_envs("toy/Counter-v0", 3), 100, seed=5)
+    count, steps = stored["obs"][..., 0], stored["obs"][..., 1]
+    np.testing.assert_array_equal(stored["next_obs"][..., 0], count + stored["action"] + 1)
+    np.testing.assert_array_equal(stored["next_obs"][..., 1], steps + 1)
+    np.testing.assert_array_equal(stored["reward"], stored["next_obs"][..., 0])
+    np.testing.assert_array_equal(stored["terminated"], (stored["next_obs"][..., 0] >= 12).astype(np.float32))
+    np.testing.assert_array_equal(stored["truncated"], stored["next_obs"][..., 1] == 5)
+    ended = (stored["terminated"] > 0) | stored["truncated"]
+    np.testing.assert_array_equal(stored["obs"][1:][~ended[:-1]], stored["next_obs"][:-1][~ended[:-1]])
+    assert (stored["obs"][1:][ended[:-1]][:, 1] == 0).all()
+
+
+def test_an_environment_that_writes_into_its_own_array() -> None:
+    assert_equal(record(make_envs("toy/InPlaceCounter-v0", 3), 100, 5), record(make_envs("toy/Counter-v0", 3), 100, 5))
+
+
+def test_dtypes_and_shapes_of_a_step() -> None:
+    envs = make_envs("toy/BoxCounter-v0", 2)
+    assert envs.reset(0).dtype == np.float32
+    step = envs.step(envs.sample_actions(np.random.default_rng(0)))
+    assert [(a.shape, a.dtype.name) for a in step] == [
+        ((2, 2), "float32"),
+        ((2,), "float32"),
+        ((2, 2), "float32"),
+        ((2,), "bool"),
+        ((2,), "bool"),
+    ]
+
+
+def test_dict_observations_are_flattened_as_gymnasium_does() -> None:
+    envs = make_envs("toy/Mixed-v0", 1)
+    obs = envs.reset(5)
+    step = envs.step(np.array([2], np.int32))
+    env = gym.make("toy/Mixed-v0")
+    space = env.observation_space
+    np.testing.assert_array_equal(obs[0], spaces.flatten(space, env.reset(seed=5)[0]))
+    np.testing.assert_array_equal(step.next_obs[0], spaces.flatten(space, env.step(2)[0]))
+    count = int(obs[0, 0])
+    assert step.next_obs[0, 0] == count + 3
+    assert step.next_obs[0, 1 + (count + 3) % 2] == 1  # one-hot parity
+
+
+def test_images_stay_uint8() -> None:
+    def make() -> gym.Env[Any, Any]:
+        space = spaces.Box(0, 255, (2, 2, 1), np.uint8)
+        return TransformObservation(toy_envs.Counter(), lambda obs: np.full((2, 2, 1), obs[0], np.uint8), space)
+
+    envs = as_envs(make)
+    assert envs.spec.obs_dtype == "uint8"
+    assert envs.reset(0).dtype == np.uint8
+    assert envs.step(np.zeros(1, np.int32)).next_obs.shape == (1, 2, 2, 1)
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "expected"),
+    [("reward", np.nan, "nan"), ("observation", np.nan, "nan"), ("observation", -np.inf, "-inf"), ("reward", 1e39, "inf")],
+)
+def test_what_is_not_a_number_stops_the_step(where: str, value: float, expected: str) -> None:
+    def poisoned() -> gym.Env[Any, Any]:
+        return toy_envs.Poisoned(where, value)
+
+    envs = as_envs(SyncVectorEnv([toy_envs.Counter, poisoned], autoreset_mode=AutoresetMode.DISABLED))
+    envs.reset(0)
+    envs.step(np.zeros(2, np.int32))
+    envs.step(np.zeros(2, np.int32))
+    with pytest.raises(NonFiniteError) as error:
+        envs.step(np.zeros(2, np.int32))
+    assert str(error.value) == f"{where} of environment 1 is {expected}"
+
+
+def test_huge_numbers_are_numbers() -> None:
+    envs = as_envs(toy_envs.Poisoned("observation", 3e38))
+    envs.reset(0)
+    steps = [envs.step(np.zeros(1, np.int32)) for _ in range(3)]
+    assert steps[2].next_obs[0, 1] == np.float32(3e38)
+
+
+# --- actions
+
+
+def test_discrete_actions_begin_where_the_space_begins() -> None:
+    envs = make_envs("toy/StartAtMinusOne-v0", 4)
+    actions = [envs.sample_actions(rng) for rng in [np.random.default_rng(0)] for _ in range(50)]
+    assert actions[0].dtype == np.int32
+    assert set(np.concatenate(actions).tolist()) == {-1, 0, 1}
+    envs.reset(0)
+    for action in actions:
+        envs.step(action)
+
+
+def test_box_actions_of_any_shape_and_dtype_stay_in_the_box() -> None:
+    envs = make_envs("toy/BoxCounter-v0", 2)
+    rng = np.random.default_rng(0)
+    actions = np.stack([envs.sample_actions(rng) for _ in range(200)])
+    assert (actions.shape, actions.dtype) == ((200, 2, 4), np.float32)
+    np.testing.assert_allclose(actions.mean((0, 1)), [0.2, 0.4, 0.6, 0.7], atol=0.05)
+    envs.reset(0)
+    for bound in (envs.spec.action_low, envs.spec.action_high):
+        envs.step(np.tile(np.float32(bound), (2, 1)))  # the environment asserts that it is in its box
+    for action in actions:
+        envs.step(action)
+
+
+# --- processes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env_id", ["toy/Counter-v0", "toy_envs:toy/Mixed-v0"])
+def test_async_is_the_same_as_sync(env_id: str) -> None:
+    assert_equal(record(make_envs(env_id, 2, "async"), 60, 5), record(make_envs(env_id, 2), 60, 5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
+def test_async_vectors_of_the_users_own(mode: AutoresetMode) -> None:
+    envs = AsyncVectorEnv([toy_envs.Counter] * 2, context="spawn", autoreset_mode=mode)
+    same = SyncVectorEnv([toy_envs.Counter] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    assert_equal(record(as_envs(envs), 60, 5), record(as_envs(same), 60, 5))
+
+
+@pytest.mark.slow
+def test_async_next_step_without_shared_memory_is_refused() -> None:
+    envs = AsyncVectorEnv([toy_envs.Counter], context="spawn", shared_memory=False)
+    with pytest.raises(EnvError) as error:
+        as_envs(envs)
+    envs.close()
+    assert str(error.value) == (
+        "env=AsyncVectorEnv with autoreset_mode=AutoresetMode.NEXT_STEP and shared_memory=False resets every episode "
+        "twice: make it with shared_memory=True, or with AutoresetMode.SAME_STEP"
+    )
+
+
+INTERRUPTED = """
+import multiprocessing, signal, sys
+import numpy as np
+import gymnasium as gym
+from rlpair.envs.host import make_envs
+from toy_envs import Counter
+
+class Local(Counter):  # registered here: workers do not import this file by name
+    pass
+
+if __name__ == "__main__":
+    gym.register("Local-v0", Local)
+    flag = []
+    signal.signal(signal.SIGINT, lambda *_: flag.append(True))
+    envs = make_envs("Local-v0", 2, "async")
+    envs.reset(0)
+    print("ready", flush=True)
+    while not flag:
+        envs.step(np.zeros(2, np.int32))
+    envs.step(np.zeros(2, np.int32))
+    envs.close()
+    print("closed", len(multiprocessing.active_children()))
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_reaches_the_main_process_only(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(INTERRUPTED)
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "script.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the group
+    out, err = process.communicate(timeout=60)
+    assert (out, err, process.returncode) == ("closed 0\n", "", 0)
+
+
+def test_close_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(toy_envs.Counter, "close", lambda self: closed.append("closed"))
+    make_envs("toy/Counter-v0", 2).close()
+    assert closed == ["closed", "closed"]
