@@ -10,21 +10,14 @@ from typing import Any
 from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, sac
 from rlpair.checkpoint import find_checkpoint, load_checkpoint, spec_of
+from rlpair.config import ALGO_CONFIGS, check_choice
 from rlpair.envs.host import env_spec
 from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
 from rlpair.seeding import stream
 from rlpair.types import State
 
 ALGOS: dict[str, ModuleType] = {"dqn": dqn, "sac": sac}
-CONFIGS: dict[str, Any] = {"dqn": dqn.DQNConfig, "sac": sac.SACConfig}
 AGENTS = {"torch": "TorchAgent", "jax": "JaxAgent"}
-CHOICES = {
-    "algo": tuple(CONFIGS),
-    "backend": tuple(AGENTS),
-    "device": ("auto", "cpu", "cuda"),
-    "dtype": ("float32", "float64"),
-    "matmul_precision": ("highest", "high"),
-}
 
 
 def make_agent(
@@ -56,9 +49,9 @@ def make_agent(
     for key, value in (("algo", algo), ("backend", backend), ("device", device), ("dtype", dtype)):
         check_choice(key, value)
     check_choice("matmul_precision", matmul_precision)
-    config = CONFIGS[algo]() if config is None else config
-    if not isinstance(config, CONFIGS[algo]):
-        raise ConfigError("config", type(config).__name__, f"algo={algo} takes a {CONFIGS[algo].__name__}")
+    config = ALGO_CONFIGS[algo]() if config is None else config
+    if not isinstance(config, ALGO_CONFIGS[algo]):
+        raise ConfigError("config", type(config).__name__, f"algo={algo} takes a {ALGO_CONFIGS[algo].__name__}")
     spec = env_spec(env)
     config.validate_spec(spec)
     params = ALGOS[algo].initial_params(config, spec, stream(seed, "parameters"))
@@ -76,7 +69,7 @@ def load_agent(path: str | Path, backend: str | None = None, device: str = "auto
     folder = find_checkpoint(Path(path))
     meta, state = load_checkpoint(folder)
     try:
-        config = CONFIGS[meta["algo"]](**meta["config"])
+        config = ALGO_CONFIGS[meta["algo"]](**meta["config"])
         check_size(config, meta["spec"]["obs_shape"], state)
         spec, known = spec_of(meta), {"config": config, "seed": meta["seed"], "dtype": meta["dtype"]}
         agent = make_agent(meta["algo"], backend=backend or meta["backend"], env=spec, device=device, **known)
@@ -94,12 +87,6 @@ def check_size(config: Any, obs_shape: list[int], state: State) -> None:
     sizes = (math.prod(obs_shape), *config.net_arch)
     if max(a * b for a, b in pairwise(sizes)) > sum(value.size for value in state.values()):
         raise ValueError(f"obs_shape={obs_shape} and net_arch={config.net_arch} need more numbers than there are")
-
-
-def check_choice(key: str, value: object) -> None:
-    """Raises ConfigError unless the value is one that the key takes."""
-    if value not in CHOICES[key]:
-        raise ConfigError(key, value, "one of " + ", ".join(CHOICES[key]))
 
 
 def agent_class(backend: str) -> Any:

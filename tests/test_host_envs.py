@@ -140,7 +140,11 @@ def test_what_cannot_be_learned_is_refused_in_one_line(env: Any, message: str) -
             "env=CartPol-v1 is not registered: Environment `CartPol` doesn't exist. Did you mean: `CartPole`?",
         ),
         ("not_there:A-v0", {}, "env=not_there:A-v0 is not registered: No module named 'not_there'"),
-        ("toy/NeedsOther-v0", {}, "env=toy/NeedsOther-v0 needs a package that is not installed: No module named 'not_there'"),
+        (
+            "toy/NeedsOther-v0",
+            {},
+            "env=toy/NeedsOther-v0 needs a package that is not installed: No module named 'not_there'",
+        ),
         (
             "toy/Picky-v0",
             {"colour": "red"},
@@ -182,7 +186,7 @@ def test_settings_that_make_no_sense_are_refused(key: str, value: Any) -> None:
 
 def test_refusals_come_before_gymnasium_vectorizes() -> None:
     for vectorize in (as_envs, lambda env: as_envs(lambda: env)):
-        with pytest.raises(EnvError, match="^env=Spaces: observations Text"):
+        with pytest.raises(EnvError, match=r"^env=Spaces: observations Text"):
             vectorize(Spaces(spaces.Text(5)))
 
 
@@ -224,14 +228,15 @@ class Custom(VectorEnv[Any, Any, Any]):
 
     def __init__(self, final: bool) -> None:
         self.final, self.obs = final, np.zeros((2, 1), np.float32)
-        self.terminated, self.truncated = np.array([True, False]), np.zeros(2, bool)
+        self.terminated, self.truncated = np.array([False, True]), np.zeros(2, bool)
 
     def reset(self, **_: Any) -> Any:
         self.obs[:] = 0
         return self.obs, {}
 
     def step(self, _: Any) -> Any:
-        self.obs += 1  # its own array, as that of its flags: what it gave before changes with it
+        self.obs += 1  # its own array, like that of its flags: what it gave before changes with it
+        self.terminated ^= True
         infos = {"final_obs": np.array([[8.0], [0.0]]), "_final_obs": self.terminated} if self.final else {}
         return self.obs, np.ones(2), self.terminated, self.truncated, infos
 
@@ -259,7 +264,7 @@ def test_a_vector_that_breaks_the_promise_of_same_step() -> None:
 
 
 def policy(obs: np.ndarray) -> np.ndarray:  # a function of the observation, and nothing else
-    return ((obs @ np.arange(1, 1 + obs.shape[1])).astype(np.int64) % 3).astype(np.int32)
+    return (obs[:, 0] % 3).astype(np.int32)
 
 
 def record(envs: HostEnvs, steps: int, seed: int) -> State:
@@ -299,7 +304,7 @@ def test_every_transition_is_true() -> None:
     np.testing.assert_array_equal(stored["next_obs"][..., 0], count + stored["action"] + 1)
     np.testing.assert_array_equal(stored["next_obs"][..., 1], steps + 1)
     np.testing.assert_array_equal(stored["reward"], stored["next_obs"][..., 0])
-    np.testing.assert_array_equal(stored["terminated"], (stored["next_obs"][..., 0] >= 12).astype(np.float32))
+    np.testing.assert_array_equal(stored["terminated"], (stored["next_obs"][..., 0] >= 10).astype(np.float32))
     np.testing.assert_array_equal(stored["truncated"], stored["next_obs"][..., 1] == 5)
     ended = (stored["terminated"] > 0) | stored["truncated"]
     np.testing.assert_array_equal(stored["obs"][1:][~ended[:-1]], stored["next_obs"][:-1][~ended[:-1]])
@@ -352,7 +357,12 @@ def test_images_stay_uint8() -> None:
 
 @pytest.mark.parametrize(
     ("where", "value", "expected"),
-    [("reward", np.nan, "nan"), ("observation", np.nan, "nan"), ("observation", -np.inf, "-inf"), ("reward", 1e39, "inf")],
+    [
+        ("reward", np.nan, "nan"),
+        ("observation", np.nan, "nan"),
+        ("observation", -np.inf, "-inf"),
+        ("reward", 1e39, "inf"),
+    ],
 )
 def test_what_is_not_a_number_stops_the_step(where: str, value: float, expected: str) -> None:
     def poisoned() -> gym.Env[Any, Any]:
@@ -365,6 +375,16 @@ def test_what_is_not_a_number_stops_the_step(where: str, value: float, expected:
     with pytest.raises(NonFiniteError) as error:
         envs.step(np.zeros(2, np.int32))
     assert str(error.value) == f"{where} of environment 1 is {expected}"
+
+
+def test_the_last_observation_of_an_episode_is_a_number_too() -> None:
+    poison = {"where": "observation", "value": np.nan, "max_episode_steps": 3}
+    envs = make_envs("toy/Poisoned-v0", env_kwargs=poison)
+    envs.reset(0)
+    envs.step(np.zeros(1, np.int32))
+    envs.step(np.zeros(1, np.int32))
+    with pytest.raises(NonFiniteError, match=r"^observation of environment 0 is nan$"):
+        envs.step(np.zeros(1, np.int32))
 
 
 def test_huge_numbers_are_numbers() -> None:

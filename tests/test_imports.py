@@ -145,7 +145,7 @@ def test_nothing_imports_through_the_root_links() -> None:
 LOADED = "import sys; print(sorted({'jax', 'jaxlib', 'flax', 'optax', 'chex', 'torch'} & set(sys.modules)))"
 IMPORTERS_RUN = """
 import rlpair
-config = rlpair.DQNConfig(buffer_size=100, learning_starts=10, batch_size=4, net_arch=(8,))
+config = rlpair.DQNConfig(buffer_size=100, learning_starts=10, batch_size=4, train_freq=1, net_arch=(8,))
 agent = rlpair.make_agent("dqn", backend="{backend}", env=rlpair.EnvSpec((4,), "float32", True, 2), config=config)
 list(rlpair.run(agent, "CartPole-v1", rlpair.LoopConfig(total_timesteps=20)))
 assert agent.num_updates == 10, agent.num_updates

@@ -1,9 +1,11 @@
-"""All four agents learn the value of five probes, each of which takes one thing more than the last, and of a time limit."""
+"""All four agents learn the exact values of five probes, each harder than the last, and of a time limit."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from probe_envs import (
     ActionChoice,
     ActionGivenObservation,
@@ -19,7 +21,7 @@ from rlpair.types import Agent, State
 
 GAMMA, ENT_COEF = 0.5, 0.5
 ENTROPY = np.log(2)  # of a uniform action in [-1, 1], the best policy where the action does not matter
-COMMON: dict[str, Any] = {"learning_rate": 3e-3, "gamma": GAMMA, "batch_size": 64, "net_arch": (32,), "tau": 0.05}
+COMMON: dict[str, Any] = {"learning_rate": 1e-2, "gamma": GAMMA, "batch_size": 64, "net_arch": (32,), "tau": 0.05}
 COMMON |= {"learning_starts": 300, "train_freq": 100, "gradient_steps": 100, "target_update_interval": 1}
 CONFIGS = {"dqn": DQNConfig(**COMMON), "sac": SACConfig(**COMMON, ent_coef=ENT_COEF)}
 
@@ -27,12 +29,21 @@ agents = pytest.mark.parametrize("backend", ["torch", "jax"])
 algos = pytest.mark.parametrize("algo", ["dqn", "sac"])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Such small products only wait for a second thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def trained(algo: str, backend: str, probe: type[Probe], **changes: Any) -> Agent:
-    """An agent after 1,200 updates on a probe."""
+    """An agent after 600 updates on a probe."""
     env = probe(discrete=algo == "dqn")
     config = type(CONFIGS[algo])(**{**vars(CONFIGS[algo]), **changes})
     agent = make_agent(algo, backend=backend, env=env, config=config)
-    for _ in run(agent, env, LoopConfig(total_timesteps=1500)):
+    for _ in run(agent, env, LoopConfig(total_timesteps=900)):
         pass
     return agent
 
@@ -56,7 +67,7 @@ def greedy(agent: Agent, *observations: float) -> np.ndarray:
     return agent.act(np.array(observations, np.float32)[:, None], explore=False).ravel()
 
 
-def assert_close(actual: np.ndarray, expected: Any, tolerance: float = 0.05) -> None:
+def assert_close(actual: np.ndarray, expected: Any, tolerance: float = 0.03) -> None:
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
 
 
@@ -87,7 +98,7 @@ def test_discounting(algo: str, backend: str) -> None:
 def test_action_choice(algo: str, backend: str) -> None:
     agent = trained(algo, backend, ActionChoice, **({"ent_coef": 0.02} if algo == "sac" else {}))
     assert_close(q_values(agent, 0.0), [[0.5, 1]])
-    assert_close(greedy(agent, 0.0), [2])
+    assert_close(greedy(agent, 0.0), [2], 0.1)
 
 
 @agents
@@ -95,7 +106,7 @@ def test_action_choice(algo: str, backend: str) -> None:
 def test_action_given_observation(algo: str, backend: str) -> None:
     agent = trained(algo, backend, ActionGivenObservation, **({"ent_coef": 0.02} if algo == "sac" else {}))
     assert_close(q_values(agent, -1.0, 1.0), [[1, 0.5], [0.5, 1]])
-    assert_close(greedy(agent, -1.0, 1.0), [1, 2])
+    assert_close(greedy(agent, -1.0, 1.0), [1, 2], 0.1)
 
 
 @agents

@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 
 class Counter(gym.Env[np.ndarray, Any]):
-    """Counts from a random start; over at 12 or beyond, and cut by the time limit: now one, now the other, now both.
+    """Counts from a random start; over at 10 or beyond, and cut by the time limit: now one, now the other, now both.
 
     obs: (count, step). reward: the count. Each step adds the action plus one.
     """
@@ -23,7 +23,7 @@ class Counter(gym.Env[np.ndarray, Any]):
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
         self.count, self.steps = self.count + self._increment(action), self.steps + 1
-        return self._obs(), float(self.count), self.count >= 12, False, {}
+        return self._obs(), float(self.count), self.count >= 10, False, {}
 
     def _increment(self, action: Any) -> int:
         return int(action) + 1
@@ -87,7 +87,9 @@ class Poisoned(Counter):
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
         obs, reward, *rest = super().step(action)
         if self.steps >= 3:
-            obs, reward = (obs, self.value) if self.where == "reward" else (np.array([0, self.value], np.float32), reward)
+            obs, reward = (
+                (obs, self.value) if self.where == "reward" else (np.array([0, self.value], np.float32), reward)
+            )
         return obs, reward, *rest
 
 
@@ -97,13 +99,12 @@ class Hidden(Counter):
     def __init__(self, where: str = "observation") -> None:
         self.where, self.rng = where, np.random.default_rng()
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
-        obs, info = super().reset(seed=seed)
-        return obs + np.float32(self.rng.random() * (self.where == "observation")), info
-
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
         obs, reward, *rest = super().step(action)
         return obs, reward + self.rng.random() * (self.where == "reward"), *rest
+
+    def _obs(self) -> np.ndarray:
+        return super()._obs() + np.float32([self.rng.random() * (self.where == "observation"), 0])
 
 
 class MersenneCounter(Counter):
@@ -125,6 +126,6 @@ class Picky(Counter):
 for name in ("Counter", "BoxCounter", "StartAtMinusOne", "Mixed", "Hidden", "MersenneCounter"):
     gym.register(f"toy/{name}-v0", f"toy_envs:{name}", max_episode_steps=5)
 gym.register("toy/InPlaceCounter-v0", "toy_envs:InPlaceCounter", max_episode_steps=5, disable_env_checker=True)
-gym.register("toy/Poisoned-v0", "toy_envs:Poisoned")
+gym.register("toy/Poisoned-v0", "toy_envs:Poisoned", disable_env_checker=True)
 gym.register("toy/Picky-v0", "toy_envs:Picky")
 gym.register("toy/NeedsOther-v0", "not_there:Env")

@@ -46,7 +46,7 @@ class Learner(NamedTuple):
 
 
 def prepare(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) -> Transition:
-    """The batch as the equations read it: ``dtype`` floats, flat observations, and ``action`` (from 0, or in [-1, 1])."""
+    """The batch as the equations read it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
     floats = {
         name: None if value is None else value.astype(dtype)
         for name, value in batch._asdict().items()
@@ -69,7 +69,7 @@ def weighted_mean(losses: jax.Array, weight: jax.Array | None) -> jax.Array:
 
 def clip_by_global_norm(grads: Tree, max_norm: jax.Array) -> tuple[Tree, jax.Array]:
     """(D4), (S7). Returns the clipped gradients and their norm before."""
-    norm = optax.global_norm(grads)
+    norm = optax.tree.norm(grads)
     scale = jnp.minimum(1.0, max_norm / (norm + 1e-6))
     return jax.tree.map(lambda g: g * scale, grads), norm
 

@@ -62,7 +62,7 @@ def make_optimizer(name: str, params: Params, learning_rate: float) -> torch.opt
 
 
 def prepare(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: torch.dtype) -> Transition:
-    """The batch as the equations read it: ``dtype`` floats, flat observations, and ``action`` (from 0, or in [-1, 1])."""
+    """The batch as the equations read it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
     floats = {
         name: None if value is None else value.to(dtype)
         for name, value in batch._asdict().items()

@@ -1,0 +1,171 @@
+"""What a run is made of, and the table of defaults by algorithm and environment."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rlpair.algos.base import OffPolicyConfig
+from rlpair.algos.dqn import DQNConfig
+from rlpair.algos.sac import SACConfig
+from rlpair.errors import ConfigError
+
+ALGO_CONFIGS: dict[str, type[OffPolicyConfig]] = {"dqn": DQNConfig, "sac": SACConfig}
+CHOICES = {
+    "algo": tuple(ALGO_CONFIGS),
+    "backend": ("torch", "jax"),
+    "vectorization": ("sync", "async"),
+    "device": ("auto", "cpu", "cuda"),
+    "dtype": ("float32", "float64"),
+    "matmul_precision": ("highest", "high"),
+}
+
+
+def check_choice(key: str, value: object) -> None:
+    """Raises ConfigError unless the value is one that the key takes."""
+    if value not in CHOICES[key]:
+        raise ConfigError(key, value, "one of " + ", ".join(CHOICES[key]))
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Settings of the training loop."""
+
+    total_timesteps: int = 50_000
+    """Environment steps, over all environments."""
+    seed: int = 0
+    """Of everything random."""
+    eval_every: int = 0
+    """Environment steps between greedy evaluations on environments of their own; 0 turns them off."""
+    eval_episodes: int = 10
+    """Episodes of an evaluation."""
+    checkpoint_every: int = 0
+    """Environment steps between checkpoints; 0 leaves the last one, which is always written."""
+    log_every: int = 250
+    """Environment steps between records of losses and speed."""
+
+    def __post_init__(self) -> None:
+        for key in ("total_timesteps", "eval_episodes", "log_every"):
+            self._at_least(key, 1)
+        for key in ("seed", "eval_every", "checkpoint_every"):
+            self._at_least(key, 0)
+
+    def _at_least(self, key: str, least: int) -> None:
+        if getattr(self, key) < least:
+            raise ConfigError(key, getattr(self, key), f"a whole number >= {least}")
+
+
+@dataclass(frozen=True)
+class RunConfig(LoopConfig):
+    """Settings of a run of ``python -m rlpair.train``."""
+
+    algo: Any = field(default_factory=SACConfig)
+    """The algorithm, dqn or sac; its own settings are algo.KEY."""
+    backend: str = "jax"
+    """torch or jax."""
+    env: str = "Pendulum-v1"
+    """Any Gymnasium id; module:id imports the module first, which registers it."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the environment: env_kwargs.KEY=VALUE."""
+    num_envs: int = 1
+    """Environments that are stepped together."""
+    vectorization: str = "sync"
+    """sync: one after the other; async: each in a process of its own."""
+    device: str = "auto"
+    """auto (the GPU if there is one), cpu or cuda."""
+    matmul_precision: str = "highest"
+    """Of float32 matrix products: highest, or high, which lets a GPU use TF32."""
+    run_dir: str | None = None
+    """Folder for all that the run writes, new or empty; null makes runs/ENV/ALGO-BACKEND/seedN-TIME."""
+    resume: str | None = None
+    """A run_dir or one of its checkpoints: go on there, with its settings; what else is given changes them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least("num_envs", 1)
+        for key in ("backend", "vectorization", "device", "matmul_precision"):
+            check_choice(key, getattr(self, key))
+        starts, size = self.algo.learning_starts, self.algo.buffer_size
+        if starts >= self.total_timesteps:
+            raise ConfigError("algo.learning_starts", starts, f"less than total_timesteps={self.total_timesteps}")
+        if size < self.num_envs:
+            raise ConfigError("algo.buffer_size", size, f"at least num_envs={self.num_envs}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As config.yaml has it: plain values, the algorithm's under ``algo`` with its name."""
+        values = asdict(self)
+        return values | {"algo": {"name": self.algo.name, **values["algo"]}}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "RunConfig":
+        """The inverse of ``to_dict``. Raises ConfigError for a value that is out of range."""
+        algo = dict(values["algo"])
+        return RunConfig(**(values | {"algo": ALGO_CONFIGS[algo.pop("name")](**algo)}))
+
+
+_MUJOCO = {"total_timesteps": 1_000_000, "algo.learning_starts": 10_000, "eval_every": 20_000}
+_LANDER = {  # also Acrobot
+    "total_timesteps": 100_000,
+    "algo.learning_rate": 6.3e-4,
+    "algo.batch_size": 128,
+    "algo.buffer_size": 50_000,
+    "algo.learning_starts": 1_000,
+    "algo.gradient_steps": -1,
+    "algo.target_update_interval": 250,
+    "algo.exploration_steps": 12_000,
+    "algo.exploration_final_eps": 0.1,
+    "algo.net_arch": (256, 256),
+}
+# "*" holds for every environment of the algorithm, and an id's own row goes over it. The values but CartPole's follow
+# RL-Zoo's tuned ones, as far as there is a setting for them here.
+DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "dqn": {
+        "*": {"env": "CartPole-v1", "total_timesteps": 100_000, "eval_every": 10_000, "checkpoint_every": 10_000},
+        "CartPole-v1": {
+            "total_timesteps": 50_000,
+            "algo.learning_rate": 2.3e-3,
+            "algo.batch_size": 64,
+            "algo.buffer_size": 100_000,
+            "algo.learning_starts": 1_000,
+            "algo.train_freq": 256,
+            "algo.gradient_steps": 128,
+            "algo.target_update_interval": 128,
+            "algo.exploration_steps": 8_000,
+            "algo.exploration_final_eps": 0.04,
+            "algo.net_arch": (256, 256),
+        },
+        "LunarLander-v3": _LANDER,
+        "Acrobot-v1": _LANDER,
+        "MountainCar-v0": {
+            "total_timesteps": 120_000,
+            "algo.learning_rate": 4e-3,
+            "algo.batch_size": 128,
+            "algo.buffer_size": 10_000,
+            "algo.learning_starts": 1_000,
+            "algo.gamma": 0.98,
+            "algo.train_freq": 16,
+            "algo.gradient_steps": 8,
+            "algo.target_update_interval": 300,
+            "algo.exploration_steps": 24_000,
+            "algo.exploration_final_eps": 0.07,
+            "algo.net_arch": (256, 256),
+        },
+    },
+    "sac": {
+        "*": {"env": "Pendulum-v1", "total_timesteps": 100_000, "eval_every": 10_000, "checkpoint_every": 50_000},
+        "Pendulum-v1": {
+            "total_timesteps": 20_000,
+            "algo.learning_rate": 1e-3,
+            "eval_every": 2_000,
+            "checkpoint_every": 5_000,
+        },
+        **{f"{name}-v5": _MUJOCO for name in ("HalfCheetah", "Hopper", "Walker2d", "Ant")},
+        "Humanoid-v5": _MUJOCO | {"total_timesteps": 2_000_000},
+        "Swimmer-v5": _MUJOCO | {"algo.gamma": 0.999},
+    },
+}
+
+
+def defaults(algo: str, env: str | None) -> dict[str, Any]:
+    """The table's values for an algorithm on an environment, by dotted key; ``env`` None: on its default one."""
+    general = DEFAULTS[algo]["*"]
+    env = env or general["env"]
+    return general | DEFAULTS[algo].get(env, {}) | {"env": env}

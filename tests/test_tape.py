@@ -1,0 +1,149 @@
+"""Exact resume: environments built anew and played back go on to the bit as the ones that never stopped."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import toy_envs
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from rlpair.envs.host import HostEnvs, Step, as_envs, make_envs
+from rlpair.errors import CheckpointError
+
+Setting = tuple[str, int, str, dict[str, Any]]  # id, num_envs, vectorization, env_kwargs
+
+
+def actions(envs: HostEnvs, steps: int, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [envs.sample_actions(rng) for _ in range(steps)]
+
+
+def assert_same(a: Step, b: Step) -> None:
+    for name, one, other in zip(Step._fields, a, b, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=name, strict=True)
+
+
+def through_json(state: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(state, allow_nan=False))
+
+
+SETTINGS = [
+    ("CartPole-v1", 3, "sync", {}),
+    ("Pendulum-v1", 2, "sync", {"max_episode_steps": 30}),
+    ("MountainCarContinuous-v0", 2, "sync", {"max_episode_steps": 25}),
+    ("HalfCheetah-v5", 2, "sync", {"max_episode_steps": 30}),
+    ("Hopper-v5", 2, "sync", {}),
+    ("toy/Mixed-v0", 3, "sync", {}),
+    ("toy/BoxCounter-v0", 3, "sync", {}),
+    ("toy/InPlaceCounter-v0", 3, "sync", {}),
+    pytest.param(("CartPole-v1", 2, "async", {}), marks=pytest.mark.slow),
+    pytest.param(("Hopper-v5", 2, "async", {}), marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: f"{s[0]}-{s[2]}")
+@pytest.mark.parametrize("stop", [0, 47])  # in the first episode, which is seeded; in a later one
+def test_restored_environments_go_on_as_if_nothing_had_happened(setting: Setting, stop: int) -> None:
+    original, restored = make_envs(*setting), make_envs(*setting)
+    original.reset(seed=11)
+    obs, steps, episodes = None, actions(original, stop + 70, 3), 0
+    for action in steps[:stop]:
+        obs = original.step(action).obs
+    state = through_json(original.state_dict())
+    obs_again, whether = restored.load_state_dict(state)
+    assert whether.tolist() == [True] * original.num_envs
+    if obs is not None:
+        np.testing.assert_array_equal(obs_again, obs, strict=True)
+    for action in steps[stop:]:
+        expected, actual = original.step(action), restored.step(action)
+        assert_same(actual, expected)
+        episodes += int((expected.terminated | expected.truncated).sum())
+    assert episodes >= original.num_envs  # it went on beyond random resets
+    assert restored.state_dict()["episodes"] == original.state_dict()["episodes"]
+    original.close()
+    restored.close()
+
+
+def test_the_state_of_an_episode() -> None:
+    envs = make_envs("toy/BoxCounter-v0")
+    assert envs.state_dict()["episodes"] == [None]  # before the first reset
+    envs.reset(seed=4)
+    action = np.array([[0.2, 0.4, 0.6, 0.7]], np.float32)
+    envs.step(action)
+    envs.step(action)
+    (episode,) = envs.state_dict()["episodes"]
+    assert sorted(episode) == ["actions", "digest", "generator", "seed"]
+    assert (episode["seed"], episode["generator"]) == (4, None)
+    assert len(episode["actions"]) == 88  # two actions of four float64 in base64
+    for _ in range(5):
+        envs.step(action)
+    (episode,) = envs.state_dict()["episodes"]
+    assert episode["seed"] is None
+    assert episode["generator"]["bit_generator"] == "PCG64"
+
+
+def test_rows_that_cannot_be_restored_begin_an_episode_and_the_others_go_on() -> None:
+    original, restored, again = (make_envs("CartPole-v1", 3) for _ in range(3))
+    original.reset(seed=0)
+    for action in actions(original, 30, 1):
+        obs = original.step(action).obs
+    state = through_json(original.state_dict())
+    state["episodes"][1]["digest"] = "of another observation"
+    obs_again, whether = restored.load_state_dict(state)
+    assert whether.tolist() == [True, False, True]
+    np.testing.assert_array_equal(obs_again[[0, 2]], obs[[0, 2]])
+    assert (obs_again[1] != obs[1]).any()
+    assert np.abs(obs_again[1]).max() <= 0.05  # where CartPole's episodes begin
+    assert restored.state_dict()["episodes"][1]["actions"] == ""
+    np.testing.assert_array_equal(again.load_state_dict(state)[0], obs_again)  # that, too, follows from the seed
+
+
+@pytest.mark.parametrize("where", ["observation", "reward"])
+def test_randomness_of_its_own_is_not_restored(where: str) -> None:
+    original, restored = (as_envs(toy_envs.Hidden(where)) for _ in range(2))
+    original.reset(seed=0)
+    original.step(np.zeros(1, np.int32))
+    obs, whether = restored.load_state_dict(through_json(original.state_dict()))
+    assert whether.tolist() == [False]
+    assert obs[0, 1] == 0  # at the beginning of an episode
+
+
+def test_a_generator_of_another_kind_is_not_restored() -> None:
+    original, restored = make_envs("toy/MersenneCounter-v0"), make_envs("toy/MersenneCounter-v0")
+    original.reset(seed=0)
+    for _ in range(6):  # into the second episode: the first is restored from its seed
+        original.step(np.full(1, 2, np.int32))
+    _, whether = restored.load_state_dict(through_json(original.state_dict()))
+    assert whether.tolist() == [False]
+
+
+def test_an_episode_that_ends_while_it_is_played_back_is_not_restored() -> None:
+    original, restored = make_envs("CartPole-v1"), make_envs("CartPole-v1", env_kwargs={"max_episode_steps": 3})
+    original.reset(seed=0)
+    for _ in range(5):
+        original.step(np.zeros(1, np.int32))
+    assert restored.load_state_dict(original.state_dict())[1].tolist() == [False]
+
+
+def test_a_vector_that_was_handed_in_begins_episodes() -> None:
+    def make() -> HostEnvs:
+        return as_envs(SyncVectorEnv([toy_envs.Counter] * 2, autoreset_mode=AutoresetMode.SAME_STEP))
+
+    original = make()
+    original.reset(seed=0)
+    state = through_json(original.state_dict())
+    resumed = make()
+    (obs, whether), (same, _) = resumed.load_state_dict(state), make().load_state_dict(state)
+    assert whether.tolist() == [False, False]
+    np.testing.assert_array_equal(obs, same)
+    assert state["episodes"] == []
+    assert resumed.state_dict()["seed"] != state["seed"]  # if it is resumed again, then to other episodes
+
+
+def test_another_number_of_environments_is_refused() -> None:
+    envs = make_envs("toy/Counter-v0", 2)
+    envs.reset(seed=0)
+    with pytest.raises(CheckpointError) as error:
+        make_envs("toy/Counter-v0", 3).load_state_dict(envs.state_dict())
+    assert str(error.value) == "the state is of 2 environments, and here are 3"
