@@ -49,7 +49,11 @@ class Agent(Protocol):
 
     spec: EnvSpec
     config: Any  # DQNConfig | SACConfig
-    num_updates: int  # gradient updates so far
+
+    @property
+    def num_updates(self) -> int:
+        """Gradient updates so far."""
+        ...
 
     def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
         """(N, *obs_shape) -> (N,) or (N, action_dim). ``env_steps`` drives schedules; None means their final value."""

@@ -1,0 +1,150 @@
+"""python -m rlpair.evaluate run_dir=DIR: play a trained agent greedily, say how good it is, and film it."""
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.wrappers import RecordVideo
+
+from rlpair.cli import Command, Values, load_config
+from rlpair.config import check_choice
+from rlpair.envs.host import HostEnvs, as_envs, make_envs
+from rlpair.envs.spec import one_line
+from rlpair.errors import ConfigError, EnvError, MissingExtraError
+from rlpair.loop import evaluate
+from rlpair.make import configure_process, load_agent
+from rlpair.seeding import stream
+
+RESAMPLES = 10_000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Settings of ``python -m rlpair.evaluate``."""
+
+    run_dir: str | None = None
+    """Folder of a run; its environment is played."""
+    checkpoint: str = "last"
+    """last, best, or the name of one in run_dir/checkpoints, such as step_20000."""
+    episodes: int = 20
+    """How many, one after the other."""
+    backend: str | None = None
+    """torch or jax; null: the one that trained it."""
+    video: str | None = None
+    """Folder, which must not exist, for a film of each episode; null films nothing."""
+    seed: int = 0
+    """Of the episodes: the same seed plays the same ones."""
+    device: str = "auto"
+    """auto (the GPU if there is one), cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        if self.run_dir is None:
+            raise ConfigError("run_dir", self.run_dir, "the folder of a run, run_dir=runs/...")
+        if self.episodes < 1:
+            raise ConfigError("episodes", self.episodes, "a whole number >= 1")
+        if self.seed < 0:
+            raise ConfigError("seed", self.seed, "a whole number >= 0")
+        if self.backend is not None:
+            check_choice("backend", self.backend)
+        check_choice("device", self.device)
+        if self.video is not None and os.path.lexists(self.video):
+            raise ConfigError("video", self.video, "a folder that does not exist yet")
+
+
+class Film(RecordVideo):
+    """Films every episode that is begun with a seed: those that ``rlpair.evaluate`` counts."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """See gymnasium.Env. Without a seed it is the reset behind an episode's end, which nobody plays on from."""
+        if seed is not None:
+            return super().reset(seed=seed, options=options)
+        if self.recording:
+            self.stop_recording()
+        return self.env.reset(options=options)
+
+
+def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str) -> HostEnvs:
+    """One environment whose episodes are filmed into ``folder``.
+
+    Raises:
+        EnvError: it cannot be built, or does not render.
+        MissingExtraError: a package that filming needs is not installed.
+    """
+    env_kwargs = {key: value for key, value in env_kwargs.items() if key != "render_mode"}
+    make_envs(env_id, env_kwargs=env_kwargs).close()  # which says in one line where it cannot be built
+    if importlib.util.find_spec("moviepy") is None:
+        raise MissingExtraError("video needs moviepy, which is not installed: pip install 'rlpair[video]'")
+    if "rgb_array" not in gym.make(env_id, **env_kwargs).metadata.get("render_modes", ()):
+        raise EnvError(f"env={env_id} cannot be filmed: it has no render_mode rgb_array; leave video out")
+    if "DISPLAY" not in os.environ:
+        os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's way to render without a screen
+
+    def make() -> gym.Env[Any, Any]:
+        return gym.make(env_id, render_mode="rgb_array", **env_kwargs)
+
+    check_frame(env_id, make())
+    return as_envs(lambda: Film(make(), folder, episode_trigger=lambda episode: True))
+
+
+def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
+    """Raises MissingExtraError or EnvError unless the environment renders a frame here."""
+    env.reset(seed=0)
+    try:
+        env.render()
+    except gym.error.DependencyNotInstalled as error:
+        raise MissingExtraError(f"video of {env_id}: {one_line(error)}, or pip install 'rlpair[video]'") from error
+    except Exception as error:
+        raise EnvError(f"env={env_id} cannot be filmed here: {one_line(error)}; leave video out") from error
+    finally:
+        env.close()
+
+
+def bootstrap_interval(returns: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the mean (episodes,): percentiles 2.5 and 97.5 of the means of resampled returns.
+
+    It asks for no normality, which returns at their ceiling do not have.
+    """
+    rng = stream(0, "bootstrap")
+    means = [rng.choice(returns, len(returns)).mean() for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def play(values: Values, given: set[str]) -> int:
+    """The command's task: play the episodes and print what came of them."""
+    settings = EvaluateConfig(**values)
+    run_dir = Path(str(settings.run_dir))
+    config = load_config(run_dir)
+    backend = settings.backend or config.backend
+    configure_process(backend, config.algo)
+    path = run_dir if settings.checkpoint == "last" else run_dir / "checkpoints" / settings.checkpoint
+    agent = load_agent(path, backend=backend, device=settings.device)
+    if settings.video is None:
+        envs = make_envs(config.env, env_kwargs=config.env_kwargs)
+    else:
+        envs = filmed(config.env, config.env_kwargs, settings.video)
+    returns, lengths = evaluate(agent, envs, settings.episodes, settings.seed)
+    envs.close()
+    low, high = bootstrap_interval(returns)
+    print(f"{config.env}, {config.algo.name} in {backend}, {settings.checkpoint} checkpoint of {run_dir}")
+    print(
+        f"{len(returns)} episodes of {lengths.mean():.1f} steps, return {returns.mean():.2f}, std {returns.std():.2f}"
+    )
+    print(f"95% interval of the mean return (bootstrap): {low:.2f} to {high:.2f}")
+    if settings.video is not None:
+        print(f"video: {settings.video}")
+    return 0
+
+
+def main() -> None:
+    """The command; exits with its code."""
+    sys.exit(Command("evaluate", EvaluateConfig, play).main())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""python -m rlpair.train algo=sac backend=jax: train an agent, with records, checkpoints and resume."""
+
+import fcntl
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rlpair.checkpoint import drop_old_replays, find_checkpoint, load_checkpoint, load_run, save_checkpoint
+from rlpair.cli import CONFIG, Command, Values, load_values, nested, save_config
+from rlpair.config import RunConfig, defaults
+from rlpair.envs.host import HostEnvs, make_envs
+from rlpair.errors import CheckpointError, ConfigError
+from rlpair.loop import Evaluation, HostLoop, evaluate
+from rlpair.make import configure_process, make_agent
+from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, cut
+from rlpair.replay import ReplayBuffer
+from rlpair.seeding import integer
+
+METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
+EVAL_ENVS = 10  # that play the episodes of an evaluation together
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    run_dir: Path
+    env_steps: int
+    evaluation: Evaluation | None  # greedy, at the end; None if a signal stopped it
+    signal: int  # that stopped it; 0 if it came to its end
+
+
+def train(config: RunConfig) -> Outcome:
+    """Train an agent as ``python -m rlpair.train`` does. Nothing is written before all settings are known to work.
+
+    Raises:
+        RLPairError: what cannot be used, in one line.
+    """
+    with ExitStack() as stack:
+        loop, eval_envs = build(config, stack)
+        run_dir = resume(config, loop) if config.resume else begin(config)
+        stack.enter_context(sole_process(run_dir))
+        save_config(config, run_dir)
+        seconds = cut(run_dir / METRICS, loop.env_steps)  # 0 in a new run
+        start_step = loop.env_steps if config.resume else None
+        recorders: list[Recorder] = [
+            stack.enter_context(TensorBoardWriter(run_dir, config.to_dict(), start_step)),
+            stack.enter_context(JsonlWriter(run_dir / METRICS, seconds)),
+            stack.enter_context(ProgressBar(config.total_timesteps, loop.env_steps)),
+        ]
+        stopped_by = follow(loop, recorders, run_dir / CHECKPOINTS)
+        if stopped_by:
+            return Outcome(run_dir, loop.env_steps, None, stopped_by)
+        seed = integer(config.seed, "evaluation", config.total_timesteps)
+        return Outcome(run_dir, loop.env_steps, evaluate(loop.agent, eval_envs, config.eval_episodes, seed), 0)
+
+
+def build(config: RunConfig, stack: ExitStack) -> tuple[HostLoop, HostEnvs]:
+    """The loop and the environments to evaluate on, which the stack closes."""
+    configure_process(config.backend, config.algo)
+    eval_count = min(config.eval_episodes, EVAL_ENVS)
+    eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)
+    stack.callback(eval_envs.close)
+    agent = make_agent(
+        config.algo.name,
+        backend=config.backend,
+        env=eval_envs,
+        config=config.algo,
+        seed=config.seed,
+        device=config.device,
+        matmul_precision=config.matmul_precision,
+    )
+    envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs)
+    stack.callback(envs.close)
+    replay = ReplayBuffer(config.algo.buffer_size, envs.num_envs, envs.spec)
+    return HostLoop(agent, envs, replay, config, eval_envs=eval_envs), eval_envs
+
+
+def begin(config: RunConfig) -> Path:
+    """Make the run's folder. Raises ConfigError for one that has something in it."""
+    if config.run_dir:
+        run_dir = Path(config.run_dir)
+        if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+            raise ConfigError("run_dir", config.run_dir, "a folder that is new or empty; resume= goes on in an old one")
+        make_folder(run_dir, exist_ok=True)
+        return run_dir
+    env = config.env.replace("/", "-").replace(":", "-")
+    name = f"seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    parent = Path("runs") / env / f"{config.algo.name}-{config.backend}"
+    for attempt in range(1, 1000):  # another job may have begun in the same second
+        run_dir = parent / (name if attempt == 1 else f"{name}-{attempt}")
+        if not run_dir.exists():
+            make_folder(run_dir, exist_ok=False)
+            return run_dir
+    raise ConfigError("run_dir", str(parent / name), "given by hand here: a thousand runs have this name")
+
+
+def make_folder(path: Path, *, exist_ok: bool) -> None:
+    """Raises ConfigError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except OSError as error:
+        raise ConfigError("run_dir", str(path), f"a folder that can be made: {error.strerror}") from error
+
+
+def resume(config: RunConfig, loop: HostLoop) -> Path:
+    """Bring the loop to where a checkpoint stands. Returns its run_dir.
+
+    Raises:
+        CheckpointError: it is not one, or does not fit the configuration.
+    """
+    assert config.resume is not None
+    folder = find_checkpoint(config.resume)
+    meta, state = load_checkpoint(folder)
+    run, replay = load_run(folder)
+    if run["env_steps"] >= config.total_timesteps:
+        allowed = f"more than the {run['env_steps']} steps that {folder} has behind it"
+        raise ConfigError("total_timesteps", config.total_timesteps, allowed)
+    loop.agent.load_state_dict(state)
+    loop.replay.load_state_dict(replay)
+    restored = loop.load_state_dict(run)
+    if meta["backend"] != config.backend:
+        loop.agent.reseed(integer(config.seed, "noise", loop.env_steps))
+        note = f"{meta['backend']}'s random numbers do not carry over to {config.backend}: exploration is reseeded"
+        print(f"rlpair: {note} from seed={config.seed} and env step {loop.env_steps}", file=sys.stderr)
+    for row in (~restored).nonzero()[0]:
+        note = "could not be brought back to where it stood: it starts an episode"
+        print(f"rlpair: environment {row} {note}", file=sys.stderr)
+    return run_dir_of(folder)
+
+
+def run_dir_of(checkpoint: Path) -> Path:
+    """RUN_DIR/checkpoints/step_N -> RUN_DIR. Raises CheckpointError where that holds no run."""
+    run_dir = checkpoint.parent.parent
+    if not (run_dir / CONFIG).is_file():
+        raise CheckpointError(f"{checkpoint} belongs to no run: there is no {CONFIG} two folders above it")
+    return run_dir
+
+
+@contextmanager
+def sole_process(run_dir: Path) -> Iterator[None]:
+    """Hold the run's folder. Raises ConfigError while another process does; a killed one holds it no more."""
+    with (run_dir / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError("run_dir", str(run_dir), "one that no other process is writing to") from error
+        yield
+
+
+def follow(loop: HostLoop, recorders: list[Recorder], checkpoints: Path) -> int:
+    """Run the loop to its end, or until a signal stops it; returns the signal's number, else 0."""
+    with stop_on_signals(loop) as received:
+        for record in loop:
+            for recorder in recorders:
+                recorder.write(record)
+            if record.best:
+                loop.agent.save(checkpoints / "best")
+            if record.checkpoint:
+                save(loop, checkpoints / f"step_{loop.env_steps}")
+    return received[0] if received and loop.env_steps < loop.config.total_timesteps else 0
+
+
+def save(loop: HostLoop, path: Path) -> None:
+    """A checkpoint from which the run can be resumed; older ones keep the agent and lose the replay."""
+    agent: Any = loop.agent
+    save_checkpoint(path, agent.state_dict(), agent.description(), loop.state_dict(), loop.replay.state_dict())
+    drop_old_replays(path.parent, path)
+
+
+@contextmanager
+def stop_on_signals(loop: HostLoop) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM end the loop after its current step; a second one acts as it would have before."""
+    received: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in numbers}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, frame: Any) -> None:
+        received.append(number)
+        loop.stop()
+        restore()
+
+    for number in numbers:
+        signal.signal(number, stop)
+    try:
+        yield received
+    finally:
+        restore()
+
+
+def settle(values: Values, given: set[str]) -> RunConfig:
+    """All settings of a run: what was given, else what its checkpoint's run had, else the table of defaults.
+
+    Raises:
+        RLPairError: what cannot be used, in one line.
+    """
+    if values["resume"]:
+        saved = load_values(run_dir_of(find_checkpoint(values["resume"])))
+        for key in ("algo.name", "env"):
+            name = key.removesuffix(".name")
+            if name in given and values[key] != saved.get(key):
+                raise ConfigError(name, values[key], f"{saved.get(key)}, as in the run that is resumed")
+        given = given - {"algo"}
+        if "run_dir" in given:
+            raise ConfigError("run_dir", values["run_dir"], "left out with resume=, which goes on in its own folder")
+        saved |= {"resume": values["resume"], "run_dir": None}
+    else:
+        saved = defaults(values["algo.name"], values["env"] if "env" in given else None)
+    merged = nested(values | {key: value for key, value in saved.items() if key not in given})
+    try:
+        return RunConfig.from_dict(merged)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{CONFIG} of {values['resume']} is not a run's configuration: {error}") from error
+
+
+def task(values: Values, given: set[str]) -> int:
+    """Train, and say how it ended. Returns the exit code: 0, or 128 and the signal that stopped it."""
+    began = time.perf_counter()
+    config = settle(values, given)
+    outcome = train(config)
+    name = f"{config.algo.name} {config.backend} {config.env}"
+    if outcome.evaluation is None:
+        how = f"stopped by {signal.Signals(outcome.signal).name} at step {outcome.env_steps:,}"
+        print(f"{name}: {how}; go on with: python -m rlpair.train resume={outcome.run_dir}")
+        return 128 + outcome.signal
+    returns, seconds = outcome.evaluation.returns, time.perf_counter() - began
+    result = f"return {returns.mean():.1f} +- {returns.std():.1f} over {len(returns)} greedy episodes"
+    print(f"{name}: {result} after {outcome.env_steps:,} steps, {seconds:.0f} s; all in {outcome.run_dir}")
+    return 0
+
+
+def with_saved_algo(arguments: list[str]) -> list[str]:
+    """With resume= and without algo=, the saved run's algo: which keys there are depends on it."""
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    if "resume" not in given or "algo" in given:
+        return arguments
+    saved = load_values(run_dir_of(find_checkpoint(given["resume"])))
+    return [*arguments, f"algo={saved.get('algo.name')}"]
+
+
+def main() -> None:
+    """The command."""
+    sys.exit(Command("train", RunConfig, task, has_algo=True, prepare=with_saved_algo).main())
+
+
+if __name__ == "__main__":
+    main()

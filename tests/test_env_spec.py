@@ -1,0 +1,227 @@
+"""What an environment is to a learner, and the one line in which one that cannot be learned or built is refused."""
+
+import sys
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import toy_envs
+from gymnasium import spaces
+from gymnasium.vector import SyncVectorEnv
+from gymnasium.wrappers import RescaleAction
+
+from rlpair.envs.host import as_envs, env_spec, make_envs
+from rlpair.errors import ConfigError, EnvError
+from rlpair.types import EnvSpec
+
+COUNTER = EnvSpec((2,), "float32", True, 3)
+
+
+class Spaces(gym.Env[Any, Any]):
+    """Any two spaces, and nothing else."""
+
+    def __init__(self, obs: spaces.Space | None = None, action: spaces.Space | None = None) -> None:
+        self.observation_space = obs or spaces.Box(-1, 1, (2,))
+        self.action_space = action or spaces.Discrete(2)
+
+
+# --- EnvSpec
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        (Spaces(), EnvSpec((2,), "float32", True, 2)),
+        (Spaces(action=spaces.Discrete(4, start=-2)), EnvSpec((2,), "float32", True, 4, (), (), -2)),
+        (Spaces(spaces.Box(-1, 1, (3, 4), np.float64)), EnvSpec((3, 4), "float32", True, 2)),
+        (Spaces(spaces.Box(0, 255, (8, 8, 3), np.uint8)), EnvSpec((8, 8, 3), "uint8", True, 2)),
+        (Spaces(spaces.Box(0, 9, (2,), np.int64)), EnvSpec((2,), "float32", True, 2)),
+        (Spaces(spaces.Box(0, 1, ())), EnvSpec((1,), "float32", True, 2)),
+        (Spaces(spaces.Discrete(5)), EnvSpec((5,), "float32", True, 2)),
+        (Spaces(spaces.MultiDiscrete([2, 3])), EnvSpec((5,), "float32", True, 2)),
+        (Spaces(spaces.MultiBinary(4)), EnvSpec((4,), "float32", True, 2)),
+        (toy_envs.Mixed(), EnvSpec((10,), "float32", True, 3)),
+        (
+            Spaces(action=spaces.Box(np.array([[-2, 0]]), np.array([[2, 1]]), dtype=np.float32)),
+            EnvSpec((2,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0)),
+        ),
+        (SyncVectorEnv([toy_envs.Counter] * 3), COUNTER),
+        (as_envs(toy_envs.Counter()), COUNTER),
+        (COUNTER, COUNTER),
+    ],
+)
+def test_env_spec(env: Any, expected: EnvSpec) -> None:
+    assert env_spec(env) == expected
+    assert hash(env_spec(env)) == hash(expected)
+
+
+def test_bounds_of_float64_are_rounded_to_float32_inwards() -> None:
+    spec = env_spec(Spaces(action=spaces.Box(-0.1, 0.1, (1,), np.float64)))
+    assert float(np.float32(0.1)) > 0.1
+    assert spec.action_high == (float(np.nextafter(np.float32(0.1), np.float32(0))),)
+    assert spec.action_low == (-spec.action_high[0],)
+
+
+ADVICE = "learned from are Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of these"
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (
+            Spaces(action=spaces.MultiDiscrete([3, 2])),
+            "env=Spaces: actions MultiDiscrete([3 2]) are neither Discrete nor a Box: "
+            "wrap it so that they are, for example in gymnasium.wrappers.TransformAction",
+        ),
+        (
+            Spaces(action=spaces.Dict(a=spaces.Discrete(2))),
+            "env=Spaces: actions Dict('a': Discrete(2)) are neither Discrete nor a Box: "
+            "wrap it so that they are, for example in gymnasium.wrappers.TransformAction",
+        ),
+        (
+            Spaces(action=spaces.Box(-np.inf, 1, (2,))),
+            "env=Spaces: actions Box(-inf, 1.0, (2,), float32) are unbounded: "
+            "bound them, for example with gymnasium.wrappers.TransformAction",
+        ),
+        (
+            Spaces(action=spaces.Box(-3e38, 3e38, (1,))),
+            "env=Spaces: actions Box(-3e+38, 3e+38, (1,), float32) are unbounded: "
+            "bound them, for example with gymnasium.wrappers.TransformAction",
+        ),
+        (
+            Spaces(action=spaces.Box(1, 1, (1,))),
+            "env=Spaces: actions Box(1.0, 1.0, (1,), float32) leave no choice: every low has to be below its high",
+        ),
+        (
+            Spaces(action=spaces.Box(0, 9, (1,), np.int32)),
+            "env=Spaces: actions Box(0, 9, (1,), int32) are of dtype int32: a Box of actions has to be of floats",
+        ),
+        (
+            Spaces(spaces.Text(5, charset="ab")),
+            f"env=Spaces: observations Text(1, 5, charset=ab) cannot be flattened into a Box: {ADVICE}",
+        ),
+        (
+            Spaces(spaces.Dict(a=spaces.Tuple([spaces.Sequence(spaces.Discrete(2))]))),
+            "env=Spaces: observations Dict('a': Tuple(Sequence(Discrete(2), stack=False))) "
+            f"cannot be flattened into a Box: {ADVICE}",
+        ),
+        (
+            Spaces(spaces.Box(0, 1, (0,))),
+            "env=Spaces: observations Box([], [], (0,), float32) are empty: there is nothing to learn from",
+        ),
+        (3, "env=3 is a int: give a gymnasium.Env, a VectorEnv or an EnvSpec"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused_in_one_line(env: Any, message: str) -> None:
+    with pytest.raises(EnvError) as error:
+        env_spec(env)
+    assert str(error.value) == message
+
+
+# --- make_envs, as_envs
+
+
+@pytest.mark.parametrize(
+    ("env_id", "env_kwargs", "message"),
+    [
+        (
+            "CartPol-v1",
+            {},
+            "env=CartPol-v1 is not registered: Environment `CartPol` doesn't exist. Did you mean: `CartPole`?",
+        ),
+        ("not_there:A-v0", {}, "env=not_there:A-v0 is not registered: No module named 'not_there'"),
+        (
+            "toy/NeedsOther-v0",
+            {},
+            "env=toy/NeedsOther-v0 needs a package that is not installed: No module named 'not_there'",
+        ),
+        (
+            "toy/Picky-v0",
+            {"colour": "red"},
+            "env=toy/Picky-v0 cannot be built with env_kwargs={'colour': 'red'}: "
+            "Picky.__init__() got an unexpected keyword argument 'colour'",
+        ),
+        (
+            "toy/Picky-v0",
+            {"size": 9},
+            "env=toy/Picky-v0 cannot be built with env_kwargs={'size': 9}: size is 9, and has to be 1 to 5",
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_one_line(env_id: str, env_kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(EnvError) as error:
+        make_envs(env_id, env_kwargs=env_kwargs)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("env_id", "package", "extra"), [("LunarLander-v3", "Box2D", "box2d"), ("HalfCheetah-v5", "mujoco", "mujoco")]
+)
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, env_id: str, package: str, extra: str
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(f"gymnasium.envs.{extra}")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    with pytest.raises(EnvError) as error:
+        make_envs(env_id)
+    assert str(error.value) == f"env={env_id} needs a package that is not installed: pip install 'rlpair[{extra}]'"
+
+
+@pytest.mark.parametrize(("key", "value"), [("num_envs", 0), ("vectorization", "threads")])
+def test_settings_that_make_no_sense_are_refused(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^{key}={value!r} is not allowed: (at least 1|one of sync, async)$"):
+        make_envs("CartPole-v1", **{key: value})
+
+
+def test_refusals_come_before_gymnasium_vectorizes() -> None:
+    for vectorize in (as_envs, lambda env: as_envs(lambda: env)):
+        with pytest.raises(EnvError, match=r"^env=Spaces: observations Text"):
+            vectorize(Spaces(spaces.Text(5)))
+
+
+def test_as_envs_takes_ids_environments_functions_and_vectors() -> None:
+    wrapped = RescaleAction(gym.make("Pendulum-v1"), np.float32(-1), np.float32(1))
+    assert as_envs("toy_envs:toy/Counter-v0").spec == COUNTER
+    assert as_envs(toy_envs.Counter()).spec == COUNTER
+    assert as_envs(wrapped).spec == EnvSpec((3,), "float32", False, 1, (-1.0,), (1.0,))
+    assert as_envs(lambda: toy_envs.Counter()).num_envs == 1
+    envs = as_envs(SyncVectorEnv([toy_envs.Counter] * 3))
+    assert envs.num_envs == 3
+    assert as_envs(envs) is envs
+
+
+def test_as_envs_refuses_anything_else() -> None:
+    with pytest.raises(EnvError) as error:
+        as_envs(7)
+    assert str(error.value) == "env=7 is a int: give an id, a gymnasium.Env, a function that makes one, or a VectorEnv"
+    with pytest.raises(EnvError) as error:
+        as_envs(lambda: 7)
+    assert str(error.value) == "env=7 is a int: the function has to make a gymnasium.Env"
+
+
+# --- actions
+
+
+def test_discrete_actions_begin_where_the_space_begins() -> None:
+    envs = make_envs("toy/StartAtMinusOne-v0", 4)
+    actions = [envs.sample_actions(rng) for rng in [np.random.default_rng(0)] for _ in range(50)]
+    assert actions[0].dtype == np.int32
+    assert set(np.concatenate(actions).tolist()) == {-1, 0, 1}
+    envs.reset(0)
+    for action in actions:
+        envs.step(action)
+
+
+def test_box_actions_of_any_shape_and_dtype_stay_in_the_box() -> None:
+    envs = make_envs("toy/BoxCounter-v0", 2)
+    rng = np.random.default_rng(0)
+    actions = np.stack([envs.sample_actions(rng) for _ in range(200)])
+    assert (actions.shape, actions.dtype) == ((200, 2, 4), np.float32)
+    np.testing.assert_allclose(actions.mean((0, 1)), [0.2, 0.4, 0.6, 0.7], atol=0.05)
+    envs.reset(0)
+    for bound in (envs.spec.action_low, envs.spec.action_high):
+        envs.step(np.tile(np.float32(bound), (2, 1)))  # the environment asserts that it is in its box
+    for action in actions:
+        envs.step(action)
