@@ -9,7 +9,7 @@ from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
 from rlpair.config import LoopConfig
 from rlpair.errors import RLPairError
-from rlpair.loop import evaluate, run
+from rlpair.loop import run
 from rlpair.make import load_agent, make_agent
 from rlpair.types import Agent, EnvSpec, Record, Transition, UpdateInfo
 
@@ -23,7 +23,6 @@ __all__ = [
     "SACConfig",
     "Transition",
     "UpdateInfo",
-    "evaluate",
     "load_agent",
     "make_agent",
     "run",

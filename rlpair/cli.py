@@ -161,7 +161,9 @@ def is_sweep(overrides: list[Override], key: str) -> bool:
 
 def check_overrides(overrides: list[Override], schemas: Mapping[str, DictConfig]) -> None:
     """Raises ConfigError for a key that there is not, and for a value of another type."""
-    known = {f"algo.{key}" if prefix else str(key): schema for prefix, schema in schemas.items() for key in schema}
+    known: dict[str, DictConfig] = {}
+    for prefix, schema in schemas.items():
+        known |= {f"algo.{key!s}" if prefix else str(key): schema for key in schema}
     for override in overrides:
         key = override.key_or_group
         if key.startswith("hydra") or key == "algo" or key.startswith("env_kwargs."):

@@ -21,6 +21,10 @@ from rlpair.make import configure_process, load_agent
 from rlpair.seeding import stream
 
 RESAMPLES = 10_000  # of the bootstrap
+WITHOUT_SCREEN = {
+    "MUJOCO_GL": "egl",
+    "SDL_VIDEODRIVER": "dummy",
+}  # how MuJoCo and pygame render on a machine that has none
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Film(RecordVideo):
         if seed is not None:
             return super().reset(seed=seed, options=options)
         if self.recording:
-            self.stop_recording()
+            self.stop_recording()  # type: ignore[no-untyped-call]
         return self.env.reset(options=options)
 
 
@@ -82,7 +86,8 @@ def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str) -> HostEnvs:
     if "rgb_array" not in gym.make(env_id, **env_kwargs).metadata.get("render_modes", ()):
         raise EnvError(f"env={env_id} cannot be filmed: it has no render_mode rgb_array; leave video out")
     if "DISPLAY" not in os.environ:
-        os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's way to render without a screen
+        for variable, value in WITHOUT_SCREEN.items():
+            os.environ.setdefault(variable, value)
 
     def make() -> gym.Env[Any, Any]:
         return gym.make(env_id, render_mode="rgb_array", **env_kwargs)

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from rlpair import evaluate, load_agent
+from rlpair import load_agent
 from rlpair.cli import nested
 from rlpair.config import DEFAULTS, RunConfig, defaults
 from rlpair.envs.host import make_envs
+from rlpair.loop import evaluate
 from rlpair.train import train
 
 TARGETS = {"dqn": 475, "sac": -200}  # of the mean over seeds

@@ -11,11 +11,11 @@ import toy_envs  # noqa: F401 - registers toy/...
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from rlpair import DQNConfig, LoopConfig, Record, SACConfig, Transition, UpdateInfo, evaluate, make_agent, run
+from rlpair import DQNConfig, LoopConfig, Record, SACConfig, Transition, UpdateInfo, make_agent, run
 from rlpair import loop as loop_module
 from rlpair.envs.host import HostEnvs, as_envs, make_envs
 from rlpair.errors import ConfigError, NonFiniteError
-from rlpair.loop import HostLoop, Stopwatch
+from rlpair.loop import HostLoop, Stopwatch, evaluate
 from rlpair.replay import ReplayBuffer
 
 CLOCKS = {"throughput/env_steps_per_second", "throughput/updates_per_second"}

@@ -101,8 +101,8 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
     def critics_of(params: Tree) -> list[Critic]:
         return [partial(q_values, critic_params) for critic_params in params]
 
-    def box() -> tuple[jax.Array, jax.Array]:
-        return jnp.asarray(spec.action_low, dtype), jnp.asarray(spec.action_high, dtype)
+    def box() -> tuple[jax.Array, jax.Array]:  # (1, A)
+        return jnp.asarray([spec.action_low], dtype), jnp.asarray([spec.action_high], dtype)
 
     def to_box(action: jax.Array) -> jax.Array:  # [-1, 1] -> the environment's units
         low, high = box()
@@ -159,7 +159,7 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
         actor_params = step("actor", actor_params, grads)
 
         metrics = {"loss/critic": q_loss, "loss/actor": pi_loss, "train/alpha": alpha}
-        metrics |= {"train/entropy": -jnp.mean(log_prob), "train/q_mean": jnp.mean(target - td_errors)}
+        metrics |= {"train/entropy": -jnp.mean(log_prob), "train/q_mean": jnp.mean(target[None] - td_errors)}
         if config.learns_alpha:
             args = (log_prob, hyper.target_entropy, batch.weight)
             metrics["loss/alpha"], grad = jax.value_and_grad(alpha_loss)(log_alpha, *args)

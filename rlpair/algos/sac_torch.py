@@ -154,7 +154,7 @@ class SAC(Learner):
         step("actor", pi_loss)
 
         metrics = {"loss/critic": q_loss.detach(), "loss/actor": pi_loss.detach(), "train/alpha": alpha}
-        metrics |= {"train/entropy": -log_prob.mean(), "train/q_mean": (target - td_errors).mean()}
+        metrics |= {"train/entropy": -log_prob.mean(), "train/q_mean": (target[None] - td_errors).mean()}
         if config.learns_alpha:
             loss = alpha_loss(self.log_alpha, log_prob, hyper.target_entropy, batch.weight)
             metrics["loss/alpha"] = loss.detach()
