@@ -96,7 +96,7 @@ class Command:
     def _register(self) -> None:
         """The schema as Hydra's primary config, told to write no folder and to leave logging alone."""
         store = ConfigStore.instance()
-        quiet = [{"override hydra/job_logging": "disabled"}, {"override hydra/hydra_logging": "disabled"}]
+        quiet = [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}]
         node = OmegaConf.create(
             {
                 "defaults": [*([{"algo": "sac"}] if self.has_algo else []), "_self_", *quiet],

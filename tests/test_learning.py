@@ -1,0 +1,61 @@
+"""Each of the four agents learns a real task within a fraction of the work that scripts/learning.py gives it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlpair import DQNConfig, LoopConfig, SACConfig, make_agent, run
+from rlpair.envs.host import make_envs
+from rlpair.loop import evaluate
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+DQN = DQNConfig(
+    learning_rate=1e-3,
+    batch_size=64,
+    learning_starts=500,
+    train_freq=128,
+    gradient_steps=128,
+    tau=0.02,
+    target_update_interval=1,
+    exploration_steps=3_000,
+    net_arch=(256, 256),
+)
+SAC = SACConfig(learning_rate=2e-3, batch_size=128, gamma=0.95, net_arch=(64, 64))
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize(
+    ("env", "config", "steps", "threshold"),
+    [
+        ("CartPole-v1", DQN, 10_000, 200),  # at random 20, at best 500; five seeds gave 389 to 500
+        ("Pendulum-v1", SAC, 5_000, -400),  # at random -1,200, at best about -150; five seeds gave -263 to -140
+    ],
+    ids=["dqn", "sac"],
+)
+def test_learns(env: str, config: Any, steps: int, threshold: float, backend: str) -> None:
+    agent = make_agent(config.name, backend=backend, env=make_envs(env), config=config, seed=3)
+    before = evaluate(agent, make_envs(env), 20, seed=0).returns.mean()
+    for _ in run(agent, env, LoopConfig(total_timesteps=steps, seed=3)):
+        pass
+    after = evaluate(agent, make_envs(env), 20, seed=0).returns.mean()
+    assert before < threshold <= after
+
+
+def test_example_of_an_own_environment(run_python: Callable[..., str], own_folder: Path) -> None:
+    lines = run_python(str(EXAMPLES / "own_environment.py")).splitlines()
+    assert [line.split()[0] for line in lines] == ["1000", "1000", "2000", "2000", "3000", "3000"]
+    returns = [float(line.split()[2].rstrip(",")) for line in lines if "eval/mean_return" in line]
+    assert returns[0] < -20 < -15 < returns[-1]
+    assert (own_folder / "reach" / "agent.json").exists()
+
+
+def test_example_of_research(run_python: Callable[..., str]) -> None:
+    *_, first, second, third = run_python(str(EXAMPLES / "research_update.py")).splitlines()
+    losses = np.array([row.strip("[] ").split() for row in (first, second, third)], float)
+    assert losses.shape == (3, 4)
+    assert (np.diff(losses) < 0).all()  # a larger learning rate gets further
