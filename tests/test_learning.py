@@ -10,6 +10,7 @@ import pytest
 from rlpair import DQNConfig, LoopConfig, SACConfig, make_agent, run
 from rlpair.envs.host import make_envs
 from rlpair.loop import evaluate
+from rlpair.make import configure_process
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DQN = DQNConfig(
@@ -38,6 +39,7 @@ pytestmark = pytest.mark.slow
     ids=["dqn", "sac"],
 )
 def test_learns(env: str, config: Any, steps: int, threshold: float, backend: str) -> None:
+    configure_process(backend, config)
     agent = make_agent(config.name, backend=backend, env=make_envs(env), config=config, seed=3)
     before = evaluate(agent, make_envs(env), 20, seed=0).returns.mean()
     for _ in run(agent, env, LoopConfig(total_timesteps=steps, seed=3)):
