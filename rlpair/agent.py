@@ -101,10 +101,11 @@ def check_state(state: State, own: State) -> None:
         raise CheckpointError(f"the state lacks {missing[0]!r} ({len(missing)} of {len(own)} names are missing)")
     if unknown := sorted(state.keys() - own.keys()):
         raise CheckpointError(f"the state has {unknown[0]!r}, which this agent does not ({len(unknown)} such names)")
-    for name, value in state.items():
-        if value.shape != own[name].shape:
-            raise CheckpointError(f"{name} has shape {value.shape}, and this agent's has {own[name].shape}")
-        if value.dtype != own[name].dtype:
-            raise CheckpointError(f"{name} has dtype {value.dtype}, and this agent's has {own[name].dtype}")
+    for name, mine in own.items():
+        value = state[name]
+        if value.shape != mine.shape:
+            raise CheckpointError(f"{name} has shape {value.shape}, and this agent's has {mine.shape}")
+        if value.dtype != mine.dtype:
+            raise CheckpointError(f"{name} has dtype {value.dtype}, and this agent's has {mine.dtype}")
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise CheckpointError(f"{name} holds a number that is not finite")

@@ -1,0 +1,139 @@
+"""The JAX learners' functions as the tests call them: numpy in, numpy out. The twin of backend_torch.py."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlpair import Transition
+from rlpair.algos import dqn_jax, learner_jax, sac_jax
+from rlpair.algos.learner_jax import prepare
+from rlpair.algos.networks_jax import MLP, apply
+
+dqn, sac = dqn_jax, sac_jax
+
+
+def array(x: Any) -> jax.Array:
+    """A float64 array, within ``jax.enable_x64``."""
+    return jnp.asarray(x, jnp.float64)
+
+
+def batch_of(**arrays: Any) -> Transition:
+    """A batch as the equations read it; what is not given is zeros (B,)."""
+    zeros = jnp.zeros(len(next(iter(arrays.values()))))
+    given = {name: jnp.asarray(x) if name == "action" else array(x) for name, x in arrays.items()}
+    return Transition(**dict.fromkeys(Transition._fields[:5], zeros) | given)
+
+
+def numbers(x: Any) -> np.ndarray:
+    """As numpy."""
+    return np.asarray(x)
+
+
+def gradient(function: Callable[[Any], Any], x: Any) -> np.ndarray:
+    """Of the sum of the function's values at x; 0 where nothing flows."""
+    return numbers(jax.grad(lambda x: function(x).sum())(array(x)))
+
+
+def optimize(
+    name: str, params: Sequence[Any], gradients: Sequence[Sequence[Any]], lr: float, max_norm: float | None = None
+) -> tuple[list[list[np.ndarray]], Any]:
+    """The parameters after each step along such gradients, and the last step's norm before the clip."""
+    optimizer, params, steps, norm = learner_jax.OPTIMIZERS[name](), [array(p) for p in params], [], None
+    opt_state = optimizer.init(params)
+    for given in gradients:
+        grads = [array(g) for g in given]
+        if max_norm is not None:
+            grads, norm = learner_jax.clip_by_global_norm(grads, array(max_norm))
+        params, opt_state = learner_jax.gradient_step(optimizer, params, grads, opt_state, array(lr))
+        steps.append([numbers(p) for p in params])
+    return steps, norm
+
+
+def blend(target: Any, online: Any, tau: float) -> np.ndarray:
+    """The target after target_step."""
+    return numbers(learner_jax.target_step(array(target), array(online), array(tau), jnp.asarray(True)))
+
+
+def losses(agent: Any, batch: Transition, noise: Any = ()) -> dict[str, np.ndarray]:
+    """Values, targets, losses and gradients per parameter at the agent's parameters, by name."""
+    function = {"dqn": _dqn_losses, "sac": _sac_losses}[agent.config.name]
+    with jax.enable_x64(agent.dtype == "float64"):
+        noise = [jnp.asarray(x, agent.dtype) for x in noise]
+        found = jax.jit(partial(function, agent))(agent.state, batch, noise)
+    return {name: numbers(x) for name, x in found.items()}
+
+
+def _dqn_losses(agent: Any, state: Any, batch: Transition, noise: Any) -> dict[str, jax.Array]:
+    config, spec = agent.config, agent.spec
+    network = MLP((*config.net_arch, spec.action_dim), config.activation, "highest")
+    batch = prepare(batch, batch.action - spec.action_start, spec, agent.dtype)
+
+    def q(params: Any) -> Any:
+        return partial(apply, network, params[0])
+
+    params, target_params = state.params["q"], state.target_params["q"]
+    target = dqn.td_target(q(params), q(target_params), batch, state.hyper.gamma, config.double_q)
+
+    def loss_of(params: Any) -> Any:
+        return dqn.q_loss(q(params), batch, target)
+
+    (loss, (td_error, _)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+    found = {"q_values": q(params)(batch.obs), "target": target, "loss": loss, "td_error": td_error}
+    return found | _gradients("q", grads)
+
+
+def _sac_losses(agent: Any, state: Any, batch: Transition, noise: Any) -> dict[str, jax.Array]:
+    config, spec, hyper = agent.config, agent.spec, state.hyper
+    actor = MLP((*config.net_arch, 2 * spec.action_dim), config.activation, "highest")
+    critic = MLP((*config.net_arch, 1), config.activation, "highest")
+    low, high = jnp.asarray([spec.action_low], agent.dtype), jnp.asarray([spec.action_high], agent.dtype)
+    batch = prepare(batch, (batch.action - low) / (high - low) * 2 - 1, spec, agent.dtype)
+
+    def policy(params: Any) -> Any:
+        def function(obs: jax.Array) -> tuple[jax.Array, jax.Array]:
+            mean, log_std = jnp.split(apply(actor, params[0], obs), 2, axis=-1)
+            return mean, sac.clip_log_std(log_std)
+
+        return function
+
+    def critics(params: Any) -> list[Any]:
+        return [lambda obs, action, p=p: apply(critic, p, jnp.concatenate([obs, action], -1))[:, 0] for p in params]
+
+    params, alpha, (next_noise, action_noise) = state.params, jnp.exp(state.params["log_alpha"]), noise
+    targets = critics(state.target_params["critic"])
+    target = sac.td_target(policy(params["actor"]), targets, batch, alpha, hyper.gamma, next_noise)
+
+    def critic_loss_of(params: Any) -> Any:
+        return sac.critic_loss(critics(params), batch, target)
+
+    def actor_loss_of(params: Any) -> Any:
+        return sac.actor_loss(policy(params), critics(state.params["critic"]), batch, alpha, action_noise)
+
+    (critic_loss, td_errors), critic_grads = jax.value_and_grad(critic_loss_of, has_aux=True)(params["critic"])
+    (actor_loss, log_prob), actor_grads = jax.value_and_grad(actor_loss_of, has_aux=True)(params["actor"])
+    mean, log_std = policy(params["actor"])(batch.obs)
+    found = {"mean": mean, "log_std": log_std, "target": target, "td_errors": td_errors, "log_prob": log_prob}
+    found |= {"critic_loss": critic_loss, "actor_loss": actor_loss}
+    found |= _gradients("critic", critic_grads) | _gradients("actor", actor_grads)
+    if config.learns_alpha:
+        args = (params["log_alpha"], log_prob, hyper.target_entropy, batch.weight)
+        found["alpha_loss"], found["gradient.log_alpha"] = jax.value_and_grad(sac.alpha_loss)(*args)
+    return found
+
+
+def _gradients(net: str, grads: Any) -> dict[str, jax.Array]:
+    return {
+        f"gradient.{net}.{index}.{layer}.{ {'kernel': 'weight', 'bias': 'bias'}[kind] }": leaf
+        for index, network in enumerate(grads)
+        for layer, dense in network.items()
+        for kind, leaf in dense.items()
+    }
+
+
+def training_noise(agent: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Both noises that an update of such a leading shape draws: (2, *shape, A)."""
+    return np.stack(agent.learner.sample_noise(agent.key, shape))

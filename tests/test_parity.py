@@ -1,0 +1,262 @@
+"""The twins compared: equal parameters, batch and noise give equal losses, gradients, moments and next parameters."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import backend_jax
+import backend_torch
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from parity_cases import (
+    FLOAT32,
+    FLOAT32_STEPPED,
+    FLOAT64,
+    Case,
+    agent_of,
+    assert_close,
+    data,
+    dqn_cases,
+    relative_error,
+    row,
+    sac_cases,
+    without_rng,
+)
+
+from rlpair import DQNConfig, EnvSpec, SACConfig
+from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS
+
+BACKENDS = {"torch": backend_torch, "jax": backend_jax}
+GRID = list(itertools.product(OPTIMIZERS, ACTIVATIONS))
+BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
+DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
+
+
+def over(cases: Any, check: Callable[..., None], examples: int) -> None:
+    """Run the check on that many cases: few, since each compiles anew; for the same reason none is made smaller."""
+    settings(max_examples=examples, phases=[Phase.generate])(given(cases)(check))()
+
+
+def compare(case: Case, dtype: str, tolerance: float) -> None:
+    """100 updates, one by one, of both: what each update tells, and the state after the first and the last."""
+    batch, noise = data(case, 100)
+    twins = [agent_of(case, backend, dtype) for backend in BACKENDS]
+    told: list[dict[str, Any]] = [{}, {}]
+    for u in range(100):
+        for agent, history in zip(twins, told, strict=True):
+            info = agent.update(row(batch, noise, u)[0], noise=row(batch, noise, u)[1])
+            for name, value in {**info.metrics, "td_error": info.td_error}.items():
+                history.setdefault(name, []).append(np.asarray(value))
+        if u == 0:
+            assert_close(*(without_rng(agent.state_dict()) for agent in twins), tolerance)
+    assert_close(*(without_rng(agent.state_dict()) for agent in twins), tolerance)
+    assert_close(*({name: np.stack(values) for name, values in history.items()} for history in told), tolerance)
+    assert twins[0].num_updates == twins[1].num_updates == 100
+
+
+# 1 update and 100, in float64 and float32
+
+
+def in_float64(case: Case) -> None:
+    compare(case, "float64", FLOAT64)
+
+
+@pytest.mark.parametrize(("optimizer", "activation"), GRID)
+@pytest.mark.parametrize("double_q", [False, True])
+def test_dqn_update(double_q: bool, optimizer: str, activation: str) -> None:
+    over(dqn_cases(double_q=double_q, optimizer=optimizer, activation=activation), in_float64, examples=1)
+
+
+@pytest.mark.parametrize(("index", "optimizer", "activation"), [(i, *x) for i, x in enumerate(GRID)])
+def test_sac_update(index: int, optimizer: str, activation: str) -> None:
+    fixed = {"n_critics": 1 + index % 5, "ent_coef": ("auto", 0.2)[index % 2]}  # all ten pairs are in the grid
+    over(sac_cases(optimizer=optimizer, activation=activation, **fixed), in_float64, examples=1)
+
+
+@pytest.mark.parametrize(("cases", "examples"), [(dqn_cases, 12), (sac_cases, 6)])
+def test_update_of_any_case(cases: Any, examples: int) -> None:
+    over(cases(), in_float64, examples)
+
+
+@pytest.mark.parametrize("cases", [dqn_cases, sac_cases])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_update_in_float32(optimizer: str, cases: Any) -> None:
+    over(cases(optimizer=optimizer), lambda case: compare(case, "float32", FLOAT32_STEPPED), examples=2)
+
+
+# At one set of parameters: values, targets, each loss, each gradient per parameter
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", FLOAT64), ("float32", FLOAT32)])
+@pytest.mark.parametrize("cases", [dqn_cases, sac_cases])
+def test_losses_and_gradients(cases: Any, dtype: str, tolerance: float) -> None:
+    def check(case: Case) -> None:
+        first, second = (row(*data(case, 2), u) for u in range(2))
+        twins = {backend: agent_of(case, backend, dtype) for backend in BACKENDS}
+        twins["torch"].update(first[0], noise=first[1])  # so that targets differ from what they follow
+        twins["jax"].load_state_dict(twins["torch"].state_dict())
+        assert_close(*(BACKENDS[backend].losses(agent, *second) for backend, agent in twins.items()), tolerance)
+
+    over(cases(), check, examples=3)
+
+
+@pytest.mark.parametrize("log_std", [-25.0, -20.0, 0.0, 2.0, 3.0])
+def test_losses_at_the_bounds_of_log_std(log_std: float) -> None:
+    case = Case(SACConfig(net_arch=(4,)), BOX, 0, 8, weighted=False, discounted=False)
+    found = []
+    for backend, module in BACKENDS.items():
+        agent = agent_of(case, backend)
+        state = agent.state_dict()
+        state["actor.0.1.weight"][:, 2:] = 0
+        state["actor.0.1.bias"][2:] = log_std
+        agent.load_state_dict(state)
+        found.append(module.losses(agent, *row(*data(case, 1), 0)))
+    assert_close(*found, FLOAT64)
+    flows = bool(found[0]["gradient.actor.0.1.bias"][2:].any())
+    assert flows == (-20 <= log_std <= 2)
+
+
+# U updates in one call
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("algo", ["dqn", "sac"])
+def test_many_updates_in_one_call_are_those_one_by_one(algo: str, backend: str) -> None:
+    config: Any = DQNConfig(target_update_interval=3) if algo == "dqn" else SACConfig(net_arch=(8,))
+    case = Case(config, DISCRETE if algo == "dqn" else BOX, 0, 8, weighted=True, discounted=False)
+    batch, noise = data(case, 7)
+    one_call, one_by_one = agent_of(case, backend), agent_of(case, backend)
+    info = one_call.update(batch, noise=noise)
+    infos = [one_by_one.update(row(batch, noise, u)[0], noise=row(batch, noise, u)[1]) for u in range(7)]
+    assert_close(one_by_one.state_dict(), one_call.state_dict(), 1e-13)
+    assert one_call.num_updates == 7
+    assert info.td_error.shape == (7, 8)
+    np.testing.assert_allclose(info.td_error, np.stack([np.asarray(i.td_error) for i in infos]), rtol=1e-12)
+    for tag, values in info.metrics.items():
+        np.testing.assert_allclose(values, [float(i.metrics[tag]) for i in infos], rtol=1e-12, err_msg=tag)
+
+
+# Greedy actions
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", FLOAT64), ("float32", FLOAT32)])
+@pytest.mark.parametrize("cases", [dqn_cases, sac_cases])
+def test_greedy_actions(cases: Any, dtype: str, tolerance: float) -> None:
+    def check(case: Case) -> None:
+        batch, _noise = row(*data(case._replace(batch_size=500), 1), 0)
+        torch_agent, jax_agent = (agent_of(case, backend, dtype) for backend in BACKENDS)
+        actions = [agent.act(batch.obs, explore=False) for agent in (torch_agent, jax_agent)]
+        assert actions[0].dtype == actions[1].dtype == (np.int32 if case.spec.discrete else np.float32)
+        if case.spec.discrete:
+            q = np.sort(backend_torch.losses(torch_agent, batch)["q_values"], axis=-1)
+            clear = q[:, -1] - q[:, -2:][:, 0] > tolerance * np.abs(q).max()  # with one action, never
+            np.testing.assert_array_equal(actions[0][clear], actions[1][clear])
+            assert clear.mean() > 0.99 or case.spec.action_dim == 1
+        else:
+            assert relative_error(*actions) <= max(tolerance, 1e-6)  # an action is float32
+
+    over(cases(), check, examples=2)
+
+
+# Exploring actions: their law, in each backend. The seeds are fixed, so the outcome is too; were they drawn anew, each
+# assertion below would fail for a right implementation with a probability of at most 1e-6.
+ROWS = 20_000
+Z = 4.9  # P(|normal| > 4.9) < 1e-6
+KOLMOGOROV = math.sqrt(math.log(2 / 1e-6) / (2 * ROWS))  # P(sup|F_n - F| > this) <= 1e-6 (Dvoretzky, Kiefer, Wolfowitz)
+
+
+def assert_frequency(hits: np.ndarray, probability: float) -> None:
+    """The frequency of independent hits is as probable as it should be."""
+    z = (hits.sum() - hits.size * probability) / math.sqrt(hits.size * probability * (1 - probability))
+    assert abs(z) < Z
+
+
+def assert_standard_normal(x: np.ndarray) -> None:
+    """(ROWS,): mean, variance and the whole distribution."""
+    n = len(x)
+    assert abs(x.mean()) * math.sqrt(n) < Z
+    assert abs(x.var() - 1) * math.sqrt(n / 2) < Z
+    below = np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in np.sort(x)])
+    assert np.abs(below - np.arange(n) / n).max() < KOLMOGOROV
+
+
+def assert_uncorrelated(x: np.ndarray, y: np.ndarray) -> None:
+    """(ROWS,) each."""
+    assert abs(np.corrcoef(x, y)[0, 1]) * math.sqrt(len(x)) < Z
+
+
+@pytest.mark.parametrize(
+    ("env_steps", "epsilon"), [(0, 0.8), (50, 0.5), (75, 0.35), (100, 0.2), (10**9, 0.2), (None, 0.2)]
+)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_epsilon_greedy_actions(backend: str, env_steps: int | None, epsilon: float) -> None:
+    config = DQNConfig(net_arch=(8,), exploration_initial_eps=0.8, exploration_final_eps=0.2, exploration_steps=100)
+    case = Case(config, DISCRETE, 1, ROWS, weighted=False, discounted=False)
+    agent, obs = agent_of(case, backend, "float32"), data(case, 1)[0].obs[0]
+    best = agent.act(obs, explore=False)
+    first, second = (agent.act(obs, env_steps=env_steps) for _ in range(2))
+    assert set(np.unique(first)) == {-1, 0, 1}
+    for shift in (1, 2):  # each environment tosses its own coin, and then any action is as likely
+        assert_frequency((first - best) % 3 == shift, epsilon / 3)
+    assert_uncorrelated(first != best, second != best)
+    assert_uncorrelated(first[1:] != best[1:], first[:-1] != best[:-1])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_squashed_gaussian_actions(backend: str) -> None:
+    case = Case(SACConfig(net_arch=(4,)), BOX, 1, ROWS, weighted=False, discounted=False)
+    agent, obs = agent_of(case, backend, "float32"), data(case, 1)[0].obs[0]
+    state = agent.state_dict()
+    state["actor.0.1.weight"][:] = 0
+    state["actor.0.1.bias"][:] = mean_and_log_std = np.array([0.3, -0.5, -1.0, -0.3], np.float32)
+    agent.load_state_dict(state)
+    mean, std = mean_and_log_std[:2].astype(np.float64), np.exp(mean_and_log_std[2:].astype(np.float64))
+    low, high = np.array(BOX.action_low), np.array(BOX.action_high)
+    draws = [(np.arctanh(2 * (agent.act(obs) - low) / (high - low) - 1) - mean) / std for _ in range(2)]
+    for dimension in (0, 1):
+        assert_standard_normal(draws[0][:, dimension])
+        assert_uncorrelated(draws[0][:, dimension], draws[1][:, dimension])
+    assert_uncorrelated(draws[0][:, 0], draws[0][:, 1])
+    np.testing.assert_allclose(agent.act(obs[:1], explore=False)[0], low + (np.tanh(mean) + 1) / 2 * (high - low), 1e-6)
+
+
+# The noise of updates
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_training_noise(backend: str) -> None:
+    case = Case(SACConfig(net_arch=(4,)), BOX, 1, 1, weighted=False, discounted=False)
+    noise = BACKENDS[backend].training_noise(agent_of(case, backend, "float32"), (ROWS // 100, 100))
+    assert noise.shape == (2, ROWS // 100, 100, 2)
+    columns = noise.reshape(2, ROWS, 2)
+    for which in (0, 1):
+        assert_standard_normal(columns[which, :, 0])
+        assert_uncorrelated(columns[which, :, 0], columns[which, :, 1])
+        assert_uncorrelated(columns[which, 1:, 0], columns[which, :-1, 0])
+    assert_uncorrelated(columns[0, :, 0], columns[1, :, 0])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_update_draws_noise_of_its_own(backend: str) -> None:
+    config = SACConfig(net_arch=(4,), learning_rate=1e-12, ent_coef=0.2)
+    case = Case(config, BOX, 1, 1, weighted=False, discounted=False)
+    agent, (batch, _) = agent_of(case, backend), data(case, 1)
+    going_on = batch._replace(terminated=np.zeros_like(batch.reward))
+    same = type(batch)(*(None if x is None else np.repeat(x, 20, axis=0) for x in going_on))
+    infos = [agent.update(same) for _ in range(2)]
+    for tag in ("loss/actor", "loss/critic"):
+        values = np.concatenate([np.asarray(info.metrics[tag]) for info in infos])
+        assert len(np.unique(values.round(6))) == 40
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_given_noise_advances_no_generator(backend: str) -> None:
+    case = Case(SACConfig(net_arch=(4,)), BOX, 1, 4, weighted=False, discounted=False)
+    agent, (batch, noise) = agent_of(case, backend), data(case, 1)
+    before = agent.state_dict()[agent.rng_name]
+    agent.update(batch, noise=noise)
+    np.testing.assert_array_equal(agent.state_dict()[agent.rng_name], before)
+    agent.update(batch)
+    assert (agent.state_dict()[agent.rng_name] != before).any()
