@@ -1,4 +1,4 @@
-"""What the tests of the twins share: settings and data that Hypothesis draws, both agents on them, and their distance."""
+"""What the tests of the twins share: drawn settings and data, both agents on them, and how far apart they are."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, make_agent
 FLOAT64 = 1e-9  # after 100 updates as after one; 1e-14 is usual, so rounding hides no difference in the algorithm
 # Float32 carries 6e-8, and a loss or gradient sums a hundred terms that cancel in part: that costs two digits or three.
 FLOAT32 = 1e-4  # what one set of parameters gives: values, losses, gradients, TD errors
-# Adam and RMSprop divide by the root of the second moment, so an entry whose gradient is all but zero moves by its sign:
+# Adam and RMSprop divide by the root of the second moment, so an entry whose gradient is almost 0 moves by its sign:
 # there rounding becomes a difference of the order of the learning rate, and a relu or an argmax may tip as well.
 FLOAT32_STEPPED = 1e-2  # what comes after an optimizer's step: states, and losses from the second update on
 
@@ -69,7 +69,7 @@ def cases(draw: st.DrawFn, kind: Any, spec: EnvSpec, settings: Mapping[str, Any]
 
 
 def data(case: Case, num_updates: int) -> tuple[Transition, tuple[np.ndarray, ...]]:
-    """(U, B, ...) transitions and, for SAC, the two noises (U, B, A). Any row may be terminal, whatever its discount."""
+    """(U, B, ...) transitions and, for SAC, the two noises (U, B, A). Any row may be terminal."""
     rng, spec, shape = np.random.default_rng(case.seed), case.spec, (num_updates, case.batch_size)
     if spec.obs_dtype == "uint8":
         obs, next_obs = (rng.integers(0, 256, (*shape, *spec.obs_shape), np.uint8) for _ in range(2))
