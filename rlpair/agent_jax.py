@@ -1,8 +1,9 @@
 """JaxAgent: numpy in, numpy out, jit, donation and scan around a pure learner. Written once for all algorithms."""
 
+import math
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,8 @@ from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
 LEARNERS: dict[str, Any] = {"dqn": dqn_jax.make_learner, "sac": sac_jax.make_learner}
 HYPERPARAMETERS: dict[str, Any] = {"dqn": dqn.hyperparameters, "sac": sac.hyperparameters}
+# XLA's schedule for a CPU hands kernels to other threads, which costs more than small networks give them to do.
+ONE_THREAD = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
 class JaxAgent(BaseAgent):
@@ -24,6 +27,8 @@ class JaxAgent(BaseAgent):
 
     backend = "jax"
     rng_name = "rng.jax"
+    _packed: "Packed"
+    _key_data: jax.Array  # (2,) uint32; a typed key would leave the fast path of a compiled call
 
     def __init__(self, identity: Identity, params: State, *, device: str, matmul_precision: str) -> None:
         """``params``: by backend-free name, of the algorithm's ``initial_params``. ``device``: auto, cpu or cuda."""
@@ -31,14 +36,50 @@ class JaxAgent(BaseAgent):
         self.device = find_device(device)
         with self._precision():
             self.learner, state = make_state(self.config, self.spec, params, self.dtype, matmul_precision)
-            self.state = jax.device_put(state, self.device)
-        self.key: jax.Array
+            packing = Packing(state)
+            self._unpack = jax.jit(packing.unpack)
+            self._pack = jax.jit(packing.pack)
+            self.state = state
         self.reseed(integer(identity.seed, "noise"))
         self._num_updates = 0
-        self._greedy = jax.jit(self.learner.greedy)
-        self._act = jax.jit(partial(act, self.learner), donate_argnames="key")
-        self._update = jax.jit(partial(update, self.learner), donate_argnames=("state", "key"))
-        self._update_given = jax.jit(partial(update_given, self.learner), donate_argnames="state")
+        self._compile(packing)
+
+    def _compile(self, packing: "Packing") -> None:
+        learner = self.learner
+
+        def greedy(packed: Packed, obs: jax.Array) -> jax.Array:
+            return learner.greedy(packing.unpack(packed).params, obs)
+
+        def act(packed: Packed, key_data: jax.Array, obs: jax.Array, env_steps: jax.Array) -> Any:
+            key, subkey = jax.random.split(jax.random.wrap_key_data(key_data))
+            return learner.act(packing.unpack(packed), obs, subkey, env_steps), jax.random.key_data(key)
+
+        def update(packed: Packed, key_data: jax.Array, batch: Transition) -> Any:
+            key, subkey = jax.random.split(jax.random.wrap_key_data(key_data))
+            noise = learner.sample_noise(subkey, batch.reward.shape)
+            return *update_given(packed, batch, noise), jax.random.key_data(key)
+
+        def update_given(packed: Packed, batch: Transition, noise: Tree) -> tuple[Packed, UpdateInfo]:
+            state, info = one_or_many(learner, packing.unpack(packed), batch, noise)
+            return packing.pack(state), info
+
+        small = self.device.platform == "cpu" and self.config.threads == 1
+        options = one_thread() if small else None
+        self._greedy = jax.jit(greedy, compiler_options=options)
+        self._act = jax.jit(act, donate_argnums=1, compiler_options=options)
+        self._update = jax.jit(update, donate_argnums=(0, 1), compiler_options=options)
+        self._update_given = jax.jit(update_given, donate_argnums=0, compiler_options=options)
+
+    @property
+    def state(self) -> LearnerState:
+        """What the learner's functions take, for those who go on with them; a copy, on the device."""
+        with self._precision():
+            return self._unpack(self._packed)
+
+    @state.setter
+    def state(self, state: LearnerState) -> None:
+        with self._precision():
+            self._packed = jax.device_put(self._pack(state), self.device)
 
     def _precision(self) -> AbstractContextManager[Any]:  # JAX makes float64 float32 unless told otherwise
         return jax.enable_x64(True) if self.dtype == "float64" else nullcontext()
@@ -51,60 +92,96 @@ class JaxAgent(BaseAgent):
         with self._precision():
             if explore:
                 steps = np.int32(FINAL_STEP if env_steps is None else env_steps)
-                action, self.key = self._act(self.state, obs, key=self.key, env_steps=steps)
+                action, self._key_data = self._act(self._packed, self._key_data, obs, steps)
             else:
-                action = self._greedy(self.state.params, obs)
+                action = self._greedy(self._packed, obs)
         return np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32, copy=False)
 
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
         with self._precision():
             if noise is None:
-                self.state, self.key, info = self._update(state=self.state, key=self.key, batch=batch)
+                self._packed, info, self._key_data = self._update(self._packed, self._key_data, batch)
             else:
-                self.state, info = self._update_given(state=self.state, batch=batch, noise=tuple(noise))
+                self._packed, info = self._update_given(self._packed, batch, tuple(noise))
         self._num_updates += 1 if batch.reward.ndim == 1 else batch.reward.shape[0]
         return info
 
     def state_dict(self) -> State:
-        named = {name: np.array(leaf) for name, leaf in zip(*named_leaves(self.state), strict=True) if name}
-        return named | {"rng.jax": np.array(jax.random.key_data(self.key))}
+        state, named = self.state, {"rng.jax": np.array(self._key_data)}
+        for leaf, pieces in zip(jax.tree.leaves(state), named_pieces(state), strict=True):
+            ends = np.cumsum([math.prod(shape) for _, shape in pieces])
+            for (name, shape), values in zip(pieces, np.split(np.array(leaf).ravel(), ends)[:-1], strict=True):
+                named[name] = values.reshape(shape)
+        return named
 
     def _take_over(self, state: State) -> None:
+        own = self.state
+        leaves, structure = jax.tree.flatten(own)
         with self._precision():
-            names, leaves = named_leaves(self.state)
-            new = [jnp.asarray(state[name]) if name else leaf for name, leaf in zip(names, leaves, strict=True)]
-            self.state = jax.device_put(jax.tree.unflatten(jax.tree.structure(self.state), new), self.device)
+            for number, pieces in enumerate(named_pieces(own)):
+                if pieces:
+                    joined = np.concatenate([state[name].ravel() for name, _ in pieces])
+                    leaves[number] = jnp.asarray(joined.reshape(leaves[number].shape))
+            self.state = jax.tree.unflatten(structure, leaves)
         if "rng.jax" in state:
-            self.key = jax.device_put(jax.random.wrap_key_data(jnp.asarray(state["rng.jax"])), self.device)
+            self._key_data = jax.device_put(state["rng.jax"], self.device)
         self._num_updates = int(state["num_updates"])
 
     def reseed(self, seed: int) -> None:
-        self.key = jax.device_put(jax.random.key(seed), self.device)
+        self._key_data = jax.device_put(jax.random.key_data(jax.random.key(seed)), self.device)
 
     def synchronize(self) -> None:
-        jax.block_until_ready((self.state, self.key))  # type: ignore[no-untyped-call]
+        jax.block_until_ready((self._packed, self._key_data))  # type: ignore[no-untyped-call]
 
 
-def act(learner: Learner, state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> Any:
-    """The exploring action and the next key: drawing inside the compiled function saves two dispatches."""
-    key, subkey = jax.random.split(key)
-    return learner.act(state, obs, subkey, env_steps), key
+class Packed(NamedTuple):
+    """A LearnerState as few arrays: handing one to a compiled function and back costs about a microsecond each."""
+
+    params: Tree  # apart, since acting needs nothing else of size
+    rest: dict[str, jax.Array]  # one vector per dtype
 
 
-def update(learner: Learner, state: LearnerState, key: jax.Array, batch: Transition) -> Any:
-    """As update_given, with noise from the key. Returns the state, the next key and the UpdateInfo."""
-    key, subkey = jax.random.split(key)
-    state, info = update_given(learner, state, batch, learner.sample_noise(subkey, batch.reward.shape))
-    return state, key, info
+class Packing:
+    """From a state to a Packed and back, both to be traced."""
+
+    def __init__(self, like: LearnerState) -> None:
+        self._leaves, self._structure = jax.tree.flatten(jax.eval_shape(lambda: like._replace(params={})))
+
+    def pack(self, state: LearnerState) -> Packed:
+        """Joins what is of one dtype."""
+        leaves = jax.tree.leaves(state._replace(params={}))
+        dtypes = {str(leaf.dtype) for leaf in leaves}
+        joined = {name: jnp.concatenate([x.ravel() for x in leaves if str(x.dtype) == name]) for name in dtypes}
+        return Packed(state.params, joined)
+
+    def unpack(self, packed: Packed) -> LearnerState:
+        """The inverse of pack."""
+        begin, leaves = dict.fromkeys(packed.rest, 0), []
+        for like in self._leaves:
+            name = str(like.dtype)
+            leaves.append(packed.rest[name][begin[name] : begin[name] + like.size].reshape(like.shape))
+            begin[name] += like.size
+        state: LearnerState = jax.tree.unflatten(self._structure, leaves)
+        return state._replace(params=packed.params)
 
 
-def update_given(
+def one_or_many(
     learner: Learner, state: LearnerState, batch: Transition, noise: Tree
 ) -> tuple[LearnerState, UpdateInfo]:
     """One gradient step on (B, ...), or a scan of U steps on (U, B, ...)."""
     if batch.reward.ndim == 1:
         return learner.update(state, batch, noise)
     return jax.lax.scan(lambda state, inputs: learner.update(state, *inputs), state, (batch, noise))
+
+
+@cache
+def one_thread() -> dict[str, str] | None:
+    """The compiler option, if this XLA has it."""
+    try:
+        jax.jit(lambda: 0, compiler_options=ONE_THREAD)()
+    except jax.errors.JaxRuntimeError:
+        return None
+    return ONE_THREAD
 
 
 def make_state(config: Any, spec: EnvSpec, params: State, dtype: str, precision: str) -> tuple[Learner, LearnerState]:
@@ -130,16 +207,28 @@ def tree_of(params: State, dtype: str) -> dict[str, Tree]:
     return {net: tuple(x[i] for i in sorted(x)) if isinstance(x, dict) else x for net, x in tree.items()}
 
 
-def named_leaves(state: LearnerState) -> tuple[list[str], list[jax.Array]]:
-    """The leaves of a state and their backend-free names; "" for hyperparameters, which belong to the configuration."""
+def named_pieces(state: LearnerState) -> list[list[tuple[str, tuple[int, ...]]]]:
+    """For each leaf of a state the backend-free names and shapes of what it holds, joined in this order.
+
+    A leaf of moments holds those of all parameters of a net; one of hyperparameters, which belong to the configuration,
+    none; any other is one piece.
+    """
+
+    def text(path: Any) -> str:
+        keys = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", None)))) for key in path]
+        return ".".join(keys).replace("kernel", "weight")
+
     prefixes = {"params": "", "target_params": "target_", "opt_state": "optimizer.", "num_updates": "num_updates"}
-    names, leaves = [], []
+    pieces: list[list[tuple[str, tuple[int, ...]]]] = []
     for (field, *path), leaf in jax.tree_util.tree_leaves_with_path(state):
-        parts = [str(getattr(k, "name", getattr(k, "key", getattr(k, "idx", None)))) for k in path]
-        name = prefixes.get(field.name)
-        names.append("" if name is None else name + ".".join(parts).replace("kernel", "weight"))
-        leaves.append(leaf)
-    return names, leaves
+        if field.name == "hyper":
+            pieces.append([])
+        elif field.name == "opt_state" and leaf.ndim == 1:
+            inside = jax.tree_util.tree_leaves_with_path(state.params[path[0].key])
+            pieces.append([(f"optimizer.{text([*path, *rest])}", x.shape) for rest, x in inside])
+        else:
+            pieces.append([(prefixes[field.name] + text(path), leaf.shape)])
+    return pieces
 
 
 def find_device(device: str) -> jax.Device:

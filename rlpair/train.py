@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlpair.checkpoint import drop_old_replays, find_checkpoint, load_checkpoint, load_run, save_checkpoint
-from rlpair.cli import CONFIG, Command, Values, load_values, nested, save_config
+from rlpair.cli import CONFIG, Command, Values, load_config, load_values, nested, save_config
 from rlpair.config import RunConfig, defaults
 from rlpair.envs.host import HostEnvs, make_envs
 from rlpair.errors import CheckpointError, ConfigError
@@ -241,8 +241,8 @@ def with_saved_algo(arguments: list[str]) -> list[str]:
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     if "resume" not in given or "algo" in given:
         return arguments
-    saved = load_values(run_dir_of(find_checkpoint(given["resume"])))
-    return [*arguments, f"algo={saved.get('algo.name')}"]
+    saved = load_config(run_dir_of(find_checkpoint(given["resume"])))
+    return [*arguments, f"algo={saved.algo.name}"]
 
 
 def main() -> None:

@@ -136,4 +136,4 @@ def _gradients(net: str, grads: Any) -> dict[str, jax.Array]:
 
 def training_noise(agent: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Both noises that an update of such a leading shape draws: (2, *shape, A)."""
-    return np.stack(agent.learner.sample_noise(agent.key, shape))
+    return np.stack(agent.learner.sample_noise(jax.random.key(0), shape))

@@ -1,26 +1,20 @@
 """python -m rlpair.train: what a run writes, how it is stopped and resumed, and what it refuses in one line."""
 
-import json
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from safetensors.numpy import load_file
+import toy_envs  # noqa: F401 - registers toy/...
+from runs import assert_same, command, config_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rlpair import DQNConfig, SACConfig
-from rlpair.config import RunConfig
-from rlpair.train import main, train
+from rlpair import load_agent
+from rlpair.train import main, sole_process, train
 
-ALGOS: dict[str, Any] = {
-    "dqn": (DQNConfig(net_arch=(8,), batch_size=8, learning_starts=50, buffer_size=500), "CartPole-v1"),
-    "sac": (SACConfig(net_arch=(8,), batch_size=8, learning_starts=50, buffer_size=500), "Pendulum-v1"),
-}
 TAGS = {
     "dqn": {"loss/q", "train/q_mean", "train/grad_norm"},
     "sac": {"loss/critic", "loss/actor", "loss/alpha", "train/alpha", "train/entropy", "train/q_mean"},
@@ -35,21 +29,9 @@ COMMON_TAGS = {
 }
 
 
-def config_of(algo: str, backend: str, **changes: Any) -> RunConfig:
-    config, env = ALGOS[algo]
-    small = {"total_timesteps": 400, "num_envs": 2, "eval_every": 100, "eval_episodes": 2, "log_every": 50}
-    return RunConfig(algo=config, env=env, backend=backend, **(small | {"checkpoint_every": 200} | changes))
-
-
-def records(run_dir: str) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl without clocks."""
-    lines = [json.loads(line) for line in (Path(run_dir) / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "seconds" and "throughput" not in k} for line in lines]
-
-
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 @pytest.mark.parametrize("algo", ["dqn", "sac"])
-def test_what_a_run_writes_and_that_resume_is_exact(algo: str, backend: str) -> None:
+def test_what_a_run_writes(algo: str, backend: str) -> None:
     train(config_of(algo, backend, run_dir="whole"))
     events = EventAccumulator("whole")
     events.Reload()
@@ -58,24 +40,6 @@ def test_what_a_run_writes_and_that_resume_is_exact(algo: str, backend: str) -> 
     assert {"config.yaml", "metrics.jsonl", "checkpoints/best/agent.safetensors"} <= names
     assert "checkpoints/step_200/replay.safetensors" not in names
     assert "checkpoints/step_400/replay.safetensors" in names
-
-    train(config_of(algo, backend, run_dir="parts", total_timesteps=232))
-    assert train(config_of(algo, backend, resume="parts")).env_steps == 400
-    assert records("parts") == records("whole")
-    for file in ("agent.safetensors", "replay.safetensors"):
-        parts, whole = (load_file(Path(run) / "checkpoints" / "step_400" / file) for run in ("parts", "whole"))
-        assert parts.keys() == whole.keys()
-        for name in whole:
-            np.testing.assert_array_equal(parts[name], whole[name], err_msg=name)
-
-
-def test_resume_in_the_other_backend_says_what_does_not_carry_over(capsys: pytest.CaptureFixture[str]) -> None:
-    train(config_of("sac", "jax", run_dir="run", total_timesteps=200))
-    assert train(config_of("sac", "torch", resume="run")).env_steps == 400
-    note = (
-        "rlpair: jax's random numbers do not carry over to torch: exploration is reseeded from seed=0 and env step 200"
-    )
-    assert note in capsys.readouterr().err.splitlines()
 
 
 @pytest.mark.parametrize(("number", "name", "code"), [(signal.SIGINT, "SIGINT", 130), (signal.SIGTERM, "SIGTERM", 143)])
@@ -92,6 +56,41 @@ def test_a_signal_leaves_a_checkpoint(number: int, name: str, code: int) -> None
     step = int(checkpoint.name.removeprefix("step_"))
     how = f"stopped by {name} at step {step:,}; go on with: python -m rlpair.train resume=run"
     assert out == f"dqn torch CartPole-v1: {how}\n"
+
+
+def test_worker_processes_change_nothing() -> None:
+    train(config_of("dqn", "jax", run_dir="sync"))
+    train(config_of("dqn", "jax", run_dir="async", vectorization="async"))
+    assert_same("async", "sync")
+
+
+@pytest.mark.slow
+def test_a_sweep_runs_each_job_in_a_process() -> None:
+    result = command("-m", "algo=dqn", "backend=torch,jax", "seed=5", "total_timesteps=2000", "algo.gamma=0.9,2")
+    assert result.returncode == 2
+    assert {path.parent.name for path in Path("runs/CartPole-v1").glob("*/seed5-*")} == {"dqn-torch", "dqn-jax"}
+    assert len(list(Path("runs").rglob("checkpoints/step_2000/agent.json"))) == 2
+    lines = result.stderr.splitlines()
+    assert lines.count("rlpair: algo.gamma=2.0 is not allowed: a number in [0, 1]") == 2
+    assert "rlpair: algo=dqn backend=torch seed=5 total_timesteps=2000 algo.gamma=0.9" in lines
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["dqn", "torch"], ["dqn", "jax"]]
+
+
+@pytest.fixture
+def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """``fails("algo=ppo")``: the one line that the command writes, and it writes nothing else; its exit code is 2."""
+
+    def run(*arguments: str, progress: int = 0) -> str:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["rlpair.train", *arguments])
+        with pytest.raises(SystemExit) as exit_info:
+            main()
+        out, err = capsys.readouterr()
+        *before, line = err.splitlines()
+        assert (exit_info.value.code, out, len(before)) == (2, "", progress), err
+        return line
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -123,16 +122,33 @@ def test_a_signal_leaves_a_checkpoint(number: int, name: str, code: int) -> None
         (["nonsense"], "argument='nonsense' is not allowed: KEY=VALUE"),
     ],
 )
-def test_bad_input_is_one_line(
-    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["rlpair.train", *arguments])
-    with pytest.raises(SystemExit) as exit_info:
-        main()
-    out, err = capsys.readouterr()
-    assert (exit_info.value.code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"rlpair: {message}")
+def test_bad_input_is_one_line(arguments: list[str], message: str, fails: Callable[..., str]) -> None:
+    assert fails(*arguments).startswith(f"rlpair: {message}")
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_missing_extra_is_named(backend: str, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.startswith("rlpair.") and name.endswith(f"_{backend}")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, backend, None)  # as if it were not installed
+    hint = f"backend={backend} needs {backend}, which is not installed: pip install 'rlpair[{backend}]'"
+    assert fails(f"backend={backend}") == f"rlpair: {hint}"
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "what"),
+    [("reward", "nan", "reward"), ("obs", "inf", "observation"), ("obs", "nan", "observation")],
+)
+def test_a_number_that_is_none_stops_the_run_after_its_last_checkpoint(
+    where: str, value: str, what: str, fails: Callable[..., str]
+) -> None:
+    run = ["algo=dqn", "backend=torch", "env=toy/Poisoned-v0", "run_dir=run", "checkpoint_every=2", "eval_every=0"]
+    line = fails(*run, f"env_kwargs.where={where}", f"env_kwargs.value={value}", progress=1)
+    assert line == f"rlpair: {what} of environment 0 is {value} at env step 3"
+    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["step_2"]
+    assert load_agent("run").num_updates == 0
 
 
 @pytest.mark.parametrize(
@@ -151,16 +167,47 @@ def test_bad_input_is_one_line(
         (["resume=run", "total_timesteps=500", "algo.net_arch=[9]"], "q.0.0.weight has shape (4, 8), and this agent's"),
     ],
 )
-def test_a_run_that_exists_is_left_as_it_is(
-    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_that_exists_is_left_as_it_is(arguments: list[str], message: str, fails: Callable[..., str]) -> None:
     train(config_of("dqn", "torch", run_dir="run"))
-    before = {path: path.stat().st_mtime_ns for path in Path("run").rglob("*") if path.is_file()}
-    capsys.readouterr()
-    monkeypatch.setattr(sys, "argv", ["rlpair.train", *arguments])
-    with pytest.raises(SystemExit) as exit_info:
-        main()
-    err = capsys.readouterr().err
-    assert (exit_info.value.code, err.count("\n")) == (2, 1)
-    assert err.startswith(f"rlpair: {message}")
-    assert {path: path.stat().st_mtime_ns for path in Path("run").rglob("*") if path.is_file()} == before
+    before = written("run")
+    assert fails(*arguments).startswith(f"rlpair: {message}")
+    assert written("run") == before
+
+
+def written(run_dir: str) -> dict[Path, bytes]:
+    """What a run has written; its lock says nothing."""
+    return {path: path.read_bytes() for path in Path(run_dir).rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_a_run_of_another_process_is_left_alone(fails: Callable[..., str]) -> None:
+    train(config_of("dqn", "torch", run_dir="run", total_timesteps=200))
+    before = written("run")
+    with sole_process(Path("run")):
+        line = fails("resume=run", "total_timesteps=300")
+    assert line == "rlpair: run_dir='run' is not allowed: one that no other process is writing to"
+    assert written("run") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "message"),
+    [
+        ("agent.safetensors", lambda x: x[:-1], "is corrupt: its sha256 is not the one in agent.json"),
+        ("replay.safetensors", lambda x: x[: len(x) // 2], "is corrupt: its sha256 is not the one in agent.json"),
+        ("run.json", lambda x: x.replace(b"1", b"2"), "is corrupt: its sha256 is not the one in agent.json"),
+        ("agent.json", lambda x: x[:40], "is not JSON: "),
+        ("agent.json", lambda x: b'{"format": "other"}', "is not of an rlpair checkpoint: format='other', "),
+        ("../../config.yaml", lambda x: b"[1", "is not a run's configuration: "),
+        ("../../config.yaml", lambda x: b"seed: 1", "is not a run's configuration: "),
+    ],
+)
+def test_a_damaged_run_is_not_resumed(
+    file: str, damage: Callable[[bytes], bytes], message: str, fails: Callable[..., str]
+) -> None:
+    train(config_of("dqn", "torch", run_dir="run", total_timesteps=200))
+    path = Path("run/checkpoints/step_200") / file
+    path.write_bytes(damage(path.read_bytes()))
+    before = written("run")
+    line = fails("resume=run", "total_timesteps=300")
+    assert line.startswith(f"rlpair: {Path('run') / 'config.yaml' if 'config' in file else path}")
+    assert message in line
+    assert written("run") == before

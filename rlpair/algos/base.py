@@ -12,6 +12,7 @@ from rlpair.types import EnvSpec, State
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 ACTIVATIONS = ("relu", "tanh", "elu", "silu")
+WORTH_A_THREAD = 2**22  # multiply-adds of a matrix product; with fewer a thread costs what it saves
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class OffPolicyConfig:
         check("net_arch", lambda x: x and min(x) >= 1, "one or more layer sizes >= 1, such as [256,256]")
         allowed = f"at most algo.buffer_size={self.buffer_size}"
         check("batch_size", lambda x: x <= self.buffer_size, allowed)
+
+    @property
+    def threads(self) -> int:
+        """How many threads of a CPU the widest matrix product of an update keeps busy."""
+        return max(1, self.batch_size * max(self.net_arch) ** 2 // WORTH_A_THREAD)
 
     def _check(self, key: str, accepts: Callable[[Any], Any], allowed: str) -> None:
         value = getattr(self, key)
