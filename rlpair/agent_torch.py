@@ -69,8 +69,8 @@ class TorchAgent(BaseAgent):
 
     def state_dict(self) -> State:
         state = {name: tensor.cpu().numpy().copy() for name, tensor in self.tensors.items()}
-        for net, steps in self._optimizer_steps().items():
-            state[f"optimizer.{net}.count"] = np.array(int(steps[0]), np.int32)
+        for net, step in self._optimizer_steps().items():
+            state[f"optimizer.{net}.count"] = np.array(int(step), np.int32)
         state["num_updates"] = np.array(self.num_updates, np.int32)
         state[self.rng_name] = self.generator.get_state().numpy()
         return state
@@ -78,17 +78,17 @@ class TorchAgent(BaseAgent):
     def _take_over(self, state: State) -> None:
         for name, tensor in self.tensors.items():
             tensor.copy_(torch.as_tensor(state[name]))
-        for net, steps in self._optimizer_steps().items():
-            for step in steps:
-                step.fill_(int(state[f"optimizer.{net}.count"]))
+        for net, step in self._optimizer_steps().items():
+            step.fill_(int(state[f"optimizer.{net}.count"]))
         self.learner.num_updates = int(state["num_updates"])
         if self.rng_name in state:
             self.generator.set_state(torch.as_tensor(state[self.rng_name]))
 
-    def _optimizer_steps(self) -> dict[str, list[torch.Tensor]]:  # by net; Adam alone depends on how many there were
+    def _optimizer_steps(self) -> dict[str, torch.Tensor]:  # by net; Adam alone depends on how many there were
         if self.config.optimizer != "adam":
             return {}
-        return {net: [s["step"] for s in opt.state.values()] for net, opt in self.learner.optimizers.items()}
+        optimizers, params = self.learner.optimizers, self.learner.params
+        return {net: optimizer.state[params[net].vector]["step"] for net, optimizer in optimizers.items()}
 
     def reseed(self, seed: int) -> None:
         self.generator.manual_seed(seed)
@@ -116,13 +116,15 @@ def named_tensors(learner: Learner, optimizer: str) -> dict[str, torch.Tensor]:
     for networks, tensors in ((learner.networks, params), (learner.target_networks, targets)):
         for net, mlps in networks.items():
             for index, mlp in enumerate(mlps):
-                for layer, dense in enumerate(mlp.linears()):
-                    tensors[f"{net}.{index}.{layer}.weight"] = dense.weight
-                    tensors[f"{net}.{index}.{layer}.bias"] = dense.bias
+                for layer, (weight, bias) in enumerate(mlp.dense):
+                    tensors[f"{net}.{index}.{layer}.weight"] = weight
+                    tensors[f"{net}.{index}.{layer}.bias"] = bias
     named = params | {f"target_{name}": tensor for name, tensor in targets.items()}
-    for name, param in params.items():
-        net, dot, rest = name.partition(".")
-        if net in learner.optimizers:
-            for slot, key in SLOTS[optimizer].items():
-                named[f"optimizer.{net}.{slot}{dot}{rest}"] = learner.optimizers[net].state[param][key]
+    names = {id(param): name.partition(".")[2] for name, param in params.items()}
+    for net, optimizer_of_net in learner.optimizers.items():
+        own = learner.params[net]
+        for slot, key in SLOTS[optimizer].items():
+            moments = own.split(optimizer_of_net.state[own.vector][key])
+            for param, moment in zip(own.tensors, moments, strict=True):
+                named[f"optimizer.{net}.{slot}.{names[id(param)]}".removesuffix(".")] = moment
     return {name: tensor.detach().T if tensor.ndim == 2 else tensor.detach() for name, tensor in named.items()}

@@ -42,20 +42,20 @@ def optimize(
     name: str, params: Sequence[Any], gradients: Sequence[Sequence[Any]], lr: float, max_norm: float | None = None
 ) -> tuple[list[list[np.ndarray]], Any]:
     """The parameters after each step along such gradients, and the last step's norm before the clip."""
-    params = [array(p).requires_grad_() for p in params]
-    optimizer, steps, norm = learner_torch.make_optimizer(name, params, lr), [], None
+    own = learner_torch.Parameters(array(p).requires_grad_() for p in params)
+    optimizer, steps, norm = learner_torch.make_optimizer(name, own, lr), [], None
     for grads in gradients:
-        loss = sum((array(g) * p).sum() for g, p in zip(grads, params, strict=True))
-        norm = learner_torch.gradient_step(optimizer, loss, params, max_norm)
-        steps.append([numbers(p).copy() for p in params])
+        loss = sum((array(g) * p).sum() for g, p in zip(grads, own.tensors, strict=True))
+        norm = learner_torch.gradient_step(optimizer, loss, own, max_norm)
+        steps.append([numbers(p).copy() for p in own.tensors])
     return steps, norm
 
 
 def blend(target: Any, online: Any, tau: float) -> np.ndarray:
     """The target after target_step."""
-    target = [array(target)]
-    learner_torch.target_step(target, [array(online)], tau)
-    return numbers(target[0])
+    own = learner_torch.Parameters([array(target)])
+    learner_torch.target_step(own, learner_torch.Parameters([array(online)]), tau)
+    return numbers(own.tensors[0])
 
 
 def losses(agent: Any, batch: Transition, noise: Any = ()) -> dict[str, np.ndarray]:
@@ -95,9 +95,9 @@ def _sac_losses(agent: Any, batch: Transition, noise: Any) -> dict[str, torch.Te
 def _gradients(learner: Any, net: str, loss: torch.Tensor) -> dict[str, torch.Tensor]:
     params = {}
     for index, mlp in enumerate(learner.networks[net]):
-        for layer, dense in enumerate(mlp.linears()):
-            params[f"gradient.{net}.{index}.{layer}.weight"] = dense.weight
-            params[f"gradient.{net}.{index}.{layer}.bias"] = dense.bias
+        for layer, (weight, bias) in enumerate(mlp.dense):
+            params[f"gradient.{net}.{index}.{layer}.weight"] = weight
+            params[f"gradient.{net}.{index}.{layer}.bias"] = bias
     gradients = torch.autograd.grad(loss, list(params.values()), retain_graph=True)
     return {name: g.T if g.ndim == 2 else g for name, g in zip(params, gradients, strict=True)}
 

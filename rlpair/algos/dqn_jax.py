@@ -46,9 +46,10 @@ def huber(x: jax.Array) -> jax.Array:
 def td_target(q: QFunction, target_q: QFunction, batch: Transition, gamma: jax.Array, double_q: bool) -> jax.Array:
     """(D2), (B,)."""
     next_q = target_q(batch.next_obs)  # (B, A)
-    best = jnp.argmax(q(batch.next_obs) if double_q else next_q, axis=-1)  # (B,)
-    target = batch.reward + discount(batch, gamma) * select(next_q, best)
-    return jax.lax.stop_gradient(target)
+    next_value = (
+        select(next_q, jnp.argmax(q(batch.next_obs), axis=-1)) if double_q else jnp.max(next_q, axis=-1)
+    )  # (B,)
+    return jax.lax.stop_gradient(batch.reward + discount(batch, gamma) * next_value)
 
 
 def q_loss(q: QFunction, batch: Transition, target: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from rlpair.algos.dqn import DQNConfig, Hyper, hyperparameters
 from rlpair.algos.learner_torch import (
@@ -10,6 +11,7 @@ from rlpair.algos.learner_torch import (
     discount,
     gradient_step,
     make_optimizer,
+    parameters_of,
     prepare,
     target_step,
     weighted_mean,
@@ -33,15 +35,16 @@ def select(q_values: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
 
 def huber(x: torch.Tensor) -> torch.Tensor:
     """(D3), with delta 1."""
-    return torch.where(x.abs() <= 1, 0.5 * x**2, x.abs() - 0.5)
+    return nn.functional.huber_loss(x, torch.zeros_like(x), reduction="none", delta=1.0)
 
 
 @torch.no_grad()
 def td_target(q: QFunction, target_q: QFunction, batch: Transition, gamma: float, double_q: bool) -> torch.Tensor:
     """(D2), (B,)."""
     next_q = target_q(batch.next_obs)  # (B, A)
-    best = (q(batch.next_obs) if double_q else next_q).argmax(-1)  # (B,)
-    return batch.reward + discount(batch, gamma) * select(next_q, best)
+    best = q(batch.next_obs).argmax(-1) if double_q else None  # (B,)
+    next_value = next_q.amax(-1) if best is None else select(next_q, best)
+    return batch.reward + discount(batch, gamma) * next_value
 
 
 def q_loss(
@@ -62,21 +65,23 @@ class DQN(Learner):
         sizes = (torch.Size(spec.obs_shape).numel(), *config.net_arch, spec.action_dim)
         self.q = MLP(sizes, config.activation).to(device, dtype)
         self.target_q = MLP(sizes, config.activation).to(device, dtype)
-        self.params, self.target_params = list(self.q.parameters()), list(self.target_q.parameters())
         self.networks, self.target_networks, self.scalars = {"q": [self.q]}, {"q": [self.target_q]}, {}
-        self.optimizers = {"q": make_optimizer(config.optimizer, self.params, config.learning_rate)}
+        self.params, self.target_params = {"q": parameters_of([self.q])}, {"q": parameters_of([self.target_q])}
+        self.optimizers = {"q": make_optimizer(config.optimizer, self.params["q"], config.learning_rate)}
         self.num_updates = 0
 
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:  # (N, ...) -> (N,)
-        q = self.q(flatten_obs(obs, self.spec.obs_shape, self.dtype))
-        return q.argmax(-1) + self.spec.action_start
+        return self.best(obs) + self.spec.action_start
+
+    def best(self, obs: torch.Tensor) -> torch.Tensor:  # as greedy, from 0
+        return self.q(flatten_obs(obs, self.spec.obs_shape, self.dtype)).argmax(-1)
 
     def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:  # (N, ...) -> (N,)
-        best = self.greedy(obs)
+        best = self.best(obs)
         coin = torch.rand(best.shape, generator=generator, device=best.device)
         explore = coin < epsilon(self.hyper, env_steps)
         anything = torch.randint(self.spec.action_dim, best.shape, generator=generator, device=best.device)
-        return torch.where(explore, anything + self.spec.action_start, best)
+        return torch.where(explore, anything, best) + self.spec.action_start
 
     def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> tuple[()]:
         return ()
@@ -87,12 +92,12 @@ class DQN(Learner):
 
         target = td_target(self.q, self.target_q, batch, hyper.gamma, config.double_q)
         loss, (td_error, q_taken) = q_loss(self.q, batch, target)
-        grad_norm = gradient_step(self.optimizers["q"], loss, self.params, config.max_grad_norm)
+        grad_norm = gradient_step(self.optimizers["q"], loss, self.params["q"], config.max_grad_norm)
         metrics = {"loss/q": loss.detach(), "train/q_mean": q_taken.mean()}
         if grad_norm is not None:
             metrics["train/grad_norm"] = grad_norm
 
         self.num_updates += 1
         if self.num_updates % config.target_update_interval == 0:
-            target_step(self.target_params, self.params, hyper.tau)
+            target_step(self.target_params["q"], self.params["q"], hyper.tau)
         return UpdateInfo(metrics, td_error)

@@ -18,18 +18,17 @@ class MLP(nn.Module):
 
     def __init__(self, sizes: tuple[int, ...], activation: str) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*(nn.Linear(i, o) for i, o in pairwise(sizes)))
+        layers = [nn.Linear(i, o) for i, o in pairwise(sizes)]
+        self.layers = nn.ModuleList(layers)
         self.activation = ACTIVATIONS[activation]
-
-    def linears(self) -> list[nn.Linear]:
-        """The layers, first to last."""
-        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+        # A small layer costs less than to look its parameters up by name.
+        self.dense = [(layer.weight, layer.bias) for layer in layers]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (..., sizes[0]) -> (..., sizes[-1])
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = self.activation(layer(x))
-        return last(x)
+        *hidden, (last_weight, last_bias) = self.dense
+        for weight, bias in hidden:
+            x = self.activation(nn.functional.linear(x, weight, bias))
+        return nn.functional.linear(x, last_weight, last_bias)
 
 
 def flatten_obs(obs: torch.Tensor, obs_shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:

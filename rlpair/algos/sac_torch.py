@@ -8,10 +8,11 @@ import torch
 
 from rlpair.algos.learner_torch import (
     Learner,
-    Params,
+    Parameters,
     discount,
     gradient_step,
     make_optimizer,
+    parameters_of,
     prepare,
     target_step,
     weighted_mean,
@@ -100,12 +101,10 @@ class SAC(Learner):
         self.log_alpha = torch.zeros((), dtype=dtype, device=device, requires_grad=config.learns_alpha)
         self.networks, self.target_networks = {"actor": actor, "critic": critics}, {"critic": targets}
         self.scalars = {"log_alpha": self.log_alpha}
-        self.params: dict[str, Params] = {
-            net: [p for mlp in mlps for p in mlp.parameters()] for net, mlps in self.networks.items()
-        }
-        self.target_params = [p for mlp in targets for p in mlp.parameters()]
+        self.params = {net: parameters_of(mlps) for net, mlps in self.networks.items()}
+        self.target_params = {"critic": parameters_of(targets)}
         if config.learns_alpha:
-            self.params["log_alpha"] = [self.log_alpha]
+            self.params["log_alpha"] = Parameters([self.log_alpha])
         self.optimizers = {
             net: make_optimizer(config.optimizer, params, config.learning_rate) for net, params in self.params.items()
         }
@@ -162,7 +161,7 @@ class SAC(Learner):
 
         self.num_updates += 1
         if self.num_updates % config.target_update_interval == 0:
-            target_step(self.target_params, self.params["critic"], hyper.tau)
+            target_step(self.target_params["critic"], self.params["critic"], hyper.tau)
         return UpdateInfo(metrics, td_errors.mean(0))
 
 
