@@ -10,23 +10,21 @@ import backend_torch
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
-from parity_cases import (
+from parity_cases import assert_close, dqn_cases, sac_cases
+
+from rlpair import DQNConfig, EnvSpec, SACConfig
+from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS
+from rlpair.parity import (
     FLOAT32,
     FLOAT32_STEPPED,
     FLOAT64,
     Case,
     agent_of,
-    assert_close,
     data,
-    dqn_cases,
     relative_error,
     row,
-    sac_cases,
     without_rng,
 )
-
-from rlpair import DQNConfig, EnvSpec, SACConfig
-from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS
 
 BACKENDS = {"torch": backend_torch, "jax": backend_jax}
 GRID = list(itertools.product(OPTIMIZERS, ACTIVATIONS))
@@ -86,6 +84,15 @@ def test_update_in_float32(optimizer: str, cases: Any) -> None:
     over(cases(optimizer=optimizer), lambda case: compare(case, "float32", FLOAT32_STEPPED), examples=2)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_adams_first_step_in_float32_is_the_learning_rate(backend: str) -> None:
+    case = Case(SACConfig(net_arch=(4,), learning_rate=0.5), BOX, 0, 8)
+    agent = agent_of(case, backend, "float32")
+    agent.update(row(*data(case, 1), 0)[0])
+    step = abs(agent.state_dict()["log_alpha"])
+    np.testing.assert_allclose(step, 0.5, rtol=5e-7)  # 1 - 0.999 computed in float32 would cost 6e-6
+
+
 # At one set of parameters: values, targets, each loss, each gradient per parameter
 
 
@@ -104,7 +111,7 @@ def test_losses_and_gradients(cases: Any, dtype: str, tolerance: float) -> None:
 
 @pytest.mark.parametrize("log_std", [-25.0, -20.0, 0.0, 2.0, 3.0])
 def test_losses_at_the_bounds_of_log_std(log_std: float) -> None:
-    case = Case(SACConfig(net_arch=(4,)), BOX, 0, 8, weighted=False, discounted=False)
+    case = Case(SACConfig(net_arch=(4,)), BOX, 0, 8)
     found = []
     for backend, module in BACKENDS.items():
         agent = agent_of(case, backend)
@@ -193,7 +200,7 @@ def assert_uncorrelated(x: np.ndarray, y: np.ndarray) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_epsilon_greedy_actions(backend: str, env_steps: int | None, epsilon: float) -> None:
     config = DQNConfig(net_arch=(8,), exploration_initial_eps=0.8, exploration_final_eps=0.2, exploration_steps=100)
-    case = Case(config, DISCRETE, 1, ROWS, weighted=False, discounted=False)
+    case = Case(config, DISCRETE, 1, ROWS)
     agent, obs = agent_of(case, backend, "float32"), data(case, 1)[0].obs[0]
     best = agent.act(obs, explore=False)
     first, second = (agent.act(obs, env_steps=env_steps) for _ in range(2))
@@ -206,7 +213,7 @@ def test_epsilon_greedy_actions(backend: str, env_steps: int | None, epsilon: fl
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_squashed_gaussian_actions(backend: str) -> None:
-    case = Case(SACConfig(net_arch=(4,)), BOX, 1, ROWS, weighted=False, discounted=False)
+    case = Case(SACConfig(net_arch=(4,)), BOX, 1, ROWS)
     agent, obs = agent_of(case, backend, "float32"), data(case, 1)[0].obs[0]
     state = agent.state_dict()
     state["actor.0.1.weight"][:] = 0
@@ -227,7 +234,7 @@ def test_squashed_gaussian_actions(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_training_noise(backend: str) -> None:
-    case = Case(SACConfig(net_arch=(4,)), BOX, 1, 1, weighted=False, discounted=False)
+    case = Case(SACConfig(net_arch=(4,)), BOX, 1, 1)
     noise = BACKENDS[backend].training_noise(agent_of(case, backend, "float32"), (ROWS // 100, 100))
     assert noise.shape == (2, ROWS // 100, 100, 2)
     columns = noise.reshape(2, ROWS, 2)
@@ -241,7 +248,7 @@ def test_training_noise(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_update_draws_noise_of_its_own(backend: str) -> None:
     config = SACConfig(net_arch=(4,), learning_rate=1e-12, ent_coef=0.2)
-    case = Case(config, BOX, 1, 1, weighted=False, discounted=False)
+    case = Case(config, BOX, 1, 1)
     agent, (batch, _) = agent_of(case, backend), data(case, 1)
     going_on = batch._replace(terminated=np.zeros_like(batch.reward))
     same = type(batch)(*(None if x is None else np.repeat(x, 20, axis=0) for x in going_on))
@@ -253,7 +260,7 @@ def test_every_update_draws_noise_of_its_own(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_given_noise_advances_no_generator(backend: str) -> None:
-    case = Case(SACConfig(net_arch=(4,)), BOX, 1, 4, weighted=False, discounted=False)
+    case = Case(SACConfig(net_arch=(4,)), BOX, 1, 4)
     agent, (batch, noise) = agent_of(case, backend), data(case, 1)
     before = agent.state_dict()[agent.rng_name]
     agent.update(batch, noise=noise)

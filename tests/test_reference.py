@@ -9,10 +9,11 @@ import backend_torch
 import numpy as np
 import pytest
 import reference
-from parity_cases import Case, agent_of, assert_close, data, row, without_rng
+from parity_cases import assert_close
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS, initial_mlp
+from rlpair.parity import Case, agent_of, data, row, without_rng
 
 BACKENDS = {"torch": backend_torch, "jax": backend_jax}
 SPECS = {

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from parity_cases import FLOAT64, Case, agent_of, assert_close, data
+from parity_cases import assert_close
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, Transition
+from rlpair.parity import FLOAT64, Case, agent_of, data
 
 sb3 = pytest.importorskip("stable_baselines3", reason="the extra peers is not installed")
 UPDATES = 5

@@ -1,0 +1,262 @@
+"""python -m rlpair.parity: how far apart the twins are on this machine, from equal parameters, batches and noise.
+
+The tests draw many more cases from the same functions and hold them to the same tolerances (tests/test_parity.py).
+"""
+
+import itertools
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rlpair.algos.dqn import DQNConfig
+from rlpair.algos.sac import SACConfig
+from rlpair.cli import Command, Values
+from rlpair.errors import ConfigError
+from rlpair.make import configure_process, make_agent
+from rlpair.types import EnvSpec, State, Transition, UpdateInfo
+
+BACKENDS = ("torch", "jax")
+PACKAGES = ("rlpair", "torch", "jax", "flax", "optax", "numpy")
+
+# Tolerances of the relative error max|a - b| / max|a| of a tensor.
+FLOAT64 = 1e-9  # after 100 updates as after one; 1e-14 is usual, so rounding hides no difference in the algorithm
+# Float32 carries 6e-8, and a loss or gradient sums a hundred terms that cancel in part: that costs two digits or three.
+FLOAT32 = 1e-4  # what one set of parameters gives: values, losses, gradients, TD errors
+# Adam and RMSprop divide by the root of the second moment, so an entry whose gradient is almost 0 moves by its sign:
+# there rounding becomes a difference of the order of the learning rate, and a relu or an argmax may tip as well.
+FLOAT32_STEPPED = 1e-2  # what comes after the first few steps of an optimizer: states, and losses
+STEPPED_ROUNDING = 10.0  # after any number of steps: times what rounding makes of one twin alone, in the same run
+
+
+class Case(NamedTuple):
+    """An agent and the shape of its data."""
+
+    config: Any  # DQNConfig | SACConfig
+    spec: EnvSpec
+    seed: int
+    batch_size: int
+    weighted: bool = False  # whether the batch has sample weights
+    discounted: bool = False  # whether the batch brings its own discounts
+
+
+Noise = tuple[np.ndarray, ...]
+BEFORE_A_STEP = ("greedy action", "losses, update 1", "TD errors, update 1", "gradients, update 1")
+ROUNDING = "rounding alone"
+COLUMNS = {  # of the tables: which two agents are compared
+    "float64": (("torch", "float64"), ("jax", "float64")),
+    "float32": (("torch", "float32"), ("jax", "float32")),
+    ROUNDING: (("torch", "float64"), ("torch", "float32")),
+}
+DISCRETE = EnvSpec((8,), "float32", True, 4)
+BOX = EnvSpec((17,), "float32", False, 6, (-1.0,) * 6, (1.0,) * 6)
+SHOWN: dict[str, tuple[Any, EnvSpec]] = {
+    "DQN": (DQNConfig(tau=0.005, target_update_interval=1), DISCRETE),
+    "double DQN": (DQNConfig(double_q=True, target_update_interval=10), DISCRETE),
+    "SAC": (SACConfig(), BOX),
+    "SAC, fixed alpha": (SACConfig(ent_coef=0.2), BOX),
+}
+
+
+def data(case: Case, num_updates: int) -> tuple[Transition, Noise]:
+    """(U, B, ...) transitions and, for SAC, the two noises (U, B, A). Any row may be terminal."""
+    rng, spec, shape = np.random.default_rng(case.seed), case.spec, (num_updates, case.batch_size)
+    if spec.obs_dtype == "uint8":
+        obs, next_obs = (rng.integers(0, 256, (*shape, *spec.obs_shape), np.uint8) for _ in range(2))
+    else:
+        obs, next_obs = (rng.normal(size=(*shape, *spec.obs_shape)).astype(np.float32) for _ in range(2))
+    if spec.discrete:
+        action = rng.integers(spec.action_dim, size=shape).astype(np.int32) + spec.action_start
+    else:
+        action = rng.uniform(spec.action_low, spec.action_high, (*shape, spec.action_dim)).astype(np.float32)
+    reward = 2 * rng.normal(size=shape).astype(np.float32)
+    terminated = (rng.random(shape) < 0.3).astype(np.float32)
+    discount = rng.uniform(0, 0.99, shape).astype(np.float32) if case.discounted else None
+    weight = rng.uniform(0.1, 2, shape).astype(np.float32) if case.weighted else None
+    noise = () if spec.discrete else tuple(rng.normal(size=(2, *shape, spec.action_dim)).astype(np.float32))
+    return Transition(obs, action, reward, next_obs, terminated, discount, weight), noise
+
+
+def row(batch: Transition, noise: Noise, u: int) -> tuple[Transition, Noise]:
+    """Update u's (B, ...) of (U, B, ...)."""
+    return Transition(*(None if x is None else x[u] for x in batch)), tuple(x[u] for x in noise)
+
+
+def agent_of(case: Case, backend: str, dtype: str = "float64", device: str = "cpu") -> Any:
+    """The agent of a case. At equal seeds both backends begin from the same parameters."""
+    options = {"config": case.config, "seed": case.seed, "dtype": dtype, "device": device}
+    return make_agent(case.config.name, backend=backend, env=case.spec, **options)
+
+
+def without_rng(state: Mapping[str, np.ndarray]) -> State:
+    """A state without its generator, which is each backend's own."""
+    return {name: value for name, value in state.items() if not name.startswith("rng.")}
+
+
+def errors(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float]:
+    """The relative error of each tensor, by name. Raises ValueError unless both have the same names and shapes."""
+    if a.keys() != b.keys():
+        raise ValueError(f"only one has {', '.join(sorted(a.keys() ^ b.keys()))}")
+    return {name: relative_error(np.asarray(a[name]), np.asarray(b[name])) for name in a}
+
+
+def relative_error(a: np.ndarray, b: np.ndarray) -> float:
+    """max|a - b| / max|a|; of counters 0 or infinite, and infinite where a number is not finite."""
+    if a.shape != b.shape:
+        raise ValueError(f"shapes {a.shape} and {b.shape} differ")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return np.inf
+    difference, scale = np.abs(a.astype(np.float64) - b).max(initial=0), np.abs(a.astype(np.float64)).max(initial=0)
+    if difference == 0:
+        return 0.0
+    return float(difference / scale) if a.dtype.kind == "f" and scale > 0 else np.inf
+
+
+def compare(case: Case, device: str, updates: int) -> dict[str, dict[str, float]]:
+    """The largest relative error of each quantity, by column, after one update and after all of them."""
+    batch, noise = data(case, updates)
+    agents = {
+        (backend, dtype): agent_of(case, backend, dtype, device)
+        for backend in BACKENDS
+        for dtype in ("float64", "float32")
+    }
+    actions = {which: agent.act(batch.obs[0], explore=False) for which, agent in agents.items()}
+    found = {"greedy action": {column: greedy_error(actions[a], actions[b]) for column, (a, b) in COLUMNS.items()}}
+    for u in range(updates):
+        one, its_noise = row(batch, noise, u)
+        infos = {which: agent.update(one, noise=its_noise) for which, agent in agents.items()}
+        if u not in (0, updates - 1):
+            continue
+        told = {which: without_rng(agent.state_dict()) | numbers(infos[which]) for which, agent in agents.items()}
+        for column, (a, b) in COLUMNS.items():
+            for quantity, error in grouped(errors(told[a], told[b]), u + 1).items():
+                found.setdefault(quantity, {})[column] = error
+    return found
+
+
+def numbers(info: UpdateInfo) -> State:
+    """What an update told, on the host."""
+    values = {**info.metrics, "td_error": info.td_error}
+    return {name: np.asarray(x.cpu() if hasattr(x, "cpu") else x) for name, x in values.items()}
+
+
+def greedy_error(a: np.ndarray, b: np.ndarray) -> float:
+    """Of discrete actions the share that differs, of others the relative error."""
+    return float((a != b).mean()) if a.dtype.kind == "i" else relative_error(a, b)
+
+
+def grouped(found: Mapping[str, float], update: int) -> dict[str, float]:
+    """The largest error of each quantity. Adam's first moment after one update is a tenth of the gradient."""
+    first = "gradients" if update == 1 else "first moments"
+    groups = {"loss/": "losses", "train/": "losses", "td_error": "TD errors", "target_": "targets"}
+    largest: dict[str, float] = {}
+    for name, error in found.items():
+        group = next((group for prefix, group in groups.items() if name.startswith(prefix)), "parameters")
+        if name.startswith("optimizer."):
+            group = first if ".mu" in name else "second moments"
+        if name == "log_alpha":
+            group = "log alpha"
+        key = f"{group}, update {update}"
+        largest[key] = max(largest.get(key, 0.0), error)
+    return largest
+
+
+def tolerances(quantity: str, rounding: float) -> dict[str, float]:
+    """What the errors of such a quantity may be, by column; ``rounding`` is what float32 makes of one twin alone."""
+    in_float32 = FLOAT32 if quantity in BEFORE_A_STEP else max(FLOAT32, STEPPED_ROUNDING * rounding)
+    return {"float64": FLOAT64, "float32": in_float32}
+
+
+@dataclass(frozen=True)
+class ParityConfig:
+    """Settings of ``python -m rlpair.parity``."""
+
+    seeds: int = 3
+    """Of parameters and data; the largest error over them is shown."""
+    updates: int = 100
+    """Gradient updates, one after the other."""
+    batch_size: int = 256
+    """Transitions in a minibatch."""
+
+    def __post_init__(self) -> None:
+        for key, least in (("seeds", 1), ("updates", 2), ("batch_size", 1)):
+            if getattr(self, key) < least:
+                raise ConfigError(key, getattr(self, key), f"a whole number >= {least}")
+
+
+def devices() -> list[str]:
+    """cpu, and cuda where both frameworks see a GPU."""
+    try:
+        for backend in BACKENDS:
+            agent_of(Case(DQNConfig(net_arch=(1,)), DISCRETE, 0, 1), backend, "float32", "cuda")
+    except ConfigError:
+        return ["cpu"]
+    return ["cpu", "cuda"]
+
+
+def task(values: Values, given: set[str]) -> int:
+    """Print the tables. Returns 1 where a tolerance is exceeded, else 0."""
+    config = ParityConfig(**values)
+    for backend in BACKENDS:
+        configure_process(backend, SACConfig())
+    print(heading(config))
+    count, exceeded = 0, list[str]()
+    for device, (name, (settings, spec)) in itertools.product(devices(), SHOWN.items()):
+        rows: dict[str, dict[str, float]] = {}
+        for seed in range(config.seeds):
+            case = Case(settings, spec, seed, config.batch_size)
+            for quantity, found in compare(case, device, config.updates).items():
+                rows[quantity] = {c: max(error, rows.get(quantity, {}).get(c, 0.0)) for c, error in found.items()}
+        off = [(quantity, column) for quantity, found in rows.items() for column in outside(quantity, found)]
+        count += 2 * len(rows)
+        exceeded += [f"{name} on {device}: {which}, {column}: {rows[which][column]:.1e}" for which, column in off]
+        print(f"\n## {name}, {device}\n\n{table(rows)}", flush=True)
+    print(f"\n{count - len(exceeded)} of {count} comparisons within their tolerance.")
+    for line in exceeded:
+        print(f"rlpair: exceeds its tolerance: {line}", file=sys.stderr)
+    return 1 if exceeded else 0
+
+
+def outside(quantity: str, found: Mapping[str, float]) -> list[str]:
+    """The columns that exceed their tolerance."""
+    allowed = tolerances(quantity, found[ROUNDING])
+    return [column for column, most in allowed.items() if not found[column] <= most]
+
+
+def table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Markdown: a row a quantity; what exceeds its tolerance is marked."""
+    lines = [f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for quantity, found in rows.items():
+        marks = outside(quantity, found)
+        cells = [f"{found[column]:.1e}" + (" (!)" if column in marks else "") for column in COLUMNS]
+        lines.append(f"| {quantity} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def heading(config: ParityConfig) -> str:
+    """What the tables show, and the versions."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"""# The twins compared
+
+Largest relative error, max|a - b| / max|a| of a tensor, between torch and jax, from equal parameters, batches of
+{config.batch_size} and noise, over {config.seeds} seeds. Of discrete greedy actions the share that differs is shown.
+
+Allowed in float64: {FLOAT64:.0e}. Allowed in float32: {FLOAT32:.0e} for what equal parameters give (greedy actions; losses,
+TD errors and gradients of update 1). What follows an optimizer's step has no such bound in float32: where a gradient is
+almost 0, Adam turns rounding into a step of the learning rate, and a hundred updates amplify it. The last column is the
+measure there, torch in float32 against torch in float64: the twins may differ by {STEPPED_ROUNDING:.0f} times as much.
+
+Written by `python -m rlpair.parity`, Python {platform.python_version()}, {platform.machine()}, {versions}."""
+
+
+def main() -> None:
+    """The command; exits with its code."""
+    sys.exit(Command("parity", ParityConfig, task).main())
+
+
+if __name__ == "__main__":
+    main()

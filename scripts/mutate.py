@@ -1,0 +1,163 @@
+"""Do the tests see a twin that went astray? Plants one known bug after the other and runs them.
+
+    python scripts/mutate.py [--only WORD]
+
+Each bug goes into a copy of its own, in either half; the equation, reference, parity, crossing and loop tests run there
+until the first fails. Prints which test caught which bug, and how many were caught; exits with 1 where one was not. It
+stands outside CI.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+TESTS = ("equations", "reference", "parity", "crossing", "loop")
+SAC_TORCH, SAC_JAX = "algos/sac_torch.py", "algos/sac_jax.py"
+DQN_TORCH, DQN_JAX = "algos/dqn_torch.py", "algos/dqn_jax.py"
+TORCH, JAX = "algos/learner_torch.py", "algos/learner_jax.py"
+
+
+class Bug(NamedTuple):
+    """A text in a file of rlpair/, and what stands there instead."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str = ""  # the one to run, where the tests would take long to come to it
+
+
+LAW = "test_parity.py::test_epsilon_greedy_actions"
+NOISE = "test_parity.py::test_training_noise"
+AGAIN = "test_parity.py::test_every_update_draws_noise_of_its_own"
+BUGS = [
+    # Targets and losses
+    Bug("entropy with the wrong sign in the target", SAC_TORCH, "next_action) - alpha", "next_action) + alpha"),
+    Bug("entropy with the wrong sign in the target", SAC_JAX, "next_action) - alpha", "next_action) + alpha"),
+    Bug("entropy with the wrong sign in the actor's loss", SAC_TORCH, "(alpha * log_prob -", "(-alpha * log_prob -"),
+    Bug("entropy with the wrong sign in the actor's loss", SAC_JAX, "(alpha * log_prob -", "(-alpha * log_prob -"),
+    Bug("target passes a gradient", DQN_TORCH, "@torch.no_grad()\ndef td_target", "def td_target"),
+    Bug("target passes a gradient", DQN_JAX, "return jax.lax.stop_gradient(batch.reward", "return (batch.reward"),
+    Bug("target passes a gradient", SAC_TORCH, "@torch.no_grad()\ndef td_target", "def td_target"),
+    Bug("target passes a gradient", SAC_JAX, "return jax.lax.stop_gradient(batch.reward", "return (batch.reward"),
+    Bug("terminal states bootstrap", JAX, "gamma * (1 - batch.terminated)", "gamma * (1 + 0 * batch.terminated)"),
+    Bug("discounts of the batch ignored", TORCH, "if batch.discount is None else batch.discount", ""),
+    Bug("the target network chooses in double DQN", DQN_TORCH, "q(batch.next_obs).argmax", "next_q.argmax"),
+    Bug("the online network chooses in vanilla DQN", DQN_JAX, "if double_q else jnp.max", "if True else jnp.max"),
+    Bug("Huber with another delta", DQN_TORCH, "delta=1.0", "delta=2.0"),
+    Bug("squared instead of Huber", DQN_JAX, "jnp.abs(x) <= 1", "jnp.abs(x) <= 1e9"),
+    Bug("no half in the critics' loss", SAC_TORCH, "0.5 * td_error**2", "td_error**2"),
+    Bug("mean instead of sum over critics", SAC_JAX, "jnp.sum(jnp.stack(losses))", "jnp.mean(jnp.stack(losses))"),
+    Bug("a tie's whole gradient to one critic", SAC_TORCH, ".amin(0)", ".min(0).values"),
+    Bug("weights ignored", JAX, "losses if weight is None else weight * losses", "losses"),
+    Bug("weights divided by their mean", TORCH, "weight * losses)", "weight / weight.mean() * losses)"),
+    Bug("alpha's loss passes a gradient to the actor", SAC_TORCH, "(log_prob + target_entropy).detach()", "(log_prob + target_entropy)"),
+    Bug("alpha's loss on alpha, not on its logarithm", SAC_JAX, "-log_alpha * jax", "-jnp.exp(log_alpha) * jax"),
+    # The squashed Gaussian
+    Bug("correction for tanh dropped", SAC_TORCH, "(gaussian - correction)", "(gaussian)"),
+    Bug(
+        "correction for tanh with an epsilon",
+        SAC_JAX,
+        "2 * (jnp.log(2.0) - u - jnp.logaddexp(-2 * u, 0.0))",
+        "jnp.log(1 - jnp.tanh(u) ** 2 + 1e-6)",
+    ),
+    Bug("no gradient at the bound of log_std", SAC_JAX, "log_std <= LOG_STD_MAX", "log_std < LOG_STD_MAX"),
+    Bug("the critic sees the environment's units", SAC_TORCH, "return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1", "return action.to(self.dtype)"),
+    Bug("the greedy action is not squashed", SAC_JAX, "to_box(jnp.tanh(mean))", "to_box(mean)"),
+    # The order of an update
+    Bug("every critic by the first one's gradient", SAC_JAX, 'step("critic", critic_params, grads)', 'step("critic", critic_params, (grads[0],) * len(grads))'),
+    Bug("targets follow the wrong critics", SAC_TORCH, "parameters_of(targets)", "parameters_of(targets[::-1])"),
+    Bug("the actor sees the old critics", SAC_JAX, "critics_of(critic_params), batch, alpha", 'critics_of(state.params["critic"]), batch, alpha'),
+    Bug("noises exchanged", SAC_TORCH, "alpha, (next_noise, action_noise) =", "alpha, (action_noise, next_noise) ="),
+    Bug(
+        "one noise for both actions",
+        SAC_JAX,
+        "next_noise, noise = jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype)",
+        "next_noise = noise = jax.random.normal(key, (*leading_shape, spec.action_dim), dtype)",
+        NOISE,
+    ),
+    # The optimizer's step and the target's
+    Bug("no clip", JAX, "jnp.minimum(1.0, max_norm / (norm + 1e-6))", "1.0"),
+    Bug("clip of each element", TORCH, "grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)", "grad.clamp_(-max_norm, max_norm)"),
+    Bug("Adam's epsilon inside the root", JAX, "jnp.sqrt(nu / nu_scale) + eps", "jnp.sqrt(nu / nu_scale + eps)"),
+    Bug("RMSprop's decay of optax", JAX, "decay=0.99", "decay=0.9"),
+    Bug("RMSprop centred", TORCH, "centered=False", "centered=True"),
+    Bug("tau on the wrong side", TORCH, "lerp_(online.vector, tau)", "lerp_(online.vector, 1 - tau)"),
+    Bug("tau on the wrong side", JAX, "(1 - tau) * t + tau * o", "tau * t + (1 - tau) * o"),
+    Bug("target one update late", DQN_TORCH, "if self.num_updates %", "if (self.num_updates - 1) %"),
+    Bug("target at every update", SAC_JAX, "due = num_updates % config.target_update_interval == 0", "due = True"),
+    # Acting and data
+    Bug("one coin for all environments", DQN_TORCH, "torch.rand(best.shape,", "torch.rand((),", LAW),
+    Bug("one key for every action", "agent_jax.py", "env_steps), jax.random.key_data(key)", "env_steps), key_data", LAW),
+    Bug("one key for every update", "agent_jax.py", "noise), jax.random.key_data(key)", "noise), key_data", AGAIN),
+    Bug("epsilon does not stop", DQN_JAX, "jnp.minimum(env_steps / hyper.exploration_steps, 1.0)", "env_steps / hyper.exploration_steps"),
+    Bug("the first action's number ignored", DQN_TORCH, "batch.action.long() - self.spec.action_start", "batch.action.long()"),
+    Bug("images not scaled", "algos/networks_jax.py", "/ 255", "/ 1"),
+    Bug("truncated taken for terminal", "loop.py", "step.next_obs, step.terminated)", "step.next_obs, step.terminated | step.truncated)", "test_loop.py"),
+    # Checkpoints
+    Bug("Adam's count lost", "agent_torch.py", 'step.fill_(int(state[f"optimizer.{net}.count"]))', "step.fill_(0)", "test_crossing.py"),
+    Bug("moments exchanged", TORCH, '{"mu": "exp_avg", "nu": "exp_avg_sq"}', '{"nu": "exp_avg", "mu": "exp_avg_sq"}'),
+    Bug("number of updates lost", "agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
+]  # fmt: skip
+
+
+def with_bug(bug: Bug) -> str:
+    """The text of the bug's file with the bug in it."""
+    text = (ROOT / "rlpair" / bug.file).read_text()
+    if text.count(bug.old) != 1:
+        raise SystemExit(f"{bug.what}: {bug.old!r} stands {text.count(bug.old)} times in {bug.file}: mend {__file__}")
+    return text.replace(bug.old, bug.new)
+
+
+def plant(bug: Bug, folder: Path) -> None:
+    """A copy of the package and its tests with the bug in it."""
+    for room in ("rlpair", "tests"):
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "rlpair" / bug.file).write_text(with_bug(bug))
+
+
+def caught_by(bug: Bug) -> tuple[Bug, str, float]:
+    """The bug, the first test that fails with it ("" if none does), and the seconds that it took."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        plant(bug, Path(folder))
+        tests = [bug.test] if bug.test else [f"test_{name}.py" for name in TESTS]
+        options = ["-x", "-q", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *options, *(f"tests/{test}" for test in tests)]
+        environment = os.environ | {"PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
+        result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    failed = re.search(r"^FAILED tests/(\S+)", result.stdout, re.M)
+    if result.returncode not in (0, 1) or (result.returncode == 1 and failed is None):
+        raise SystemExit(f"{bug.what}: the tests did not run:\n{result.stdout}\n{result.stderr}")
+    return bug, failed.group(1) if failed else "", time.perf_counter() - began
+
+
+def main() -> int:
+    """Plant them all, and tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="those whose description or file has this in it")
+    only = parser.parse_args().only
+    bugs = [bug for bug in BUGS if only in f"{bug.what} {bug.file}"]
+    for bug in bugs:
+        with_bug(bug)
+    began, caught = time.perf_counter(), 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for bug, test, seconds in pool.map(caught_by, bugs):
+            caught += bool(test)
+            print(f"{bug.what}, {bug.file}: {test or 'NOT CAUGHT'} ({seconds:.0f} s)", flush=True)
+    print(f"{caught} of {len(bugs)} planted bugs caught in {time.perf_counter() - began:.0f} s")
+    return 0 if caught == len(bugs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
