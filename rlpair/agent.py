@@ -84,15 +84,20 @@ class BaseAgent(ABC):
 
     def description(self) -> dict[str, Any]:
         """What ``agent.json`` says: all that ``load_agent`` needs beside the state."""
-        return {
-            "rlpair_version": __version__,
-            "algo": self.config.name,
-            "backend": self.backend,
-            "dtype": self.dtype,
-            "seed": self.seed,
-            "spec": self.spec._asdict(),
-            "config": dataclasses.asdict(self.config),
-        }
+        return describe(self.identity, self.backend)
+
+
+def describe(identity: Identity, backend: str) -> dict[str, Any]:
+    """What ``agent.json`` says of such an agent."""
+    return {
+        "rlpair_version": __version__,
+        "algo": identity.config.name,
+        "backend": backend,
+        "dtype": identity.dtype,
+        "seed": identity.seed,
+        "spec": identity.spec._asdict(),
+        "config": dataclasses.asdict(identity.config),
+    }
 
 
 def check_state(state: State, own: State) -> None:

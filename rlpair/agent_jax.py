@@ -2,7 +2,7 @@
 
 import math
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 
 from rlpair.agent import FINAL_STEP, BaseAgent, Identity
 from rlpair.algos import dqn, dqn_jax, sac, sac_jax
-from rlpair.algos.learner_jax import Learner, LearnerState, Tree
+from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
 from rlpair.errors import ConfigError
 from rlpair.seeding import integer
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
@@ -60,7 +60,8 @@ class JaxAgent(BaseAgent):
             return *update_given(packed, batch, noise), jax.random.key_data(key)
 
         def update_given(packed: Packed, batch: Transition, noise: Tree) -> tuple[Packed, UpdateInfo]:
-            state, info = one_or_many(learner, packing.unpack(packed), batch, noise)
+            advance = learner.update if batch.reward.ndim == 1 else partial(update_many, learner)
+            state, info = advance(packing.unpack(packed), batch, noise)
             return packing.pack(state), info
 
         small = self.device.platform == "cpu" and self.config.threads == 1
@@ -81,8 +82,8 @@ class JaxAgent(BaseAgent):
         with self._precision():
             self._packed = jax.device_put(self._pack(state), self.device)
 
-    def _precision(self) -> AbstractContextManager[Any]:  # JAX makes float64 float32 unless told otherwise
-        return jax.enable_x64(True) if self.dtype == "float64" else nullcontext()
+    def _precision(self) -> AbstractContextManager[Any]:
+        return precision_of(self.dtype)
 
     @property
     def num_updates(self) -> int:
@@ -107,22 +108,11 @@ class JaxAgent(BaseAgent):
         return info
 
     def state_dict(self) -> State:
-        state, named = self.state, {"rng.jax": np.array(self._key_data)}
-        for leaf, pieces in zip(jax.tree.leaves(state), named_pieces(state), strict=True):
-            ends = np.cumsum([math.prod(shape) for _, shape in pieces])
-            for (name, shape), values in zip(pieces, np.split(np.array(leaf).ravel(), ends)[:-1], strict=True):
-                named[name] = values.reshape(shape)
-        return named
+        return named_state(self.state) | {"rng.jax": np.array(self._key_data)}
 
     def _take_over(self, state: State) -> None:
-        own = self.state
-        leaves, structure = jax.tree.flatten(own)
         with self._precision():
-            for number, pieces in enumerate(named_pieces(own)):
-                if pieces:
-                    joined = np.concatenate([state[name].ravel() for name, _ in pieces])
-                    leaves[number] = jnp.asarray(joined.reshape(leaves[number].shape))
-            self.state = jax.tree.unflatten(structure, leaves)
+            self.state = with_names(self.state, state)
         if "rng.jax" in state:
             self._key_data = jax.device_put(state["rng.jax"], self.device)
         self._num_updates = int(state["num_updates"])
@@ -165,15 +155,6 @@ class Packing:
         return state._replace(params=packed.params)
 
 
-def one_or_many(
-    learner: Learner, state: LearnerState, batch: Transition, noise: Tree
-) -> tuple[LearnerState, UpdateInfo]:
-    """One gradient step on (B, ...), or a scan of U steps on (U, B, ...)."""
-    if batch.reward.ndim == 1:
-        return learner.update(state, batch, noise)
-    return jax.lax.scan(lambda state, inputs: learner.update(state, *inputs), state, (batch, noise))
-
-
 @cache
 def one_thread() -> dict[str, str] | None:
     """The compiler option, if this XLA has it."""
@@ -187,9 +168,17 @@ def one_thread() -> dict[str, str] | None:
 def make_state(config: Any, spec: EnvSpec, params: State, dtype: str, precision: str) -> tuple[Learner, LearnerState]:
     """A learner and its first state, for those who jit, scan and vmap it themselves."""
     learner = LEARNERS[config.name](config, spec, dtype=dtype, precision=precision)
-    hyper = HYPERPARAMETERS[config.name](config, spec)
-    hyper = jax.tree.map(lambda x: jnp.asarray(x, dtype), hyper)
-    return learner, learner.init(tree_of(params, dtype), hyper)
+    return learner, learner.init(tree_of(params, dtype), hyper_of(config, spec, dtype))
+
+
+def hyper_of(config: Any, spec: EnvSpec, dtype: str) -> Tree:
+    """The hyperparameters that live in a learner's state: a NamedTuple of () arrays."""
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), HYPERPARAMETERS[config.name](config, spec))
+
+
+def precision_of(dtype: str) -> AbstractContextManager[Any]:
+    """To be in while computing with that dtype: JAX makes float64 float32 unless told otherwise."""
+    return jax.enable_x64(True) if dtype == "float64" else nullcontext()
 
 
 def tree_of(params: State, dtype: str) -> dict[str, Tree]:
@@ -205,6 +194,27 @@ def tree_of(params: State, dtype: str) -> dict[str, Tree]:
         layers = tree.setdefault(net, {}).setdefault(int(index), {})
         layers.setdefault(layer, {})[{"weight": "kernel"}.get(kind, kind)] = leaf
     return {net: tuple(x[i] for i in sorted(x)) if isinstance(x, dict) else x for net, x in tree.items()}
+
+
+def named_state(state: LearnerState) -> State:
+    """A state by backend-free names, without hyperparameters."""
+    named: State = {}
+    for leaf, pieces in zip(jax.tree.leaves(state), named_pieces(state), strict=True):
+        ends = np.cumsum([math.prod(shape) for _, shape in pieces])
+        for (name, shape), values in zip(pieces, np.split(np.array(leaf).ravel(), ends)[:-1], strict=True):
+            named[name] = values.reshape(shape)
+    return named
+
+
+def with_names(state: LearnerState, named: State) -> LearnerState:
+    """The inverse of named_state; hyperparameters, shapes and dtypes are those of ``state``."""
+    leaves, structure = jax.tree.flatten(state)
+    for number, pieces in enumerate(named_pieces(state)):
+        if pieces:
+            joined = np.concatenate([named[name].ravel() for name, _ in pieces])
+            leaves[number] = jnp.asarray(joined.reshape(leaves[number].shape))
+    taken: LearnerState = jax.tree.unflatten(structure, leaves)
+    return taken
 
 
 def named_pieces(state: LearnerState) -> list[list[tuple[str, tuple[int, ...]]]]:

@@ -108,12 +108,20 @@ def load_run(path: str | Path) -> tuple[dict[str, Any], State]:
 def find_checkpoint(path: str | Path) -> Path:
     """``path`` if it is a checkpoint folder; of a run_dir the ``checkpoints/step_N`` with the largest N.
 
-    Raises CheckpointError where there is none.
+    Raises CheckpointError where there is none, or one of many seeds.
     """
+    folder = find_step(path)
+    if seeds := _seeds(folder):
+        _fail(folder, f"holds {len(seeds)} agents: name one of them, such as {seeds[0]}")
+    return folder
+
+
+def find_step(path: str | Path) -> Path:
+    """As find_checkpoint; of a run of many seeds the ``step_N`` that holds a checkpoint ``seed_K`` of each."""
     path = Path(path)
     try:
         folder = atomic.settled(path)
-        if (folder / AGENT).exists() or (folder / TENSORS).exists():
+        if _holds_agents(folder):
             return folder
         if not path.exists():
             _fail(path, "does not exist")
@@ -135,7 +143,8 @@ def drop_old_replays(checkpoints_dir: str | Path, keep: str | Path) -> None:
         return
     for folder in _steps(Path(checkpoints_dir)):
         if folder.name != Path(keep).name:
-            (folder / REPLAY).unlink(missing_ok=True)
+            for agent in _seeds(folder) or [folder]:
+                (agent / REPLAY).unlink(missing_ok=True)
     atomic.remove_leftovers(Path(checkpoints_dir))
 
 
@@ -149,11 +158,20 @@ def _steps(checkpoints_dir: Path) -> list[Path]:
     """The ``step_N`` folders, by N."""
     folders = atomic.settled_folders(checkpoints_dir)
     steps = {int(name[5:]): folder for name, folder in folders.items() if re.fullmatch(r"step_[0-9]+", name)}
-    return [steps[n] for n in sorted(steps) if (steps[n] / AGENT).exists() and (steps[n] / TENSORS).exists()]
+    return [steps[n] for n in sorted(steps) if _holds_agents(steps[n])]
+
+
+def _seeds(step: Path) -> list[Path]:
+    """The ``seed_K`` folders in a ``step_N``, by K."""
+    return sorted(step.glob("seed_*"), key=lambda path: (len(path.name), path.name))
+
+
+def _holds_agents(folder: Path) -> bool:
+    return all((agent / AGENT).exists() or (agent / TENSORS).exists() for agent in _seeds(folder) or [folder])
 
 
 def _resumable(folder: Path) -> bool:
-    return (folder / RUN).exists() and (folder / REPLAY).exists()
+    return all((agent / RUN).exists() and (agent / REPLAY).exists() for agent in _seeds(folder) or [folder])
 
 
 def _fail(path: Path, cause: str) -> NoReturn:

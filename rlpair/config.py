@@ -16,6 +16,7 @@ CHOICES = {
     "device": ("auto", "cpu", "cuda"),
     "dtype": ("float32", "float64"),
     "matmul_precision": ("highest", "high"),
+    "mode": ("host", "fused"),
 }
 
 
@@ -40,7 +41,7 @@ class LoopConfig:
     checkpoint_every: int = 0
     """Environment steps between checkpoints; 0 leaves the last one, which is always written."""
     log_every: int = 250
-    """Environment steps between records of losses and speed."""
+    """Environment steps between records of episodes, losses and speed."""
 
     def __post_init__(self) -> None:
         for key in ("total_timesteps", "eval_episodes", "log_every"):
@@ -73,6 +74,10 @@ class RunConfig(LoopConfig):
     """auto (the GPU if there is one), cpu or cuda."""
     matmul_precision: str = "highest"
     """Of float32 matrix products: highest, or high, which lets a GPU use TF32."""
+    mode: str = "host"
+    """host: Gymnasium's environments; fused: everything compiled (backend=jax, classic control)."""
+    num_seeds: int = 1
+    """Independent agents of seed, seed + 1, ... (mode=fused)."""
     run_dir: str | None = None
     """Folder for all that the run writes, new or empty; null makes runs/ENV/ALGO-BACKEND/seedN-TIME."""
     resume: str | None = None
@@ -81,7 +86,12 @@ class RunConfig(LoopConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._at_least("num_envs", 1)
-        for key in ("backend", "vectorization", "device", "matmul_precision"):
+        self._at_least("num_seeds", 1)
+        if self.mode == "host" and self.num_seeds > 1:
+            raise ConfigError("num_seeds", self.num_seeds, "1 in mode=host; mode=fused trains many")
+        if self.mode == "fused" and self.backend != "jax":
+            raise ConfigError("mode", self.mode, f"host with backend={self.backend}; fused needs backend=jax")
+        for key in ("backend", "vectorization", "device", "matmul_precision", "mode"):
             check_choice(key, getattr(self, key))
         starts, size = self.algo.learning_starts, self.algo.buffer_size
         if starts >= self.total_timesteps:

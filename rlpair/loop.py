@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rlpair.config import LoopConfig
-from rlpair.envs.host import HostEnvs, Step, as_envs
+from rlpair.envs.host import HostEnvs, as_envs
 from rlpair.errors import ConfigError, NonFiniteError
 from rlpair.replay import ReplayBuffer
 from rlpair.seeding import integer, stream
@@ -80,6 +80,7 @@ class HostLoop:
         self.best_return = -math.inf
         self.warm_up_rng, self.minibatch_rng = stream(config.seed, "warm-up"), stream(config.seed, "minibatch")
         self.episode_return, self.episode_length = np.zeros(envs.num_envs), np.zeros(envs.num_envs, np.int64)
+        self.ended = np.zeros(3)  # episodes since the last record: how many, the sums of their returns and lengths
         self.metrics: dict[str, float] = {}
         self._info: Any = None  # of the newest updates; fetched from the device only when a record is due
         self._obs: Any = None  # (N, *obs_shape), once an episode has begun
@@ -94,14 +95,11 @@ class HostLoop:
         if self._obs is None:
             self._obs = self.envs.reset(integer(config.seed, "envs"))
         while self.env_steps < config.total_timesteps and not self._stopped:
-            step = self._interact()
+            self._interact()
             self._learn()
-            if (ended := step.terminated | step.truncated).any():
-                yield self._episodes(ended)
             if self._due(config.log_every):
-                yield Record(
-                    self.env_steps, self._fetch_metrics() | stopwatch.lap(self.env_steps, self.agent.num_updates)
-                )
+                rates = stopwatch.lap(self.env_steps, self.agent.num_updates)
+                yield Record(self.env_steps, self._episodes() | self._fetch_metrics() | rates)
             if self._due(config.eval_every):
                 with stopwatch.paused():
                     yield self._evaluate()
@@ -113,7 +111,7 @@ class HostLoop:
     def _due(self, every: int) -> bool:  # whether this vector step reached a multiple
         return every > 0 and self.env_steps % every < self.envs.num_envs
 
-    def _interact(self) -> Step:
+    def _interact(self) -> None:
         if self.env_steps < self.agent.config.learning_starts:
             action = self.envs.sample_actions(self.warm_up_rng)
         else:
@@ -128,7 +126,10 @@ class HostLoop:
         self.env_steps += self.envs.num_envs
         self.episode_return += step.reward
         self.episode_length += 1
-        return step
+        if (ended := step.terminated | step.truncated).any():
+            self.ended += [ended.sum(), self.episode_return[ended].sum(), self.episode_length[ended].sum()]
+            self.episode_return[ended] = 0
+            self.episode_length[ended] = 0
 
     def _learn(self) -> None:
         config, num_envs = self.agent.config, self.envs.num_envs
@@ -139,15 +140,13 @@ class HostLoop:
         batch, _ = self.replay.sample(config.batch_size, updates, self.minibatch_rng)
         self._info = self.agent.update(batch)
 
-    def _episodes(self, ended: np.ndarray) -> Record:
-        """The mean over the episodes that ended in this step."""
-        values = {
-            "rollout/episodic_return": float(self.episode_return[ended].mean()),
-            "rollout/episodic_length": float(self.episode_length[ended].mean()),
-        }
-        self.episode_return[ended] = 0
-        self.episode_length[ended] = 0
-        return Record(self.env_steps, values)
+    def _episodes(self) -> dict[str, float]:
+        """The mean over the episodes that ended since the last record; nothing where none did."""
+        count, return_sum, length_sum = self.ended.tolist()
+        self.ended[:] = 0
+        if count == 0:
+            return {}
+        return {"rollout/episodic_return": return_sum / count, "rollout/episodic_length": length_sum / count}
 
     def _fetch_metrics(self) -> dict[str, float]:
         """Those of the newest update. Raises NonFiniteError where one is not a number."""
@@ -180,6 +179,7 @@ class HostLoop:
             "minibatch_rng": self.minibatch_rng.bit_generator.state,
             "episode_return": self.episode_return.tolist(),
             "episode_length": self.episode_length.tolist(),
+            "ended": self.ended.tolist(),
             "metrics": self._fetch_metrics(),
             "envs": self.envs.state_dict(),
         }
@@ -190,6 +190,7 @@ class HostLoop:
         self.best_return = -math.inf if state["best_return"] is None else state["best_return"]
         self.warm_up_rng.bit_generator.state = state["warm_up_rng"]
         self.minibatch_rng.bit_generator.state = state["minibatch_rng"]
+        self.ended[:] = state["ended"]
         self.metrics = state["metrics"]
         self._obs, restored = self.envs.load_state_dict(state["envs"])
         self.episode_return = np.where(restored, state["episode_return"], 0.0)

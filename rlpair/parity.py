@@ -245,10 +245,10 @@ def heading(config: ParityConfig) -> str:
 Largest relative error, max|a - b| / max|a| of a tensor, between torch and jax, from equal parameters, batches of
 {config.batch_size} and noise, over {config.seeds} seeds. Of discrete greedy actions the share that differs is shown.
 
-Allowed in float64: {FLOAT64:.0e}. Allowed in float32: {FLOAT32:.0e} for what equal parameters give (greedy actions; losses,
-TD errors and gradients of update 1). What follows an optimizer's step has no such bound in float32: where a gradient is
-almost 0, Adam turns rounding into a step of the learning rate, and a hundred updates amplify it. The last column is the
-measure there, torch in float32 against torch in float64: the twins may differ by {STEPPED_ROUNDING:.0f} times as much.
+Allowed in float64: {FLOAT64:.0e}. Allowed in float32: {FLOAT32:.0e} for what equal parameters give (greedy actions;
+losses, TD errors and gradients of update 1). What follows an optimizer's step has no such bound in float32: where a
+gradient is almost 0, Adam turns rounding into a step of the learning rate, and a hundred updates amplify it. The last
+column is the measure there, torch in float32 against torch in float64: {STEPPED_ROUNDING:.0f} times as much is allowed.
 
 Written by `python -m rlpair.parity`, Python {platform.python_version()}, {platform.machine()}, {versions}."""
 

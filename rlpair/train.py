@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rlpair.checkpoint import drop_old_replays, find_checkpoint, load_checkpoint, load_run, save_checkpoint
+from rlpair.checkpoint import drop_old_replays, find_step, load_checkpoint, load_run, save_checkpoint
 from rlpair.cli import CONFIG, Command, Values, load_config, load_values, nested, save_config
 from rlpair.config import RunConfig, defaults
-from rlpair.envs.host import HostEnvs, make_envs
+from rlpair.envs.host import make_envs
 from rlpair.errors import CheckpointError, ConfigError
+from rlpair.fused import FusedLoop, open_fused
 from rlpair.loop import Evaluation, HostLoop, evaluate
 from rlpair.make import configure_process, make_agent
 from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, cut
@@ -40,8 +41,9 @@ def train(config: RunConfig) -> Outcome:
         RLPairError: what cannot be used, in one line.
     """
     with ExitStack() as stack:
-        loop, eval_envs = build(config, stack)
-        run_dir = resume(config, loop) if config.resume else begin(config)
+        run = (FusedRun if config.mode == "fused" else HostRun)(config, stack)
+        loop = run.loop
+        run_dir = resume(config, run) if config.resume else begin(config)
         stack.enter_context(sole_process(run_dir))
         save_config(config, run_dir)
         seconds = cut(run_dir / METRICS, loop.env_steps)  # 0 in a new run
@@ -51,32 +53,73 @@ def train(config: RunConfig) -> Outcome:
             stack.enter_context(JsonlWriter(run_dir / METRICS, seconds)),
             stack.enter_context(ProgressBar(config.total_timesteps, loop.env_steps)),
         ]
-        stopped_by = follow(loop, recorders, run_dir / CHECKPOINTS)
-        if stopped_by:
-            return Outcome(run_dir, loop.env_steps, None, stopped_by)
-        seed = integer(config.seed, "evaluation", config.total_timesteps)
-        return Outcome(run_dir, loop.env_steps, evaluate(loop.agent, eval_envs, config.eval_episodes, seed), 0)
+        stopped_by = follow(run, recorders, run_dir / CHECKPOINTS)
+        return Outcome(run_dir, loop.env_steps, None if stopped_by else run.evaluate(), stopped_by)
 
 
-def build(config: RunConfig, stack: ExitStack) -> tuple[HostLoop, HostEnvs]:
-    """The loop and the environments to evaluate on, which the stack closes."""
-    configure_process(config.backend, config.algo)
-    eval_count = min(config.eval_episodes, EVAL_ENVS)
-    eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)
-    stack.callback(eval_envs.close)
-    agent = make_agent(
-        config.algo.name,
-        backend=config.backend,
-        env=eval_envs,
-        config=config.algo,
-        seed=config.seed,
-        device=config.device,
-        matmul_precision=config.matmul_precision,
-    )
-    envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs)
-    stack.callback(envs.close)
-    replay = ReplayBuffer(config.algo.buffer_size, envs.num_envs, envs.spec)
-    return HostLoop(agent, envs, replay, config, eval_envs=eval_envs), eval_envs
+class HostRun:
+    """A run in the host loop: what it is made of, its evaluation, its checkpoints."""
+
+    def __init__(self, config: RunConfig, stack: ExitStack) -> None:
+        """The stack closes the environments."""
+        self.config = config
+        configure_process(config.backend, config.algo)
+        eval_count = min(config.eval_episodes, EVAL_ENVS)
+        self.eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)
+        stack.callback(self.eval_envs.close)
+        self.agent = make_agent(
+            config.algo.name,
+            backend=config.backend,
+            env=self.eval_envs,
+            config=config.algo,
+            seed=config.seed,
+            device=config.device,
+            matmul_precision=config.matmul_precision,
+        )
+        envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs)
+        stack.callback(envs.close)
+        replay = ReplayBuffer(config.algo.buffer_size, envs.num_envs, envs.spec)
+        self.loop = HostLoop(self.agent, envs, replay, config, eval_envs=self.eval_envs)
+
+    def evaluate(self) -> Evaluation:
+        """At the end."""
+        seed = integer(self.config.seed, "evaluation", self.config.total_timesteps)
+        return evaluate(self.agent, self.eval_envs, self.config.eval_episodes, seed)
+
+    def save(self, path: Path) -> None:
+        """All that the run can be resumed from."""
+        loop, agent = self.loop, self.agent
+        save_checkpoint(path, agent.state_dict(), agent.description(), loop.state_dict(), loop.replay.state_dict())
+
+    def save_best(self, path: Path) -> None:
+        """The agent, whose evaluation was the best so far."""
+        self.agent.save(path)
+
+    def load(self, folder: Path) -> None:
+        """Go on from what ``save`` wrote; what does not carry over is said on stderr."""
+        config, loop = self.config, self.loop
+        meta, state = load_checkpoint(folder)
+        run, replay = load_run(folder)
+        self.agent.load_state_dict(state)
+        loop.replay.load_state_dict(replay)
+        restored = loop.load_state_dict(run)
+        if meta["backend"] != config.backend:
+            self.agent.reseed(integer(config.seed, "noise", loop.env_steps))
+            note = f"{meta['backend']}'s random numbers do not carry over to {config.backend}: exploration is reseeded"
+            print(f"rlpair: {note} from seed={config.seed} and env step {loop.env_steps}", file=sys.stderr)
+        for row in (~restored).nonzero()[0]:
+            note = "could not be brought back to where it stood: it starts an episode"
+            print(f"rlpair: environment {row} {note}", file=sys.stderr)
+
+
+class FusedRun:
+    """A run in the fused loop."""
+
+    def __init__(self, config: RunConfig, stack: ExitStack) -> None:
+        """The stack ends the worker processes."""
+        self.loop = open_fused(config, stack)
+        self.evaluate, self.save, self.save_best = self.loop.evaluate, self.loop.save, self.loop.save_best
+        self.load = self.loop.load
 
 
 def begin(config: RunConfig) -> Path:
@@ -106,29 +149,18 @@ def make_folder(path: Path, *, exist_ok: bool) -> None:
         raise ConfigError("run_dir", str(path), f"a folder that can be made: {error.strerror}") from error
 
 
-def resume(config: RunConfig, loop: HostLoop) -> Path:
-    """Bring the loop to where a checkpoint stands. Returns its run_dir.
+def resume(config: RunConfig, run: HostRun | FusedRun) -> Path:
+    """Bring the run to where a checkpoint stands. Returns its run_dir.
 
     Raises:
         CheckpointError: it is not one, or does not fit the configuration.
     """
     assert config.resume is not None
-    folder = find_checkpoint(config.resume)
-    meta, state = load_checkpoint(folder)
-    run, replay = load_run(folder)
-    if run["env_steps"] >= config.total_timesteps:
-        allowed = f"more than the {run['env_steps']} steps that {folder} has behind it"
+    folder = find_step(config.resume)
+    run.load(folder)
+    if run.loop.env_steps >= config.total_timesteps:
+        allowed = f"more than the {run.loop.env_steps} steps that {folder} has behind it"
         raise ConfigError("total_timesteps", config.total_timesteps, allowed)
-    loop.agent.load_state_dict(state)
-    loop.replay.load_state_dict(replay)
-    restored = loop.load_state_dict(run)
-    if meta["backend"] != config.backend:
-        loop.agent.reseed(integer(config.seed, "noise", loop.env_steps))
-        note = f"{meta['backend']}'s random numbers do not carry over to {config.backend}: exploration is reseeded"
-        print(f"rlpair: {note} from seed={config.seed} and env step {loop.env_steps}", file=sys.stderr)
-    for row in (~restored).nonzero()[0]:
-        note = "could not be brought back to where it stood: it starts an episode"
-        print(f"rlpair: environment {row} {note}", file=sys.stderr)
     return run_dir_of(folder)
 
 
@@ -151,28 +183,23 @@ def sole_process(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def follow(loop: HostLoop, recorders: list[Recorder], checkpoints: Path) -> int:
-    """Run the loop to its end, or until a signal stops it; returns the signal's number, else 0."""
+def follow(run: HostRun | FusedRun, recorders: list[Recorder], checkpoints: Path) -> int:
+    """Take the run to its end, or until a signal stops it; returns the signal's number, else 0."""
+    loop = run.loop
     with stop_on_signals(loop) as received:
         for record in loop:
             for recorder in recorders:
                 recorder.write(record)
             if record.best:
-                loop.agent.save(checkpoints / "best")
+                run.save_best(checkpoints / "best")
             if record.checkpoint:
-                save(loop, checkpoints / f"step_{loop.env_steps}")
+                run.save(checkpoints / f"step_{loop.env_steps}")  # older ones keep the agent and lose the replay
+                drop_old_replays(checkpoints, checkpoints / f"step_{loop.env_steps}")
     return received[0] if received and loop.env_steps < loop.config.total_timesteps else 0
 
 
-def save(loop: HostLoop, path: Path) -> None:
-    """A checkpoint from which the run can be resumed; older ones keep the agent and lose the replay."""
-    agent: Any = loop.agent
-    save_checkpoint(path, agent.state_dict(), agent.description(), loop.state_dict(), loop.replay.state_dict())
-    drop_old_replays(path.parent, path)
-
-
 @contextmanager
-def stop_on_signals(loop: HostLoop) -> Iterator[list[int]]:
+def stop_on_signals(loop: HostLoop | FusedLoop) -> Iterator[list[int]]:
     """SIGINT and SIGTERM end the loop after its current step; a second one acts as it would have before."""
     received: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -202,7 +229,7 @@ def settle(values: Values, given: set[str]) -> RunConfig:
         RLPairError: what cannot be used, in one line.
     """
     if values["resume"]:
-        saved = load_values(run_dir_of(find_checkpoint(values["resume"])))
+        saved = load_values(run_dir_of(find_step(values["resume"])))
         for key in ("algo.name", "env"):
             name = key.removesuffix(".name")
             if name in given and values[key] != saved.get(key):
@@ -241,7 +268,7 @@ def with_saved_algo(arguments: list[str]) -> list[str]:
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     if "resume" not in given or "algo" in given:
         return arguments
-    saved = load_config(run_dir_of(find_checkpoint(given["resume"])))
+    saved = load_config(run_dir_of(find_step(given["resume"])))
     return [*arguments, f"algo={saved.algo.name}"]
 
 

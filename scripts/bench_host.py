@@ -45,16 +45,17 @@ DQN = DQNConfig(
     exploration_steps=5_000,
     **COMMON,
 )
-WORK = {  # algorithm: environment, settings, steps, torch threads that peers are tried with
+WORK = {  # algorithm: environment, settings, steps of peers, torch threads that they are tried with
     "dqn": ("CartPole-v1", DQN, 12_000, (1, 2)),
     "sac": ("Pendulum-v1", SACConfig(**COMMON), 6_000, (1, 2)),
 }
-TRAIN_STEPS = {"dqn": 50_000, "sac": 12_000}  # enough for what a run does only once to count as it does in practice
+OUR_STEPS = {"dqn": 50_000, "sac": 12_000}  # enough for what rlpair.train does only once to count as in practice
 
 
 def measure(algo: str, backend: str) -> dict[str, float]:
     """The loop's env steps/s, and the microseconds of each of its parts alone."""
-    env_id, config, steps, _ = WORK[algo]
+    env_id, config, *_ = WORK[algo]
+    steps = OUR_STEPS[algo]
     configure_process(backend, config)
     envs = make_envs(env_id)
     agent = make_agent(algo, backend=backend, env=envs.spec, config=config)
@@ -110,14 +111,14 @@ def microseconds(function: Any, count: int) -> float:
 
 def train_rate(algo: str, backend: str) -> dict[str, float]:
     """Env steps/s of rlpair.train with all that it writes, between its first and last log record after FROM_STEP."""
-    env_id, config, _, _ = WORK[algo]
+    env_id, config, *_ = WORK[algo]
     settings = {k: getattr(config, k) for k in (*COMMON, "learning_rate", "batch_size", "target_update_interval")}
     settings["net_arch"] = "[" + ",".join(map(str, config.net_arch)) + "]"
     overrides = [f"algo.{key}={value}" for key, value in settings.items()]
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
         command = ["-m", "rlpair.train", f"algo={algo}", f"backend={backend}", f"env={env_id}", f"run_dir={run_dir}"]
-        call([sys.executable, *command, f"total_timesteps={TRAIN_STEPS[algo]}", *overrides])
+        call([sys.executable, *command, f"total_timesteps={OUR_STEPS[algo]}", *overrides])
         lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     logged = [line for line in lines if line["env_steps"] >= FROM_STEP]
     first, last = logged[0], logged[-1]

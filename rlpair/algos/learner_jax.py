@@ -63,6 +63,11 @@ class Learner(NamedTuple):
     update: Callable[..., Any]  # (state, batch (B, ...), noise) -> (state, UpdateInfo): one gradient step
 
 
+def update_many(learner: Learner, state: LearnerState, batch: Transition, noise: Tree) -> tuple[LearnerState, Any]:
+    """U gradient steps in order, on (U, B, ...). Returns what they tell with a leading axis U as well."""
+    return jax.lax.scan(lambda state, inputs: learner.update(state, *inputs), state, (batch, noise))
+
+
 def prepare(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) -> Transition:
     """The batch as the equations read it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
     floats = {

@@ -33,11 +33,16 @@ def env_spec(env: Any) -> EnvSpec:
         accepted = "a gymnasium.Env, a VectorEnv or an EnvSpec"
         raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: give {accepted}")
     try:
-        box = flat_space(obs_space)
-        obs_dtype = "uint8" if box.dtype == np.uint8 else "float32"
-        return EnvSpec(box.shape, obs_dtype, **_action_fields(action_space))
+        return spec_of_spaces(obs_space, action_space)
     except EnvError as error:
         raise EnvError(f"env={env_name(env)}: {error}") from error
+
+
+def spec_of_spaces(obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> EnvSpec:
+    """The EnvSpec of an environment with these spaces. Raises EnvError."""
+    box = flat_space(obs_space)
+    obs_dtype = "uint8" if box.dtype == np.uint8 else "float32"
+    return EnvSpec(box.shape, obs_dtype, **_action_fields(action_space))
 
 
 def flat_space(space: spaces.Space[Any]) -> spaces.Box:

@@ -1,0 +1,128 @@
+"""Seeds of a fused run that one process trains together, by vmap: numpy in, numpy out."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+
+from rlpair.agent import check_state
+from rlpair.agent_jax import LEARNERS, find_device, hyper_of, named_state, precision_of, tree_of, with_names
+from rlpair.algos.learner_jax import Tree
+from rlpair.envs.functional_jax import functional_env
+from rlpair.fused_jax import FusedState, make_fused, play
+from rlpair.make import ALGOS
+from rlpair.seeding import integer, stream
+from rlpair.types import EnvSpec, State
+
+
+class Saved(NamedTuple):
+    """What a checkpoint of one seed holds."""
+
+    agent: State  # by backend-free name
+    rest: State  # replay, environments, episodes so far
+
+
+class Chunk(NamedTuple):
+    """What some rounds told, S seeds."""
+
+    episodes: np.ndarray  # (S,) that ended
+    return_sum: np.ndarray  # (S,) of those
+    length_sum: np.ndarray  # (S,)
+    finite: np.ndarray  # (S,) bool: rewards and observations
+    metrics: dict[str, np.ndarray]  # (S,) each, of the last update
+
+
+class Seeds:
+    """Agents of S seeds, on one device or spread over all GPUs."""
+
+    def __init__(self, config: Any, seeds: Sequence[int], dtype: str = "float32") -> None:
+        """``config``: a RunConfig. Each agent begins with the parameters that a host loop of its seed begins with."""
+        self._config, self._seeds, self._dtype, algo = config, list(seeds), dtype, config.algo
+        device = find_device(config.device)
+        with precision_of(dtype):
+            env = functional_env(config.env, dtype=dtype, env_kwargs=config.env_kwargs)
+            learner = LEARNERS[algo.name](algo, env.spec, dtype=dtype, precision=config.matmul_precision)
+            fused = make_fused(learner, env, algo, config.num_envs)
+            self._run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), donate_argnums=0)
+            self._play = jax.jit(jax.vmap(lambda params, key: play(learner, env, params, key, config.eval_episodes)))
+            params = [
+                ALGOS[algo.name].initial_params(algo, env.spec, stream(seed, "parameters")) for seed in self._seeds
+            ]
+            stacked = jax.tree.map(lambda *x: jnp.stack(x), *(tree_of(p, dtype) for p in params))
+            init = jax.jit(jax.vmap(fused.init, in_axes=(0, None, 0)))
+            state = init(stacked, hyper_of(algo, env.spec, dtype), self._keys("fused"))
+            self._state: FusedState = jax.device_put(state, sharding(device, len(params)))
+        self._spec: EnvSpec = env.spec
+
+    def _keys(self, purpose: str, *more: int) -> jax.Array:  # (S,)
+        return jnp.stack([jax.random.key(integer(seed, purpose, *more)) for seed in self._seeds])
+
+    def run(self, start: int, stop: int) -> Chunk:
+        """Train through the rounds start to stop - 1."""
+        with precision_of(self._dtype):
+            self._state, told = self._run(self._state, np.int32(start), np.int32(stop))
+        return Chunk(*jax.tree.map(np.asarray, tuple(told)))
+
+    def evaluate(self, *tag: int) -> tuple[np.ndarray, np.ndarray]:
+        """Greedy episodes of each agent: returns and lengths, (S, episodes). ``tag``: of their starts."""
+        with precision_of(self._dtype):
+            returns, lengths = self._play(self._state.learner.params, self._keys("evaluation", *tag))
+        return np.asarray(returns, np.float64), np.asarray(lengths, np.int64)
+
+    def get_spec(self) -> EnvSpec:
+        """What the agents know of the environment."""
+        return self._spec
+
+    def count(self) -> int:
+        """S."""
+        return len(self._seeds)
+
+    def save(self, with_rest: bool) -> list[Saved]:
+        """Of each seed, what ``load`` takes; ``rest`` is {} unless it is asked for."""
+        saved = [self._saved(jax.tree.map(lambda x, k=k: x[k], self._state)) for k in range(self.count())]
+        return saved if with_rest else [Saved(agent, {}) for agent, _ in saved]
+
+    def _saved(self, state: FusedState) -> Saved:
+        agent = named_state(state.learner) | {"rng.jax": np.array(jax.random.key_data(state.key))}
+        return Saved(agent, {name: np.array(x) for name, x in named_leaves(rest_of(state)).items()})
+
+    def load(self, saved: Sequence[Saved]) -> None:
+        """Go on from there. Raises CheckpointError where a name, shape or dtype is off."""
+        states = []
+        with precision_of(self._dtype):
+            for k, (agent, rest) in enumerate(saved):
+                own: FusedState = jax.tree.map(lambda x, k=k: x[k], self._state)
+                check_state(agent, self._saved(own).agent)
+                check_state(rest, self._saved(own).rest)
+                leaves, structure = jax.tree.flatten(rest_of(own))
+                leaves = [jnp.asarray(rest[name]) for name in named_leaves(rest_of(own))]
+                key = jax.random.wrap_key_data(jnp.asarray(agent["rng.jax"]))
+                learner = with_names(own.learner, agent)
+                states.append(jax.tree.unflatten(structure, leaves)._replace(learner=learner, key=key))
+            stacked = jax.tree.map(lambda *x: jnp.stack(x), *states)
+            self._state = jax.device_put(stacked, self._state.obs.sharding)
+
+
+def rest_of(state: FusedState) -> FusedState:
+    """Without what an agent's file holds."""
+    return state._replace(learner=None, key=None)  # type: ignore[arg-type] # a tree with fewer leaves
+
+
+def named_leaves(tree: Tree) -> dict[str, jax.Array]:
+    """By dotted path."""
+
+    def text(key: Any) -> str:
+        return str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", None))))
+
+    return {".".join(map(text, path)): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def sharding(device: jax.Device, num_seeds: int) -> jax.sharding.Sharding:
+    """Over all GPUs, where they share the seeds evenly; else on one device."""
+    devices = jax.devices(device.platform)
+    if device.platform == "cpu" or len(devices) == 1 or num_seeds % len(devices):
+        return SingleDeviceSharding(device)
+    return NamedSharding(Mesh(np.array(devices), ("seeds",)), PartitionSpec("seeds"))  # type: ignore[no-untyped-call]
