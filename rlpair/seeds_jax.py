@@ -1,5 +1,6 @@
 """Seeds of a fused run that one process trains together, by vmap: numpy in, numpy out."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
+from rlpair import replay_jax
 from rlpair.agent import check_state
 from rlpair.agent_jax import LEARNERS, find_device, hyper_of, named_state, precision_of, tree_of, with_names
 from rlpair.algos.learner_jax import Tree
 from rlpair.envs.functional_jax import functional_env
+from rlpair.errors import ConfigError
 from rlpair.fused_jax import FusedState, make_fused, play
 from rlpair.make import ALGOS
 from rlpair.seeding import integer, stream
@@ -48,6 +51,7 @@ class Seeds:
             fused = make_fused(learner, env, algo, config.num_envs)
             self._run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), donate_argnums=0)
             self._play = jax.jit(jax.vmap(lambda params, key: play(learner, env, params, key, config.eval_episodes)))
+            check_memory(replay_bytes(algo.buffer_size, config.num_envs, env.spec), config.num_seeds, algo, device)
             params = [
                 ALGOS[algo.name].initial_params(algo, env.spec, stream(seed, "parameters")) for seed in self._seeds
             ]
@@ -126,3 +130,31 @@ def sharding(device: jax.Device, num_seeds: int) -> jax.sharding.Sharding:
     if device.platform == "cpu" or len(devices) == 1 or num_seeds % len(devices):
         return SingleDeviceSharding(device)
     return NamedSharding(Mesh(np.array(devices), ("seeds",)), PartitionSpec("seeds"))  # type: ignore[no-untyped-call]
+
+
+def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
+    """Of one seed's replay."""
+    return sum(
+        x.size * x.dtype.itemsize for x in jax.eval_shape(lambda: replay_jax.empty(capacity, num_envs, spec))[:5]
+    )
+
+
+def check_memory(replay: int, num_seeds: int, algo: Any, device: jax.Device) -> None:
+    """Raises ConfigError where so many replays of so many bytes are more than the device has."""
+    if device.platform == "cpu":
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    else:
+        available = (device.memory_stats() or {}).get("bytes_limit", num_seeds * replay) * len(jax.devices())
+    if num_seeds * replay > available:
+        replays = "1 replay of it needs" if num_seeds == 1 else f"{num_seeds} replays of it need"
+        text = f"less: {replays} {in_units(num_seeds * replay)}, and there are {in_units(available)}"
+        raise ConfigError("algo.buffer_size", algo.buffer_size, text)
+
+
+def in_units(count: float) -> str:
+    """Bytes for people: 34.0 TiB."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

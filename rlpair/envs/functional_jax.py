@@ -1,24 +1,33 @@
-"""Environments as pure functions: their protocol, time limits and resets.
+"""Environments as pure JAX functions: their protocol, resets and steps of one of them, and environments by id.
 
-The functions are those of Gymnasium's FuncEnv. All are for one environment: ``jax.vmap`` makes them for many.
+The functions are those of Gymnasium's experimental FuncEnv. Here is added what training needs: the time limit, and a
+reset in the very step that ends an episode. All is written for one environment: callers vmap it.
 """
 
+import importlib
 from collections.abc import Mapping
-from dataclasses import fields
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+from gymnasium.experimental.functional import FuncEnv
 
-from rlpair.envs.spec import spec_of_spaces
-from rlpair.errors import ConfigError
+from rlpair.config import check_choice
+from rlpair.envs.classic_jax import CLASSIC
+from rlpair.envs.spec import is_flattened, one_line, spec_of_spaces
+from rlpair.errors import ConfigError, EnvError, MissingExtraError
 from rlpair.types import EnvSpec
 
 Tree = Any  # a pytree of arrays
+FAMILIES = ("gymnax", "brax")  # each an extra, and a module here
 
 
 class FunctionalEnv(Protocol):
-    """An environment without a state of its own. Actions come in its units: int32 from action_start on, or float32."""
+    """An environment without memory: its state is a value that goes in and comes out.
+
+    An action is () int32, numbered from ``spec.action_start``, or (action_dim,) float32 within the box.
+    """
 
     @property
     def spec(self) -> EnvSpec:
@@ -35,19 +44,19 @@ class FunctionalEnv(Protocol):
         ...
 
     def transition(self, state: Tree, action: jax.Array, key: jax.Array) -> Tree:
-        """The next state."""
+        """The state that follows."""
         ...
 
     def observation(self, state: Tree) -> jax.Array:
-        """(*obs_shape,) of the spec's dtype."""
+        """(*obs_shape,) of the dtype ``spec.obs_dtype``."""
         ...
 
     def reward(self, state: Tree, action: jax.Array, next_state: Tree) -> jax.Array:
-        """()."""
+        """() float32, of the transition from ``state`` to ``next_state``."""
         ...
 
     def terminal(self, state: Tree) -> jax.Array:
-        """() bool: whether nothing comes after it."""
+        """() bool."""
         ...
 
 
@@ -55,94 +64,159 @@ class EnvState(NamedTuple):
     """Where an episode stands."""
 
     state: Tree
-    steps: jax.Array  # () int32 since it began
+    steps: jax.Array  # () int32, since the episode began
 
 
-class Step(NamedTuple):
-    """What a step gave."""
+class FunctionalStep(NamedTuple):
+    """What a step did."""
 
-    next_obs: jax.Array  # the true successor's, also where the episode ended
+    next_obs: jax.Array  # (*obs_shape,) the true successor, never the observation of a reset
     reward: jax.Array  # () float32
     terminated: jax.Array  # () bool
-    truncated: jax.Array  # () bool, also where it terminated at the time limit, as Gymnasium's TimeLimit says
-    obs: jax.Array  # what to act on next: where the episode ended, a new one's
+    truncated: jax.Array  # () bool: the time limit is reached, as in Gymnasium also where the episode terminated
+    obs: jax.Array  # (*obs_shape,) where the next action is taken: that of the reset where the episode ended
 
 
-def reset(env: FunctionalEnv, key: jax.Array) -> tuple[EnvState, jax.Array]:
-    """Begin an episode. Returns where it stands and the observation."""
-    state = env.initial(key)
+def reset(env: FunctionalEnv, key: jax.Array, initial: Tree | None = None) -> tuple[EnvState, jax.Array]:
+    """The start of an episode and its observation, in ``initial`` if that is given."""
+    state = env.initial(key) if initial is None else initial
     return EnvState(state, jnp.zeros((), jnp.int32)), env.observation(state)
 
 
 def step(
-    env: FunctionalEnv, at: EnvState, action: jax.Array, key: jax.Array, initial: Tree = None
-) -> tuple[EnvState, Step]:
-    """One step; an episode that ends makes room for a new one at once, which begins in ``initial`` if that is given."""
-    key, reset_key = jax.random.split(key)
-    state = env.transition(at.state, action, key)
-    steps, terminated = at.steps + 1, env.terminal(state)
+    env: FunctionalEnv, state: EnvState, action: jax.Array, key: jax.Array, initial: Tree | None = None
+) -> tuple[EnvState, FunctionalStep]:
+    """One transition, and where it ends the episode the reset too, in ``initial`` if that is given."""
+    transition_key, reset_key = jax.random.split(key)
+    successor = env.transition(state.state, action, transition_key)
+    steps = state.steps + 1
+    terminated = env.terminal(successor)
     truncated = jnp.zeros((), bool) if env.time_limit is None else steps >= env.time_limit
     ended = terminated | truncated
-    new = env.initial(reset_key) if initial is None else initial
-    going_on = jax.tree.map(lambda fresh, old: jnp.where(ended, fresh, old), new, state)
-    reward = env.reward(at.state, action, state).astype(jnp.float32)
-    out = Step(env.observation(state), reward, terminated, truncated, env.observation(going_on))
-    return EnvState(going_on, jnp.where(ended, 0, steps)), out
 
-
-class FromFuncEnv:
-    """A gymnasium.experimental.functional.FuncEnv, whose functions JAX can trace, with its default parameters."""
-
-    def __init__(self, func_env: Any, time_limit: int | None = None) -> None:
-        """Raises EnvError where its spaces are none that can be learned from."""
-        self._env, self._params = func_env, func_env.get_default_params()
-        self.time_limit = time_limit
-        self.spec = spec_of_spaces(func_env.observation_space, func_env.action_space)
-
-    def initial(self, key: jax.Array) -> Tree:
-        """See FunctionalEnv."""
-        return self._env.initial(key, self._params)
-
-    def transition(self, state: Tree, action: jax.Array, key: jax.Array) -> Tree:
-        """See FunctionalEnv."""
-        return self._env.transition(state, action, key, self._params)
-
-    def observation(self, state: Tree) -> jax.Array:
-        """See FunctionalEnv. Of functions that draw, this and what follows draw the same each time."""
-        obs = self._env.observation(state, jax.random.key(0), self._params)
-        return jnp.asarray(obs).astype(self.spec.obs_dtype)
-
-    def reward(self, state: Tree, action: jax.Array, next_state: Tree) -> jax.Array:
-        """See FunctionalEnv."""
-        return jnp.asarray(self._env.reward(state, action, next_state, jax.random.key(0), self._params))
-
-    def terminal(self, state: Tree) -> jax.Array:
-        """See FunctionalEnv."""
-        return jnp.asarray(self._env.terminal(state, jax.random.key(0), self._params))
+    next_obs = env.observation(successor)
+    start, start_obs = reset(env, reset_key, initial)
+    reached = jax.tree.map(partial(jnp.where, ended), start, EnvState(successor, steps))
+    reward = env.reward(state.state, action, successor).astype(jnp.float32)
+    return reached, FunctionalStep(next_obs, reward, terminated, truncated, jnp.where(ended, start_obs, next_obs))
 
 
 def functional_env(
     env_id: str, *, dtype: str = "float32", env_kwargs: Mapping[str, Any] | None = None
 ) -> FunctionalEnv:
-    """The functional twin of an environment of Gymnasium's, by its id.
+    """The environment of an id: Gymnasium's own of one of the classic control tasks, ``gymnax/NAME``, ``brax/NAME``.
 
     Args:
-        env_id: of classic control.
-        dtype: of the state, "float32" or "float64" (Gymnasium's own).
-        env_kwargs: those that Gymnasium's environment takes too, and that change how it behaves.
+        env_id: names it.
+        dtype: of the state and its arithmetic; "float64" wants ``jax.enable_x64``, and the classic control tasks.
+        env_kwargs: as ``gymnasium.make`` takes them; of gymnax its params, of brax its environment's arguments.
 
     Raises:
-        ConfigError: it has none, or takes no such argument.
+        ConfigError, MissingExtraError: one line says what cannot be used and what can.
     """
-    from rlpair.envs.classic_jax import CLASSIC  # which is made of what stands above
+    check_choice("dtype", dtype)
+    kwargs = dict(env_kwargs or {})
+    if env_id in CLASSIC:
+        return CLASSIC[env_id](dtype, kwargs)
+    family, _, name = env_id.partition("/")
+    if family not in FAMILIES:
+        raise ConfigError("env", env_id, _allowed(env_id))
+    if dtype != "float32":
+        raise ConfigError("dtype", dtype, f"{family} computes in float32")
+    return _family(family).make(name, kwargs)
 
-    if "phys2d" in env_id:
-        why = "Gymnasium's phys2d environments are others than those of classic control: CartPole's pole weighs more"
-        raise ConfigError("env", env_id, f"one of {', '.join(CLASSIC)}; {why}")
-    if env_id not in CLASSIC:
-        raise ConfigError("env", env_id, f"in mode=fused one of {', '.join(CLASSIC)}; mode=host trains on any")
+
+def _allowed(env_id: str) -> str:
+    allowed = f"compiled environments are {', '.join(CLASSIC)}, gymnax/NAME and brax/NAME"
+    phys2d = "phys2d's CartPole is another MDP (its pole mass-length is 0.6 instead of 0.05), no twin of CartPole-v1"
+    return f"{allowed}; {phys2d}" if "phys2d" in env_id else allowed
+
+
+def _family(family: str) -> Any:
     try:
-        return CLASSIC[env_id](dtype, **(env_kwargs or {}))
-    except TypeError:
-        known = ", ".join(field.name for field in fields(CLASSIC[env_id])[1:]) or "none"
-        raise ConfigError("env_kwargs", dict(env_kwargs or {}), f"{known}: what {env_id} takes in mode=fused") from None
+        return importlib.import_module(f"rlpair.envs.{family}_jax")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "rlpair":
+            raise
+        hint = f"env={family}/... needs {error.name}, which is not installed: pip install 'rlpair[{family}]'"
+        raise MissingExtraError(hint) from error
+
+
+# Environments whose step tells all at once, or that draw more than a transition
+
+
+class Outcome(NamedTuple):
+    """A state together with what the step into it told."""
+
+    inner: Tree
+    obs: jax.Array  # (*obs_shape,)
+    reward: jax.Array  # () float32
+    terminal: jax.Array  # () bool
+
+
+class OutcomeEnv:
+    """The part of the protocol that reads off an Outcome, for environments whose state is one."""
+
+    def observation(self, state: Outcome) -> jax.Array:
+        """(*obs_shape,)."""
+        return state.obs
+
+    def reward(self, state: Outcome, action: jax.Array, next_state: Outcome) -> jax.Array:
+        """()."""
+        return next_state.reward
+
+    def terminal(self, state: Outcome) -> jax.Array:
+        """()."""
+        return state.terminal
+
+
+class FuncEnvAdapter(OutcomeEnv):
+    """A FuncEnv as a FunctionalEnv. Its observation, reward and terminal may draw, so they are asked once a step."""
+
+    def __init__(self, func_env: FuncEnv[Any, Any, Any, Any, Any, Any, Any], time_limit: int | None) -> None:
+        """``func_env``: an instance, not transformed."""
+        obs_space = func_env.observation_space
+        if is_flattened(obs_space):
+            name = type(func_env).__name__
+            raise EnvError(f"env={name}: observations {one_line(obs_space)} are not compiled: give a Box with a shape")
+        self.func_env, self.time_limit = func_env, time_limit
+        self.params = func_env.get_default_params()
+        self.spec = spec_of_spaces(obs_space, func_env.action_space)
+
+    def initial(self, key: jax.Array) -> Outcome:
+        """A state in which an episode begins."""
+        state_key, obs_key, terminal_key = jax.random.split(key, 3)
+        state = self.func_env.initial(state_key, self.params)
+        return self._outcome(state, jnp.zeros(()), obs_key, terminal_key)
+
+    def transition(self, state: Outcome, action: jax.Array, key: jax.Array) -> Outcome:
+        """The state that follows."""
+        state_key, reward_key, obs_key, terminal_key = jax.random.split(key, 4)
+        if not self.spec.discrete:
+            action = action.reshape(self.func_env.action_space.shape)
+        successor = self.func_env.transition(state.inner, action, state_key, self.params)
+        reward = self.func_env.reward(state.inner, action, successor, reward_key, self.params)
+        return self._outcome(successor, reward, obs_key, terminal_key)
+
+    def _outcome(self, state: Tree, reward: jax.Array, obs_key: jax.Array, terminal_key: jax.Array) -> Outcome:
+        obs = self.func_env.observation(state, obs_key, self.params)
+        terminal = self.func_env.terminal(state, terminal_key, self.params)
+        return Outcome(
+            state,
+            jnp.asarray(obs, self.spec.obs_dtype),
+            jnp.asarray(reward, jnp.float32),
+            jnp.asarray(terminal, bool),
+        )
+
+
+def from_func_env(func_env: FuncEnv[Any, Any, Any, Any, Any, Any, Any], time_limit: int | None = None) -> FunctionalEnv:
+    """Your own ``gymnasium.experimental.functional.FuncEnv`` as an environment here, with its default params.
+
+    Args:
+        func_env: an instance; ``transform`` is never called.
+        time_limit: steps after which an episode is truncated; None: never.
+
+    Raises:
+        EnvError: no algorithm here can learn it: its spaces are of another kind, empty, or without bounds.
+    """
+    return FuncEnvAdapter(func_env, time_limit)
