@@ -1,0 +1,151 @@
+"""gymnax's environments through the protocol of functional environments."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rlpair.envs.functional_jax import FunctionalStep, functional_env, reset, step
+from rlpair.errors import ConfigError
+from rlpair.types import EnvSpec
+
+gymnax = pytest.importorskip("gymnax")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:scatter inputs have incompatible types:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64:UserWarning"),
+]
+KEY = jax.random.key(0)
+NAMES = [
+    "CartPole-v1",
+    "Pendulum-v1",
+    "MountainCarContinuous-v0",
+    "Breakout-MinAtar",
+    "Freeway-MinAtar",
+    "Catch-bsuite",
+]
+
+
+@pytest.fixture(autouse=True)
+def gymnaxs_own_ranks() -> Any:
+    """It promotes ranks here and there, which our own functions are not allowed to."""
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def random_actions(spec: EnvSpec, length: int) -> jax.Array:
+    """(length,) int32 or (length, A) float32."""
+    if spec.discrete:
+        return jax.random.randint(KEY, (length,), 0, spec.action_dim)
+    low, high = jnp.array(spec.action_low), jnp.array(spec.action_high)
+    return jax.random.uniform(KEY, (length, spec.action_dim), minval=low, maxval=high)
+
+
+def rolled(env: Any, length: int) -> tuple[jax.Array, FunctionalStep]:
+    """The first observation, and what the steps told."""
+    keys, actions = jax.random.split(KEY, length), random_actions(env.spec, length)
+    at, obs = jax.jit(partial(reset, env))(KEY)
+    out = jax.jit(partial(jax.lax.scan, lambda at, inputs: step(env, at, *inputs)))(at, (actions, keys))[1]
+    return obs, out
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "time_limit"),
+    [
+        ("CartPole-v1", EnvSpec((4,), "float32", True, 2), 500),
+        ("Pendulum-v1", EnvSpec((3,), "float32", False, 1, (-2.0,), (2.0,)), 200),
+        ("Breakout-MinAtar", EnvSpec((400,), "float32", True, 3), 1000),
+        ("Freeway-MinAtar", EnvSpec((700,), "float32", True, 3), 2500),
+        ("Catch-bsuite", EnvSpec((50,), "float32", True, 3), 1000),
+    ],
+)
+def test_spec_and_time_limit(name: str, spec: EnvSpec, time_limit: int) -> None:
+    env = functional_env(f"gymnax/{name}")
+    assert env.spec == spec
+    assert env.time_limit == time_limit
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_equal_gymnaxs(name: str) -> None:
+    """Until the first episode ends, each step is gymnax's own with the same key."""
+    ours, (theirs, params) = functional_env(f"gymnax/{name}"), gymnax.make(name)
+    first, out = rolled(ours, 40)
+    obs, state = theirs.reset_env(KEY, params)
+    np.testing.assert_allclose(first, np.ravel(obs), rtol=1e-6)
+    keys, actions = jax.random.split(KEY, 40), random_actions(ours.spec, 40)
+    step_env = jax.jit(theirs.step_env)
+    for t in range(40):
+        obs, state, reward, ended, _ = step_env(jax.random.split(keys[t])[0], state, actions[t], params)
+        np.testing.assert_allclose(out.next_obs[t], np.ravel(obs), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(out.reward[t], np.squeeze(reward), rtol=1e-5, atol=1e-5)
+        assert bool(out.terminated[t]) == bool(ended)
+        if ended:
+            break
+    assert (name in ("CartPole-v1", "Breakout-MinAtar", "Catch-bsuite")) == bool(ended)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_time_limit_truncates_and_never_terminates(name: str) -> None:
+    env = functional_env(f"gymnax/{name}", env_kwargs={"max_steps_in_episode": 3})
+    assert env.time_limit == 3
+    out = rolled(env, 9)[1]
+    assert out.truncated.tolist() == [False, False, True] * 3
+    assert not out.terminated.any()
+    assert [x.dtype for x in out] == [jnp.float32, jnp.float32, jnp.bool_, jnp.bool_, jnp.float32]
+    assert out.obs.shape == out.next_obs.shape == (9, *env.spec.obs_shape)
+    np.testing.assert_array_equal(out.obs[:2], out.next_obs[:2])
+    if name != "Freeway-MinAtar":  # which may stand still
+        assert (out.obs[2] != out.next_obs[2]).any()
+
+
+def test_a_terminal_state_begins_a_new_episode() -> None:
+    _, out = rolled(functional_env("gymnax/Catch-bsuite"), 20)
+    ends = np.flatnonzero(out.terminated)
+    assert ends.tolist() == [8, 17]  # the ball falls through nine of ten rows
+    assert out.obs[ends, :5].sum() == 2  # and begins in the uppermost
+    assert out.next_obs[ends, :45].sum() == 0
+    assert set(out.reward[ends].tolist()) <= {-1.0, 1.0}
+
+
+def test_images_are_flattened_by_height_width_channel() -> None:
+    first, _ = rolled(functional_env("gymnax/Breakout-MinAtar"), 1)
+    image = first.reshape(10, 10, 4)
+    assert (image[1:4, :, 3] == 1).all()  # the wall of bricks
+    assert image[9, 4, 0] == 1  # the paddle
+
+
+def known(without: str) -> str:
+    return ", ".join(name for name in gymnax.registered_envs if name != without)
+
+
+TIMED = "DiscountingChain-bsuite"
+
+
+@pytest.mark.parametrize(
+    ("name", "env_kwargs", "message"),
+    [
+        ("Pong", {}, f"env='gymnax/Pong' is not allowed: gymnax has {known(TIMED)}"),
+        (
+            TIMED,
+            {},
+            f"env='gymnax/{TIMED}' is not allowed: gymnax has {known(TIMED)}; "
+            f"{TIMED}: its observation is the part of the time limit that has passed",
+        ),
+        (
+            "Catch-bsuite",
+            {"rows": 3},
+            "env_kwargs.rows=3 is not allowed: gymnax/Catch-bsuite takes max_steps_in_episode",
+        ),
+        (
+            "Catch-bsuite",
+            {"max_steps_in_episode": 0},
+            "env_kwargs.max_steps_in_episode=0 is not allowed: a whole number of steps, from 1",
+        ),
+    ],
+)
+def test_what_is_refused(name: str, env_kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        functional_env(f"gymnax/{name}", env_kwargs=env_kwargs)
+    assert str(error.value) == message
