@@ -32,6 +32,7 @@ def make_seeds(config: RunConfig, seeds: range) -> Any:
 def make_workers(config: RunConfig) -> Workers:
     """One process for all seeds on a GPU; on a CPU one for each core, as far as there are seeds."""
     seeds = range(config.seed, config.seed + config.num_seeds)
+    configure_process("jax", config.algo)
     if config.num_seeds == 1 or backend_module("runtime", "jax").has_gpu(config.device):
         return Workers(make_seeds, [(config, seeds)], [usable_cores()])
     shares = spread(config.num_seeds, usable_cores())

@@ -4,6 +4,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -98,30 +99,22 @@ def usable_cores() -> set[int]:
 
 def _serve(end: Connection, cores: set[int], make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The life of a worker: it ends when the other end does."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all of the terminal's processes; the first one decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes: the first one decides
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
-
-    def answer(function: Callable[..., Any], *its: Any) -> Any:
-        try:
-            result = function(*its)
-        except RLPairError as error:
-            end.send((RLPairError, str(error)))
-        except Exception:  # noqa: BLE001 - whatever it is, the other end raises it
-            end.send((RuntimeError, traceback.format_exc()))
-        else:
-            return result
-        return None
-
-    target = answer(make, *arguments)
-    if target is None:
-        return
-    end.send((None, None))
-    while True:
-        try:
+    with suppress(EOFError, BrokenPipeError):  # the other end is gone
+        failed, target = _attempt(make, *arguments)
+        end.send((failed, target if failed else None))
+        while not failed:
             method, its = end.recv()
-        except EOFError:
-            return
-        answer(lambda method=method, its=its: end.send((None, getattr(target, method)(*its))))
+            end.send(_attempt(getattr(target, method), *its))
+
+
+def _attempt(function: Callable[..., Any], *arguments: Any) -> tuple[type[Exception] | None, Any]:
+    """(None, what it returns), or the error to raise at the other end and its text."""
+    try:
+        return None, function(*arguments)
+    except RLPairError as error:
+        return RLPairError, str(error)
+    except Exception:  # noqa: BLE001 - whatever it is, the other end raises it
+        return RuntimeError, traceback.format_exc()

@@ -142,11 +142,11 @@ def run_config(algo: str, **changes: Any) -> RunConfig:
 
 @pytest.mark.parametrize("algo", AGENTS)
 def test_each_of_many_seeds_is_its_single_run(algo: str) -> None:
-    config = run_config(algo, eval_episodes=2, num_seeds=3)
-    together = Seeds(config, [3, 4, 5], "float64")
+    config = run_config(algo, eval_episodes=2, num_seeds=2)
+    together = Seeds(config, [3, 4], "float64")
     told = together.run(0, 240)
     returns, lengths = together.evaluate(7)
-    for k, (seed, saved) in enumerate(zip((3, 4, 5), together.save(True), strict=True)):
+    for k, (seed, saved) in enumerate(zip((3, 4), together.save(True), strict=True)):
         alone = Seeds(config, [seed], "float64")
         chunk = alone.run(0, 100), alone.run(100, 240)  # in two parts, as it does not matter
         (own,) = alone.save(True)
@@ -159,15 +159,15 @@ def test_each_of_many_seeds_is_its_single_run(algo: str) -> None:
         np.testing.assert_allclose(its_returns[0], returns[k], 1e-5)
         np.testing.assert_array_equal(its_lengths[0], lengths[k])
     assert told.episodes.sum() > 0
-    assert returns.shape == lengths.shape == (3, 2)
+    assert returns.shape == lengths.shape == (2, 2)
 
 
 def test_seeds_go_on_from_what_was_saved() -> None:
     config = run_config("sac", num_seeds=2)
-    whole, first, second = (Seeds(config, [0, 1]) for _ in range(3))
-    whole.run(0, 200)
-    first.run(0, 130)
-    second.load(first.save(True))
+    whole, second = (Seeds(config, [0, 1]) for _ in range(2))
+    whole.run(0, 130)
+    second.load(whole.save(True))
+    whole.run(130, 200)
     second.run(130, 200)
     for mine, its in zip(second.save(True), whole.save(True), strict=True):
         for name, value in {**its.agent, **its.rest}.items():

@@ -51,24 +51,25 @@ def test_a_run_of_many_seeds() -> None:
     outcome = train(config_of("dqn", run_dir="run", num_seeds=3, seed=5))
     assert outcome.evaluation is not None
     assert len(outcome.evaluation.returns) == 3 * 2
+    newest = "run/checkpoints/step_400"
+    assert {str(path.parent) for path in Path("run").rglob("replay.safetensors")} == {
+        f"{newest}/seed_{k}" for k in (5, 6, 7)
+    }
     own = {f"seed_{seed}/{tag}" for seed in (5, 6, 7) for tag in ("rollout/episodic_return", "eval/mean_return")}
     whole = {f"{group}/{tag}" for group in ("rollout", "eval") for tag in ("iqm", "iqm_low", "iqm_high")}
     assert own | whole | {"rollout/episodic_return", "eval/mean_return", "loss/q"} <= tags_of("run")
     (last,) = [line for line in records("run") if line["env_steps"] == 400 and "eval/iqm" in line]
     assert last["eval/mean_return"] == pytest.approx(np.mean([last[f"seed_{k}/eval/mean_return"] for k in (5, 6, 7)]))
-    for seed in (5, 6, 7):
-        alone = config_of("dqn", run_dir=f"alone{seed}", seed=seed)
-        train(alone)
-        mine = load_agent(f"run/checkpoints/step_400/seed_{seed}").state_dict()
-        for name, value in load_agent(f"alone{seed}").state_dict().items():
-            np.testing.assert_allclose(mine[name], value, 1e-4, 1e-6, err_msg=name)  # float32
+    train(config_of("dqn", run_dir="alone", seed=7))
+    mine = load_agent(f"{newest}/seed_7").state_dict()
+    for name, value in load_agent("alone").state_dict().items():
+        np.testing.assert_allclose(mine[name], value, 1e-4, 1e-6, err_msg=name)  # float32
     with pytest.raises(CheckpointError) as error:
         load_agent("run")
-    folder = "run/checkpoints/step_400"
-    assert str(error.value) == f"{folder}: holds 3 agents: name one of them, such as {folder}/seed_5"
+    assert str(error.value) == f"{newest}: holds 3 agents: name one of them, such as {newest}/seed_5"
 
 
-@pytest.mark.parametrize(("algo", "num_seeds"), [("dqn", 1), ("sac", 1), ("dqn", 3)])
+@pytest.mark.parametrize(("algo", "num_seeds"), [("sac", 1), ("dqn", 2)])
 def test_a_stopped_run_resumes_to_the_same_end(algo: str, num_seeds: int) -> None:
     train(config_of(algo, run_dir="whole", num_seeds=num_seeds))
     train(config_of(algo, run_dir="parts", num_seeds=num_seeds, total_timesteps=232))
@@ -76,12 +77,6 @@ def test_a_stopped_run_resumes_to_the_same_end(algo: str, num_seeds: int) -> Non
     if num_seeds == 1:
         assert_same("parts", "whole")
     assert records("parts") == records("whole")
-
-
-def test_only_the_newest_checkpoint_keeps_its_replays() -> None:
-    train(config_of("dqn", run_dir="run", num_seeds=2))
-    kept = sorted(str(path.parent) for path in Path("run").rglob("replay.safetensors"))
-    assert kept == ["run/checkpoints/step_400/seed_0", "run/checkpoints/step_400/seed_1"]
 
 
 def test_a_signal_leaves_a_run_that_goes_on() -> None:
