@@ -4,8 +4,9 @@
 
 The work, one environment an agent and one update per environment step after 512: DQN on CartPole-v1 (64-64, batch 128)
 and SAC on Pendulum-v1 (256-256, batch 256, two critics), replays of 20,000. Steps of all seeds are summed; compile time
-stands apart. Every measurement is a process of its own (with worker processes where rlpair spreads seeds over cores),
-and contestants take turns, A B A B; each cell is the median.
+stands apart, and only steps with an update count (Rejax's rate takes its warm-up as free). Every measurement is a
+process of its own (with worker processes where rlpair spreads seeds over cores), and contestants take turns, A B A B;
+each cell is the median.
 
 ``share``: the floating-point operations of the updates over the matrix products that numpy does in the same run, on as
 many cores: those of the dense layers, forward and backward, are counted, three times those of a forward pass where
@@ -37,6 +38,7 @@ WORK = {  # algorithm: environment, settings, steps per seed of one seed and of 
     "dqn": ("CartPole-v1", DQN, (100_000, 40_000), 16),
     "sac": ("Pendulum-v1", SACConfig(**COMMON), (6_000, 2_000), 8),
 }
+REJAX_STEPS = {"dqn": (30_000, 10_000), "sac": (3_500, 1_500)}
 PRODUCT = 512  # rows of the square matrices that the peak is measured with
 
 
@@ -95,7 +97,7 @@ began = time.perf_counter()
 compiled = train.lower(key).compile()
 start = time.perf_counter()
 jax.block_until_ready(compiled(key))
-rate = steps * seeds / (time.perf_counter() - start)
+rate = (steps - 512) * seeds / (time.perf_counter() - start)
 print(json.dumps({"env_steps_per_second": rate, "compile_seconds": start - began}))
 """
 
@@ -138,13 +140,13 @@ def main() -> None:
     args = parser.parse_args()
     machine_peak, tables = peak(), []
     for algo in args.algo:
-        env_id, _, steps, many = WORK[algo]
+        env_id, _, _, many = WORK[algo]
         commands: dict[str, list[str]] = {}
-        for num_seeds, count in ((1, steps[0]), (many, steps[1])):
+        for num_seeds, rejax_steps in zip((1, many), REJAX_STEPS[algo], strict=True):
             label = "1 seed" if num_seeds == 1 else f"{num_seeds} seeds"
             commands[f"rlpair, {label}"] = [sys.executable, __file__, "measure", algo, str(num_seeds)]
             if args.rejax:
-                run = [args.rejax, "-c", REJAX, algo, env_id, str(count // 4), str(num_seeds)]
+                run = [args.rejax, "-c", REJAX, algo, env_id, str(rejax_steps), str(num_seeds)]
                 commands[f"rejax, {label}"] = run
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
         for repeat in range(args.repeats):

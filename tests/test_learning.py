@@ -56,6 +56,14 @@ def test_example_of_an_own_environment(run_python: Callable[..., str], own_folde
     assert (own_folder / "reach" / "agent.json").exists()
 
 
+def test_example_of_a_fused_sweep(run_python: Callable[..., str]) -> None:
+    lines = run_python(str(EXAMPLES / "fused_sweep.py")).splitlines()
+    returns = {line.split()[2]: [float(x) for x in line.split("[")[1].rstrip("]").split()] for line in lines}
+    assert list(returns) == ["1e-05:", "0.0001:", "0.001:", "0.01:"]
+    assert all(len(row) == 3 for row in returns.values())
+    assert np.mean(returns["1e-05:"]) < 60 < 100 < np.mean(returns["0.001:"])  # one that is too small learns nothing
+
+
 def test_example_of_research(run_python: Callable[..., str]) -> None:
     *_, first, second, third = run_python(str(EXAMPLES / "research_update.py")).splitlines()
     losses = np.array([row.strip("[] ").split() for row in (first, second, third)], float)
