@@ -47,6 +47,7 @@ class Seeds:
         device = find_device(config.device)
         with precision_of(dtype):
             env = functional_env(config.env, dtype=dtype, env_kwargs=config.env_kwargs)
+            algo.validate_spec(env.spec)
             learner = LEARNERS[algo.name](algo, env.spec, dtype=dtype, precision=config.matmul_precision)
             fused = make_fused(learner, env, algo, config.num_envs)
             self._run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), donate_argnums=0)

@@ -101,6 +101,7 @@ def test_a_signal_leaves_a_run_that_goes_on() -> None:
             "MountainCar-v0, MountainCarContinuous-v0, gymnax/NAME and brax/NAME",
         ),
         (["mode=host", "num_seeds=2"], "num_seeds=2 is not allowed: 1 in mode=host; mode=fused trains many"),
+        (["env=CartPole-v1"], "sac needs a Box action space and this environment has a Discrete one: use algo=dqn"),
         (["num_seeds=0"], "num_seeds=0 is not allowed: a whole number >= 1"),
         (
             ["algo.buffer_size=1000000000000"],
