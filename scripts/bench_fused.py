@@ -10,7 +10,7 @@ each cell is the median.
 
 ``share``: the floating-point operations of the updates over the matrix products that numpy does in the same run, on as
 many cores: those of the dense layers, forward and backward, are counted, three times those of a forward pass where
-a net is trained.
+a net is trained. It is a yardstick and no ceiling: where it is over 100 %, XLA multiplies faster than numpy's OpenBLAS.
 """
 
 import argparse
