@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 from gymnasium.wrappers import RecordVideo
 
 from rlpair.cli import Command, Values, load_config
@@ -18,7 +17,7 @@ from rlpair.envs.spec import one_line
 from rlpair.errors import ConfigError, EnvError, MissingExtraError
 from rlpair.loop import evaluate
 from rlpair.make import configure_process, load_agent
-from rlpair.seeding import stream
+from rlpair.statistics import bootstrap_interval, mean
 
 RESAMPLES = 10_000  # of the bootstrap
 WITHOUT_SCREEN = {
@@ -109,17 +108,6 @@ def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
         env.close()
 
 
-def bootstrap_interval(returns: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of the mean (episodes,): percentiles 2.5 and 97.5 of the means of resampled returns.
-
-    It asks for no normality, which returns at their ceiling do not have.
-    """
-    rng = stream(0, "bootstrap")
-    means = [rng.choice(returns, len(returns)).mean() for _ in range(RESAMPLES)]
-    low, high = np.percentile(means, (2.5, 97.5))
-    return float(low), float(high)
-
-
 def play(values: Values, given: set[str]) -> int:
     """The command's task: play the episodes and print what came of them."""
     settings = EvaluateConfig(**values)
@@ -135,7 +123,7 @@ def play(values: Values, given: set[str]) -> int:
         envs = filmed(config.env, config.env_kwargs, settings.video)
     returns, lengths = evaluate(agent, envs, settings.episodes, settings.seed)
     envs.close()
-    low, high = bootstrap_interval(returns)
+    low, high = bootstrap_interval(returns, mean, RESAMPLES)
     print(f"{config.env}, {config.algo.name} in {backend}, {settings.checkpoint} checkpoint of {run_dir}")
     print(
         f"{len(returns)} episodes of {lengths.mean():.1f} steps, return {returns.mean():.2f}, std {returns.std():.2f}"

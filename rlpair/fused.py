@@ -22,6 +22,8 @@ from rlpair.statistics import bootstrap_interval, interquartile_mean
 from rlpair.types import Record
 from rlpair.workers import Workers, spread, usable_cores
 
+RESAMPLES = 2_000  # of the bootstrap, once a record
+
 
 def make_seeds(config: RunConfig, seeds: range) -> Any:
     """The seeds of one process."""
@@ -199,7 +201,7 @@ def spread_over_seeds(group: str, name: str, by_seed: dict[int, float], num_seed
     values = {f"{group}/{name}": float(scores.mean())}
     if num_seeds == 1:
         return values
-    low, high = bootstrap_interval(scores)
+    low, high = bootstrap_interval(scores, interquartile_mean, RESAMPLES)
     values |= {f"{group}/iqm": float(interquartile_mean(scores)), f"{group}/iqm_low": low, f"{group}/iqm_high": high}
     return values | {f"seed_{seed}/{group}/{name}": float(score) for seed, score in by_seed.items()}
 

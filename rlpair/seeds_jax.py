@@ -43,7 +43,7 @@ class Seeds:
 
     def __init__(self, config: Any, seeds: Sequence[int], dtype: str = "float32") -> None:
         """``config``: a RunConfig. Each agent begins with the parameters that a host loop of its seed begins with."""
-        self._config, self._seeds, self._dtype, algo = config, list(seeds), dtype, config.algo
+        self._seeds, self._dtype, algo = list(seeds), dtype, config.algo
         device = find_device(config.device)
         with precision_of(dtype):
             env = functional_env(config.env, dtype=dtype, env_kwargs=config.env_kwargs)

@@ -15,8 +15,9 @@ from rlpair import DQNConfig, make_agent
 from rlpair.cli import save_config
 from rlpair.config import RunConfig
 from rlpair.envs.host import make_envs
-from rlpair.evaluate import bootstrap_interval, main
+from rlpair.evaluate import RESAMPLES, main
 from rlpair.loop import evaluate as evaluate_episodes
+from rlpair.statistics import bootstrap_interval, mean
 
 
 class Payer(gym.Env[np.ndarray, Any]):
@@ -120,7 +121,7 @@ def test_the_seed_decides_the_episodes(make_run: Run, command: Call) -> None:
     always_1 = make_agent("dqn", backend="torch", env=gym.make("evaluate/Payer-v0"), config=DQNConfig(net_arch=(8,)))
     always_1.load_state_dict(always_1.state_dict() | {"q.0.1.bias": np.array([0, 100, 0], np.float32)})
     returns = evaluate_episodes(always_1, make_envs("evaluate/Noisy-v0"), 20, seed=7).returns
-    low, high = bootstrap_interval(returns)
+    low, high = bootstrap_interval(returns, mean, RESAMPLES)
     _, output, _ = command("run_dir=run", "seed=7")
     assert output.splitlines()[1:] == [
         f"20 episodes of 3.0 steps, return {returns.mean():.2f}, std {returns.std():.2f}",
@@ -137,9 +138,9 @@ def test_env_kwargs_are_the_runs(make_run: Run, command: Call) -> None:
 
 def test_bootstrap_interval() -> None:
     returns = np.arange(100.0)  # the normal interval: 49.5 +- 1.96 * 28.9 / 10
-    assert bootstrap_interval(returns) == pytest.approx((49.5 - 5.66, 49.5 + 5.66), abs=0.2)
-    assert bootstrap_interval(returns) == bootstrap_interval(returns)
-    assert bootstrap_interval(np.array([500.0])) == (500, 500)
+    assert bootstrap_interval(returns, mean, RESAMPLES) == pytest.approx((49.5 - 5.66, 49.5 + 5.66), abs=0.2)
+    assert bootstrap_interval(returns, mean, RESAMPLES) == bootstrap_interval(returns, mean, RESAMPLES)
+    assert bootstrap_interval(np.array([500.0]), mean, RESAMPLES) == (500, 500)
 
 
 def test_films_every_episode_and_changes_none(make_run: Run, command: Call) -> None:

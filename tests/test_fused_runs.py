@@ -137,6 +137,6 @@ def test_shares_of_the_cores() -> None:
 def test_interquartile_mean() -> None:
     assert interquartile_mean(np.array([100.0, 1, 2, 3, 4, 5, 6, -50])) == 3.5  # of 2, 3, 4, 5
     assert interquartile_mean(np.array([1.0, 2, 6])) == 3  # too few to cut
-    low, high = bootstrap_interval(np.array([1.0, 2, 3, 4] * 4))
+    low, high = bootstrap_interval(np.array([1.0, 2, 3, 4] * 4), interquartile_mean, 2_000)
     assert 1 < low < 2.5 < high < 4
-    assert bootstrap_interval(np.full(5, 7.0)) == (7, 7)
+    assert bootstrap_interval(np.full(5, 7.0), interquartile_mean, 2_000) == (7, 7)
