@@ -159,6 +159,18 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
             "algo.exploration_final_eps": 0.07,
             "algo.net_arch": (256, 256),
         },
+        "gymnax/Breakout-MinAtar": {
+            "total_timesteps": 2_000_000,
+            "algo.learning_rate": 2.5e-4,
+            "algo.batch_size": 64,
+            "algo.buffer_size": 100_000,
+            "algo.learning_starts": 5_000,
+            "algo.target_update_interval": 1_000,
+            "algo.exploration_steps": 100_000,
+            "algo.net_arch": (128, 128),
+            "eval_every": 100_000,
+            "checkpoint_every": 1_000_000,
+        },
     },
     "sac": {
         "*": {"env": "Pendulum-v1", "total_timesteps": 100_000, "eval_every": 10_000, "checkpoint_every": 50_000},

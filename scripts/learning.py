@@ -1,9 +1,10 @@
-"""Do all four agents learn? Trains them with the table of defaults in rlpair/config.py and writes docs/learning.md.
+"""Do all agents learn? Trains them with the table of defaults in rlpair/config.py and writes docs/learning.md.
 
     python scripts/learning.py [--out runs/learning] [--docs docs]
 
-DQN on CartPole-v1 and SAC on Pendulum-v1, each in both backends, three seeds: twelve runs, one after the other, each in
-a process of its own. A run whose result is in the output folder is not run again.
+In the host loop: DQN on CartPole-v1 and SAC on Pendulum-v1, each in both backends, three seeds: twelve runs. In the
+fused loop: 16 seeds of each, and eight of DQN on MinAtar's Breakout (extra gymnax), a run each. One run after the
+other, in a process of its own; a run whose result is in the output folder is not run again.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from rlpair.cli import nested
 from rlpair.config import DEFAULTS, RunConfig, defaults
 from rlpair.envs.host import make_envs
 from rlpair.loop import evaluate
+from rlpair.statistics import bootstrap_interval, interquartile_mean
 from rlpair.train import train
 
 TARGETS = {"dqn": 475, "sac": -200}  # of the mean over seeds
@@ -31,7 +34,13 @@ BACKENDS = {"jax": "#0072b2", "torch": "#d55e00"}  # and their colours
 SEEDS = (0, 1, 2)
 EVALUATIONS = 20  # points of a curve
 EPISODES = 20  # of the evaluation at the end
+RESAMPLES = 10_000  # of the bootstrap
 EVALUATION_SEED = 1_000  # its episodes are the same for all agents, and none that training evaluated on
+FUSED = {  # name of the run: algorithm, environment, seeds, what their interquartile mean is to reach
+    "dqn-fused": ("dqn", "CartPole-v1", 16, "475"),
+    "sac-fused": ("sac", "Pendulum-v1", 16, "-200"),
+    "breakout": ("dqn", "gymnax/Breakout-MinAtar", 8, "far above random"),
+}
 PACKAGES = ("rlpair", "numpy", "gymnasium", "jax", "flax", "optax", "torch")
 
 
@@ -49,16 +58,40 @@ def run_one(folder: Path, algo: str, backend: str, seed: int) -> None:
     (folder / "result.json").write_text(json.dumps(result) + "\n")
 
 
+def run_fused(folder: Path, name: str) -> None:
+    """Train many seeds together, here; their evaluation at the end is the fused loop's own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    algo, env, num_seeds, _ = FUSED[name]
+    settings = defaults(algo, env) | {"algo.name": algo, "mode": "fused", "num_seeds": num_seeds}
+    settings |= {"eval_every": settings["total_timesteps"] // EVALUATIONS, "eval_episodes": EPISODES}
+    config, began = RunConfig.from_dict(nested(settings) | {"run_dir": str(folder / "run")}), time.perf_counter()
+    outcome = train(config)
+    assert outcome.evaluation is not None
+    lines = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    tags = ("env_steps", "eval/iqm", "eval/iqm_low", "eval/iqm_high")
+    result = {
+        "returns": outcome.evaluation.returns.reshape(num_seeds, -1).mean(axis=1).tolist(),
+        "curve": [[line[tag] for tag in tags] for line in lines if "eval/iqm" in line],
+        "warm_up": [
+            x["rollout/iqm"] for x in lines if x["env_steps"] <= config.algo.learning_starts and "rollout/iqm" in x
+        ],
+        "seconds": time.perf_counter() - began,
+    }
+    (folder / "result.json").write_text(json.dumps(result) + "\n")
+
+
+def result_of(folder: Path, *arguments: str) -> dict[str, Any]:
+    """What a run of this script left in its folder; it is run now if it was not."""
+    if not (folder / "result.json").exists():
+        print(" ".join(arguments), file=sys.stderr)
+        subprocess.run([sys.executable, __file__, "--run", str(folder), *arguments], check=True)
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return result
+
+
 def results_of(algo: str, backend: str, out: Path) -> list[dict[str, Any]]:
     """One result per seed, in their order; those that are missing are made first."""
-    results = []
-    for seed in SEEDS:
-        folder = out / f"{algo}-{backend}-seed{seed}"
-        if not (folder / "result.json").exists():
-            print(f"{algo} {backend} seed {seed}", file=sys.stderr)
-            subprocess.run([sys.executable, __file__, "--run", str(folder), algo, backend, str(seed)], check=True)
-        results.append(json.loads((folder / "result.json").read_text()))
-    return results
+    return [result_of(out / f"{algo}-{backend}-seed{seed}", algo, backend, str(seed)) for seed in SEEDS]
 
 
 def table(results: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
@@ -77,7 +110,26 @@ def table(results: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
     return lines
 
 
-def report(results: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
+def fused_table(results: dict[str, dict[str, Any]]) -> list[str]:
+    """Markdown: a row for each run of many seeds."""
+    lines = [
+        "| | seeds | steps of each | interquartile mean (95 % interval) | lowest and highest seed | to reach "
+        "| random actions | seconds of all |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        algo, env, num_seeds, target = FUSED[name]
+        returns, steps = np.array(result["returns"]), defaults(algo, env)["total_timesteps"]
+        low, high = bootstrap_interval(returns, interquartile_mean, RESAMPLES)
+        random = f"{np.mean(result['warm_up']):.1f}" if result["warm_up"] else ""
+        cells = [f"{algo.upper()}, {env}", str(num_seeds), f"{steps:,}"]
+        cells += [f"**{interquartile_mean(returns):.1f}** ({low:.1f} to {high:.1f})"]
+        cells += [f"{returns.min():.1f}, {returns.max():.1f}", target, random, f"{result['seconds']:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def report(results: dict[tuple[str, str], list[dict[str, Any]]], fused: dict[str, dict[str, Any]]) -> str:
     """The text of docs/learning.md."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = ["# Learning\n"]
@@ -92,6 +144,10 @@ def report(results: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
         row = DEFAULTS[algo][defaults(algo, None)["env"]]
         settings = " ".join(f"{key}={setting(value)}" for key, value in row.items() if key.startswith("algo."))
         lines.append(f"- {algo.upper()}: `{settings}`")
+    lines.append("\n## Many seeds in one compiled program (`mode=fused`)\n")
+    lines.append(f"The same measure: {EPISODES} greedy episodes of each seed after its last step, on its own starts.\n")
+    lines += [*fused_table(fused), "", "![Greedy return of many seeds](learning_fused.png)\n"]
+    lines.append("Curves: interquartile mean over the seeds; the band is its 95 % bootstrap interval.")
     lines.append(f"\nWritten by `python scripts/learning.py`, on {os.cpu_count()} cores ({platform.machine()}), with")
     lines.append(f"Python {platform.python_version()}, {versions}.\n")
     return "\n".join(lines)
@@ -120,21 +176,40 @@ def draw(results: dict[tuple[str, str], list[dict[str, Any]]], path: Path) -> No
     figure.savefig(path, dpi=130)
 
 
+def draw_fused(results: dict[str, dict[str, Any]], path: Path) -> None:
+    """The evaluation curves of many seeds, a panel for each run."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(results), figsize=(12, 3.4), layout="constrained")
+    for axes, (name, result) in zip(panels, results.items(), strict=True):
+        algo, env, num_seeds, target = FUSED[name]
+        steps, middle, low, high = np.array(result["curve"]).T
+        axes.plot(steps, middle, color=BACKENDS["jax"])
+        axes.fill_between(steps, low, high, color=BACKENDS["jax"], alpha=0.15, linewidth=0)
+        if target.lstrip("-").isdigit():
+            axes.axhline(float(target), color="0.5", linestyle=":", linewidth=1)
+        axes.set(title=f"{algo.upper()}, {env}, {num_seeds} seeds", xlabel="environment steps", ylabel="return")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
+
+
 def main() -> None:
     """Run what is missing, then write table and figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/learning"), help="results, kept between calls")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="where learning.md and learning.png go")
-    parser.add_argument("--run", nargs=4, metavar=("FOLDER", "ALGO", "BACKEND", "SEED"), help=argparse.SUPPRESS)
+    parser.add_argument("--run", nargs="+", metavar=("FOLDER", "WHAT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        folder, algo, backend, seed = arguments.run
-        run_one(Path(folder), algo, backend, int(seed))
+        folder, name, *rest = arguments.run
+        run_one(Path(folder), name, rest[0], int(rest[1])) if rest else run_fused(Path(folder), name)
         return
     results = {(a, b): results_of(a, b, arguments.out) for a in TARGETS for b in BACKENDS}
+    fused = {name: result_of(arguments.out / name, name) for name in FUSED}
     draw(results, arguments.docs / "learning.png")
-    (arguments.docs / "learning.md").write_text(report(results))
-    print("\n".join(table(results)))
+    draw_fused(fused, arguments.docs / "learning_fused.png")
+    (arguments.docs / "learning.md").write_text(report(results, fused))
+    print("\n".join([*table(results), "", *fused_table(fused)]))
 
 
 if __name__ == "__main__":
