@@ -8,7 +8,7 @@ import torch
 
 from rlpair.agent import FINAL_STEP, BaseAgent, Identity
 from rlpair.algos import dqn_torch, sac_torch
-from rlpair.algos.learner_torch import SLOTS, Learner
+from rlpair.algos.learner_torch import Learner
 from rlpair.errors import ConfigError
 from rlpair.seeding import integer
 from rlpair.types import State, Transition, UpdateInfo
@@ -34,7 +34,7 @@ class TorchAgent(BaseAgent):
         self.reseed(integer(identity.seed, "noise"))
         dtype = getattr(torch, identity.dtype)
         self.learner = LEARNERS[self.config.name](self.config, self.spec, dtype=dtype, device=self.device)
-        self.tensors = named_tensors(self.learner, self.config.optimizer)
+        self.tensors = named_tensors(self.learner)
         for name, tensor in self.tensors.items():
             if (source := name.removeprefix("target_")) in params:
                 tensor.copy_(torch.as_tensor(params[source]))
@@ -69,8 +69,7 @@ class TorchAgent(BaseAgent):
 
     def state_dict(self) -> State:
         state = {name: tensor.cpu().numpy().copy() for name, tensor in self.tensors.items()}
-        for net, step in self._optimizer_steps().items():
-            state[f"optimizer.{net}.count"] = np.array(int(step), np.int32)
+        state |= {name: value.astype(np.int32) for name, value in state.items() if name.endswith(".count")}
         state["num_updates"] = np.array(self.num_updates, np.int32)
         state[self.rng_name] = self.generator.get_state().numpy()
         return state
@@ -78,17 +77,9 @@ class TorchAgent(BaseAgent):
     def _take_over(self, state: State) -> None:
         for name, tensor in self.tensors.items():
             tensor.copy_(torch.as_tensor(state[name]))
-        for net, step in self._optimizer_steps().items():
-            step.fill_(int(state[f"optimizer.{net}.count"]))
         self.learner.num_updates = int(state["num_updates"])
         if self.rng_name in state:
             self.generator.set_state(torch.as_tensor(state[self.rng_name]))
-
-    def _optimizer_steps(self) -> dict[str, torch.Tensor]:  # by net; Adam alone depends on how many there were
-        if self.config.optimizer != "adam":
-            return {}
-        optimizers, params = self.learner.optimizers, self.learner.params
-        return {net: optimizer.state[params[net].vector]["step"] for net, optimizer in optimizers.items()}
 
     def reseed(self, seed: int) -> None:
         self.generator.manual_seed(seed)
@@ -110,7 +101,7 @@ def each(arrays: Transition, function: Callable[[Any], Any]) -> Transition:
     return Transition(*(None if x is None else function(x) for x in arrays))
 
 
-def named_tensors(learner: Learner, optimizer: str) -> dict[str, torch.Tensor]:
+def named_tensors(learner: Learner) -> dict[str, torch.Tensor]:
     """Parameters, targets and moments by backend-free name, as views: dense weights are (inputs, outputs)."""
     params, targets = dict(learner.scalars), dict[str, torch.Tensor]()
     for networks, tensors in ((learner.networks, params), (learner.target_networks, targets)):
@@ -121,10 +112,12 @@ def named_tensors(learner: Learner, optimizer: str) -> dict[str, torch.Tensor]:
                     tensors[f"{net}.{index}.{layer}.bias"] = bias
     named = params | {f"target_{name}": tensor for name, tensor in targets.items()}
     names = {id(param): name.partition(".")[2] for name, param in params.items()}
-    for net, optimizer_of_net in learner.optimizers.items():
-        own = learner.params[net]
-        for slot, key in SLOTS[optimizer].items():
-            moments = own.split(optimizer_of_net.state[own.vector][key])
-            for param, moment in zip(own.tensors, moments, strict=True):
-                named[f"optimizer.{net}.{slot}.{names[id(param)]}".removesuffix(".")] = moment
+    for net, moments in learner.moments.items():
+        params_of_net = learner.params[net]
+        for slot, moment in moments.items():
+            if slot == "count":
+                named[f"optimizer.{net}.count"] = moment
+                continue
+            for param, piece in zip(params_of_net.tensors, params_of_net.split(moment), strict=True):
+                named[f"optimizer.{net}.{slot}.{names[id(param)]}".removesuffix(".")] = piece
     return {name: tensor.detach().T if tensor.ndim == 2 else tensor.detach() for name, tensor in named.items()}

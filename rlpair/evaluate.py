@@ -11,12 +11,12 @@ import gymnasium as gym
 from gymnasium.wrappers import RecordVideo
 
 from rlpair.cli import Command, Values, load_config
-from rlpair.config import check_choice
+from rlpair.config import RunConfig, check_choice
 from rlpair.envs.host import HostEnvs, as_envs, make_envs
-from rlpair.envs.spec import one_line
+from rlpair.envs.spec import FAMILIES, one_line
 from rlpair.errors import ConfigError, EnvError, MissingExtraError
-from rlpair.loop import evaluate
-from rlpair.make import configure_process, load_agent
+from rlpair.loop import Playable, evaluate
+from rlpair.make import backend_module, configure_process, load_agent
 from rlpair.statistics import bootstrap_interval, mean
 
 RESAMPLES = 10_000  # of the bootstrap
@@ -108,6 +108,23 @@ def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
         env.close()
 
 
+def open_envs(config: RunConfig, video: str | None) -> Playable:
+    """The environment of a run: Gymnasium's, or, where that has none of the name, the compiled one, stepped.
+
+    Raises:
+        RLPairError: it cannot be built, or not be filmed.
+    """
+    if config.env.partition("/")[0] not in FAMILIES:
+        return (
+            filmed(config.env, config.env_kwargs, video)
+            if video
+            else make_envs(config.env, env_kwargs=config.env_kwargs)
+        )
+    if video:
+        raise ConfigError("video", video, f"left out with env={config.env}, which does not render")
+    return backend_module("envs.stepped", "jax").make(config.env, config.env_kwargs)
+
+
 def play(values: Values, given: set[str]) -> int:
     """The command's task: play the episodes and print what came of them."""
     settings = EvaluateConfig(**values)
@@ -117,10 +134,7 @@ def play(values: Values, given: set[str]) -> int:
     configure_process(backend, config.algo)
     path = run_dir if settings.checkpoint == "last" else run_dir / "checkpoints" / settings.checkpoint
     agent = load_agent(path, backend=backend, device=settings.device)
-    if settings.video is None:
-        envs = make_envs(config.env, env_kwargs=config.env_kwargs)
-    else:
-        envs = filmed(config.env, config.env_kwargs, settings.video)
+    envs = open_envs(config, settings.video)
     returns, lengths = evaluate(agent, envs, settings.episodes, settings.seed)
     envs.close()
     low, high = bootstrap_interval(returns, mean, RESAMPLES)

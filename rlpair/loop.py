@@ -11,12 +11,12 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from rlpair.config import LoopConfig
-from rlpair.envs.host import HostEnvs, as_envs
+from rlpair.envs.host import HostEnvs, Step, as_envs
 from rlpair.errors import ConfigError, NonFiniteError
 from rlpair.replay import ReplayBuffer
 from rlpair.seeding import integer, stream
@@ -30,7 +30,25 @@ class Evaluation(NamedTuple):
     lengths: np.ndarray  # (episodes,) int64
 
 
-def evaluate(agent: Agent, envs: HostEnvs, episodes: int, seed: int) -> Evaluation:
+class Playable(Protocol):
+    """What of HostEnvs an evaluation needs."""
+
+    num_envs: int
+
+    def reset(self, seed: int) -> np.ndarray:
+        """See HostEnvs."""
+        ...
+
+    def step(self, action: np.ndarray) -> Step:
+        """See HostEnvs."""
+        ...
+
+    def close(self) -> None:
+        """See HostEnvs."""
+        ...
+
+
+def evaluate(agent: Agent, envs: Playable, episodes: int, seed: int) -> Evaluation:
     """Play greedy episodes, ``num_envs`` at a time; every one counts, however long it takes.
 
     Args:

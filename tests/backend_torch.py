@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rlpair import Transition
+from rlpair import DQNConfig, Transition
 from rlpair.algos import dqn_torch, learner_torch, sac_torch
 from rlpair.algos.learner_torch import prepare
 
@@ -42,11 +42,14 @@ def optimize(
     name: str, params: Sequence[Any], gradients: Sequence[Sequence[Any]], lr: float, max_norm: float | None = None
 ) -> tuple[list[list[np.ndarray]], Any]:
     """The parameters after each step along such gradients, and the last step's norm before the clip."""
+    learner = learner_torch.Learner()
     own = learner_torch.Parameters(array(p).requires_grad_() for p in params)
-    optimizer, steps, norm = learner_torch.make_optimizer(name, own, lr), [], None
+    learner.config = DQNConfig(optimizer=name, learning_rate=lr)
+    learner.params, learner.moments = {"q": own}, {"q": learner_torch.empty_moments(name, own)}
+    steps, norm = [], None
     for grads in gradients:
         loss = sum((array(g) * p).sum() for g, p in zip(grads, own.tensors, strict=True))
-        norm = learner_torch.gradient_step(optimizer, loss, own, max_norm)
+        norm = learner.descend("q", loss, max_norm)
         steps.append([numbers(p).copy() for p in own.tensors])
     return steps, norm
 

@@ -1,5 +1,6 @@
 """gymnax's environments through the protocol of functional environments."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -8,8 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rlpair import DQNConfig
+from rlpair.config import RunConfig
 from rlpair.envs.functional_jax import FunctionalStep, functional_env, reset, step
 from rlpair.errors import ConfigError
+from rlpair.evaluate import EvaluateConfig, play
+from rlpair.train import train
 from rlpair.types import EnvSpec
 
 gymnax = pytest.importorskip("gymnax")
@@ -149,3 +154,21 @@ def test_what_is_refused(name: str, env_kwargs: dict[str, Any], message: str) ->
     with pytest.raises(ConfigError) as error:
         functional_env(f"gymnax/{name}", env_kwargs=env_kwargs)
     assert str(error.value) == message
+
+
+def test_evaluate_plays_a_gymnax_run_in_both_backends(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same agent on the same episodes: the same returns; and no film."""
+    run_dir, settings = tmp_path / "run", {"total_timesteps": 600, "eval_every": 0, "eval_episodes": 2, "mode": "fused"}
+    algo = DQNConfig(learning_starts=100, net_arch=(16,))
+    train(RunConfig(algo=algo, env="gymnax/Catch-bsuite", run_dir=str(run_dir), **settings))
+    told = []
+    for backend in ("jax", "torch"):
+        values = {"run_dir": str(run_dir), "backend": backend, "episodes": 3}
+        play(dataclasses.asdict(EvaluateConfig(**values)), set(values))
+        first, result, interval = capsys.readouterr().out.splitlines()
+        assert first.startswith(f"gymnax/Catch-bsuite, dqn in {backend}, last checkpoint of ")
+        assert result.startswith("3 episodes of 9.0 steps, return ")
+        told.append((result, interval))
+    assert told[0] == told[1]
+    with pytest.raises(ConfigError, match="video='films' is not allowed: left out with env=gymnax/Catch-bsuite, which"):
+        play(dataclasses.asdict(EvaluateConfig(run_dir=str(run_dir), video="films")), {"run_dir", "video"})

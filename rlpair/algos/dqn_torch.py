@@ -9,11 +9,9 @@ from rlpair.algos.dqn import DQNConfig, Hyper, hyperparameters
 from rlpair.algos.learner_torch import (
     Learner,
     discount,
-    gradient_step,
-    make_optimizer,
+    empty_moments,
     parameters_of,
     prepare,
-    target_step,
     weighted_mean,
 )
 from rlpair.algos.networks_torch import MLP, flatten_obs
@@ -57,7 +55,7 @@ def q_loss(
 
 
 class DQN(Learner):
-    """DQN for such an environment, with its networks and its optimizer."""
+    """DQN for such an environment, with its networks and its optimizer's moments."""
 
     def __init__(self, config: DQNConfig, spec: EnvSpec, *, dtype: torch.dtype, device: torch.device) -> None:
         self.config, self.spec, self.dtype = config, spec, dtype
@@ -67,8 +65,7 @@ class DQN(Learner):
         self.target_q = MLP(sizes, config.activation).to(device, dtype)
         self.networks, self.target_networks, self.scalars = {"q": [self.q]}, {"q": [self.target_q]}, {}
         self.params, self.target_params = {"q": parameters_of([self.q])}, {"q": parameters_of([self.target_q])}
-        self.optimizers = {"q": make_optimizer(config.optimizer, self.params["q"], config.learning_rate)}
-        self.num_updates = 0
+        self.moments = {"q": empty_moments(config.optimizer, self.params["q"])}
 
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:  # (N, ...) -> (N,)
         return self.best(obs) + self.spec.action_start
@@ -86,18 +83,14 @@ class DQN(Learner):
     def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> tuple[()]:
         return ()
 
-    def update(self, batch: Transition, noise: tuple[()]) -> UpdateInfo:
+    def step(self, batch: Transition, noise: tuple[()]) -> UpdateInfo:
         config, hyper = self.config, self.hyper
         batch = prepare(batch, batch.action.long() - self.spec.action_start, self.spec, self.dtype)
 
         target = td_target(self.q, self.target_q, batch, hyper.gamma, config.double_q)
         loss, (td_error, q_taken) = q_loss(self.q, batch, target)
-        grad_norm = gradient_step(self.optimizers["q"], loss, self.params["q"], config.max_grad_norm)
+        grad_norm = self.descend("q", loss, config.max_grad_norm)
         metrics = {"loss/q": loss.detach(), "train/q_mean": q_taken.mean()}
         if grad_norm is not None:
             metrics["train/grad_norm"] = grad_norm
-
-        self.num_updates += 1
-        if self.num_updates % config.target_update_interval == 0:
-            target_step(self.target_params["q"], self.params["q"], hyper.tau)
         return UpdateInfo(metrics, td_error)

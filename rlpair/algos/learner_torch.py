@@ -1,7 +1,6 @@
 """What the torch learners share: how they are built, and the optimizer step. The twin of learner_jax.py."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -34,19 +33,55 @@ def parameters_of(networks: Sequence[MLP]) -> Parameters:
     return Parameters(param for network in networks for param in network.parameters())
 
 
-class Learner:
-    """An algorithm's networks and optimizers, by net: ``q`` for DQN; ``actor``, ``critic``, ``log_alpha`` for SAC.
+Moments = dict[str, torch.Tensor]  # by optax's names, which are the checkpoint's: mu, nu like the vector; count ()
 
-    N environments, B batch. A subclass gives ``act``, ``greedy``, ``sample_noise``, ``update``, as its JAX twin does.
+
+def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: float) -> None:
+    """(D5), (S8), in place: the kernel of torch.optim.Adam(fused=True), without what that does around it."""
+    moments["count"] += 1
+    vectors: Any = [params], [grad], [moments["mu"]], [moments["nu"]], [], [moments["count"]]
+    settings: Any = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False}
+    torch._fused_adam_(*vectors, lr=learning_rate, **settings)
+
+
+def rmsprop(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: float) -> None:
+    """Likewise."""
+    nu = moments["nu"].mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)
+    params -= learning_rate * grad / (nu.sqrt() + 1e-8)
+
+
+def sgd(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: float) -> None:
+    """Likewise."""
+    params -= learning_rate * grad
+
+
+OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
+SLOTS = {"adam": ("mu", "nu", "count"), "rmsprop": ("nu",), "sgd": ()}
+
+
+def empty_moments(optimizer: str, params: Parameters) -> Moments:
+    """Those before the first step."""
+    vector = params.vector
+    shapes = {"mu": vector.shape, "nu": vector.shape, "count": ()}
+    dtypes = {"mu": vector.dtype, "nu": vector.dtype, "count": torch.float32}
+    return {x: torch.zeros(shapes[x], dtype=dtypes[x], device=vector.device) for x in SLOTS[optimizer]}
+
+
+class Learner:
+    """An algorithm's networks and moments, by net: ``q`` for DQN; ``actor``, ``critic``, ``log_alpha`` for SAC.
+
+    N environments, B batch. A subclass gives ``act``, ``greedy``, ``sample_noise`` and ``step``, as its JAX twin does.
     """
 
+    config: Any  # DQNConfig | SACConfig
+    hyper: Any
     networks: dict[str, Sequence[MLP]]
     target_networks: dict[str, Sequence[MLP]]
     scalars: dict[str, torch.Tensor]  # learned or fixed numbers that are no network: log_alpha
     params: dict[str, Parameters]  # what is learned
     target_params: dict[str, Parameters]
-    optimizers: dict[str, torch.optim.Optimizer]
-    num_updates: int
+    moments: dict[str, Moments]  # of the optimizer
+    num_updates: int = 0
 
     def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:
         """Exploring action: (N, *obs_shape) -> (N,) or (N, A)."""
@@ -60,29 +95,30 @@ class Learner:
         """The noise of updates of that leading shape."""
         raise NotImplementedError
 
-    def update(self, batch: Transition, noise: Any) -> UpdateInfo:
-        """One gradient step on (B, ...)."""
+    def step(self, batch: Transition, noise: Any) -> UpdateInfo:
+        """One gradient step of every net on (B, ...), targets aside: nothing but tensors, to be compiled whole."""
         raise NotImplementedError
 
+    def descend(self, net: str, loss: torch.Tensor, max_norm: float | None) -> torch.Tensor | None:
+        """Clip, (D5), (S8): params - learning_rate * direction, in place. Returns the norm before the clip, if any.
 
-# (D5), (S8)
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": partial(torch.optim.Adam, betas=(0.9, 0.999), eps=1e-8, fused=True),
-    "rmsprop": partial(torch.optim.RMSprop, alpha=0.99, eps=1e-8, centered=False),
-    "sgd": torch.optim.SGD,
-}
-# The state that each keeps of the vector, by optax's names, which are the checkpoint's.
-SLOTS = {"adam": {"mu": "exp_avg", "nu": "exp_avg_sq"}, "rmsprop": {"nu": "square_avg"}, "sgd": {}}
+        Only the net's parameters get a gradient: what else the loss depends on is left alone.
+        """
+        params = self.params[net]
+        grads = torch.autograd.grad(loss, params.tensors)
+        grad = torch.cat([g.reshape(-1) for g in grads])
+        norm = None if max_norm is None else clip_by_global_norm(grad, max_norm)
+        OPTIMIZERS[self.config.optimizer](params.vector, grad, self.moments[net], self.config.learning_rate)
+        return norm
 
-
-def make_optimizer(name: str, params: Parameters, learning_rate: float) -> torch.optim.Optimizer:
-    """The optimizer with its state in place from the start (torch makes it at the first step)."""
-    vector = params.vector
-    optimizer = OPTIMIZERS[name]([vector], lr=learning_rate)
-    if SLOTS[name]:
-        optimizer.state[vector] = {slot: torch.zeros_like(vector) for slot in SLOTS[name].values()}
-        optimizer.state[vector]["step"] = torch.zeros((), dtype=torch.float32, device=vector.device)
-    return optimizer
+    def update(self, batch: Transition, noise: Any) -> UpdateInfo:
+        """One gradient step on (B, ...), then (D6), (S9) where they are due."""
+        info = self.step(batch, noise)
+        self.num_updates += 1
+        if self.num_updates % self.config.target_update_interval == 0:
+            for net, target in self.target_params.items():
+                target_step(target, self.params[net], self.hyper.tau)
+        return info
 
 
 def prepare(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: torch.dtype) -> Transition:
@@ -110,20 +146,6 @@ def clip_by_global_norm(grad: torch.Tensor, max_norm: float) -> torch.Tensor:
     """(D4), (S7), in place. Returns the norm before."""
     norm = torch.linalg.vector_norm(grad)
     grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)
-    return norm
-
-
-def gradient_step(
-    optimizer: torch.optim.Optimizer, loss: torch.Tensor, params: Parameters, max_norm: float | None
-) -> torch.Tensor | None:
-    """(D5), (S8): params - learning_rate * direction, in place. Returns the norm before the clip, if any.
-
-    Only ``params`` get a gradient: what else the loss depends on is left alone.
-    """
-    grads = torch.autograd.grad(loss, params.tensors)
-    params.vector.grad = grad = torch.cat([g.reshape(-1) for g in grads])
-    norm = None if max_norm is None else clip_by_global_norm(grad, max_norm)
-    optimizer.step()
     return norm
 
 

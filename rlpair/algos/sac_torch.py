@@ -10,11 +10,9 @@ from rlpair.algos.learner_torch import (
     Learner,
     Parameters,
     discount,
-    gradient_step,
-    make_optimizer,
+    empty_moments,
     parameters_of,
     prepare,
-    target_step,
     weighted_mean,
 )
 from rlpair.algos.networks_torch import MLP, flatten_obs
@@ -85,7 +83,7 @@ def alpha_loss(
 
 
 class SAC(Learner):
-    """SAC for such an environment, with its networks and its optimizers."""
+    """SAC for such an environment, with its networks and its optimizer's moments."""
 
     def __init__(self, config: SACConfig, spec: EnvSpec, *, dtype: torch.dtype, device: torch.device) -> None:
         self.config, self.spec, self.dtype = config, spec, dtype
@@ -105,11 +103,8 @@ class SAC(Learner):
         self.target_params = {"critic": parameters_of(targets)}
         if config.learns_alpha:
             self.params["log_alpha"] = Parameters([self.log_alpha])
-        self.optimizers = {
-            net: make_optimizer(config.optimizer, params, config.learning_rate) for net, params in self.params.items()
-        }
+        self.moments = {net: empty_moments(config.optimizer, params) for net, params in self.params.items()}
         self.critics, self.target_critics = ([partial(q_values, mlp) for mlp in mlps] for mlps in (critics, targets))
-        self.num_updates = 0
 
     def policy(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = self.networks["actor"][0](obs).chunk(2, dim=-1)
@@ -136,32 +131,24 @@ class SAC(Learner):
         next_noise, noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=self.low.device)
         return next_noise, noise
 
-    def update(self, batch: Transition, noise: Noise) -> UpdateInfo:
+    def step(self, batch: Transition, noise: Noise) -> UpdateInfo:
         config, hyper = self.config, self.hyper
         batch = prepare(batch, self.from_box(batch.action), self.spec, self.dtype)
         alpha, (next_noise, action_noise) = self.log_alpha.detach().exp(), noise
 
-        def step(net: str, loss: torch.Tensor) -> None:
-            max_norm = None if net == "log_alpha" else config.max_grad_norm
-            gradient_step(self.optimizers[net], loss, self.params[net], max_norm)
-
         target = td_target(self.policy, self.target_critics, batch, alpha, hyper.gamma, next_noise)
         q_loss, td_errors = critic_loss(self.critics, batch, target)
-        step("critic", q_loss)
+        self.descend("critic", q_loss, config.max_grad_norm)
 
         pi_loss, log_prob = actor_loss(self.policy, self.critics, batch, alpha, action_noise)
-        step("actor", pi_loss)
+        self.descend("actor", pi_loss, config.max_grad_norm)
 
         metrics = {"loss/critic": q_loss.detach(), "loss/actor": pi_loss.detach(), "train/alpha": alpha}
         metrics |= {"train/entropy": -log_prob.mean(), "train/q_mean": (target[None] - td_errors).mean()}
         if config.learns_alpha:
             loss = alpha_loss(self.log_alpha, log_prob, hyper.target_entropy, batch.weight)
             metrics["loss/alpha"] = loss.detach()
-            step("log_alpha", loss)
-
-        self.num_updates += 1
-        if self.num_updates % config.target_update_interval == 0:
-            target_step(self.target_params["critic"], self.params["critic"], hyper.tau)
+            self.descend("log_alpha", loss, None)
         return UpdateInfo(metrics, td_errors.mean(0))
 
 

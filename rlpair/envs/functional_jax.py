@@ -15,12 +15,11 @@ from gymnasium.experimental.functional import FuncEnv
 
 from rlpair.config import check_choice
 from rlpair.envs.classic_jax import CLASSIC
-from rlpair.envs.spec import is_flattened, one_line, spec_of_spaces
+from rlpair.envs.spec import FAMILIES, is_flattened, one_line, spec_of_spaces
 from rlpair.errors import ConfigError, EnvError, MissingExtraError
 from rlpair.types import EnvSpec
 
 Tree = Any  # a pytree of arrays
-FAMILIES = ("gymnax", "brax")  # each an extra, and a module here
 
 
 class FunctionalEnv(Protocol):

@@ -10,6 +10,7 @@ from gymnasium.vector import VectorEnv
 from rlpair.errors import EnvError
 from rlpair.types import EnvSpec
 
+FAMILIES = ("gymnax", "brax")  # of compiled environments: each an extra, and a module envs/<family>_jax.py
 FLATTENED = (spaces.Dict, spaces.Tuple, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
 
