@@ -8,6 +8,7 @@ import torch
 
 from rlpair.agent import FINAL_STEP, BaseAgent, Identity
 from rlpair.algos import dqn_torch, sac_torch
+from rlpair.algos.compile_torch import compiled
 from rlpair.algos.learner_torch import Learner
 from rlpair.errors import ConfigError
 from rlpair.seeding import integer
@@ -21,7 +22,9 @@ class TorchAgent(BaseAgent):
 
     backend = "torch"
 
-    def __init__(self, identity: Identity, params: State, *, device: str, matmul_precision: str) -> None:
+    def __init__(
+        self, identity: Identity, params: State, *, device: str, matmul_precision: str, compile: bool = False
+    ) -> None:
         """``params``: by backend-free name, of the algorithm's ``initial_params``. ``device``: auto, cpu or cuda.
 
         The precision of float32 matrix products is a setting of the whole process in PyTorch, and is set here.
@@ -38,6 +41,8 @@ class TorchAgent(BaseAgent):
         for name, tensor in self.tensors.items():
             if (source := name.removeprefix("target_")) in params:
                 tensor.copy_(torch.as_tensor(params[source]))
+        if compile:
+            self.learner.step = compiled(self.learner.step, self.learner.vectors, self.device)
 
     @property
     def num_updates(self) -> int:

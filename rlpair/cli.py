@@ -105,7 +105,10 @@ class Command:
         )
         fields = OmegaConf.structured(self.schema)
         OmegaConf.set_readonly(fields, False)
-        store.store(name=f"{self.name}_schema", node={k: v for k, v in fields.items_ex(resolve=False) if k != "algo"})
+        store.store(
+            name=f"{self.name}_schema",
+            node={k: v for k, v in fields.items_ex(resolve=False) if not (self.has_algo and k == "algo")},
+        )
         node.defaults.insert(0, f"{self.name}_schema")
         store.store(name=self.name, node=node)
         for name, schema in ALGO_CONFIGS.items() if self.has_algo else ():
@@ -166,7 +169,8 @@ def check_overrides(overrides: list[Override], schemas: Mapping[str, DictConfig]
         known |= {f"algo.{key!s}" if prefix else str(key): schema for key in schema}
     for override in overrides:
         key = override.key_or_group
-        if key.startswith("hydra") or key == "algo" or key.startswith("env_kwargs."):
+        is_group = key == "algo" and len(schemas) > 1
+        if key.startswith("hydra") or is_group or key.startswith("env_kwargs."):
             continue
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
@@ -207,18 +211,18 @@ def values_of(config: DictConfig) -> Values:
     """All values by dotted key; the algorithm's name as ``algo.name``, lists as tuples."""
     values = OmegaConf.to_container(config, resolve=True)
     assert isinstance(values, dict)
-    algo = {"name": HydraConfig.get().runtime.choices["algo"], **values.pop("algo")} if "algo" in values else {}
-    return flat({**values, "algo": algo} if algo else values)
+    if "algo" in HydraConfig.get().runtime.choices:
+        values["algo"] = {"name": HydraConfig.get().runtime.choices["algo"], **values["algo"]}
+    return flat(values)
 
 
 def flat(values: Mapping[Any, Any]) -> Values:
     """``{"algo": {"tau": 1}}`` -> ``{"algo.tau": 1}``."""
     flattened: Values = {}
     for key, value in values.items():
-        if key == "algo":
-            flattened |= {f"algo.{name}": tuple(x) if isinstance(x, list) else x for name, x in value.items()}
-        else:
-            flattened[str(key)] = value
+        parts = {f"algo.{name}": x for name, x in value.items()} if key == "algo" and isinstance(value, dict) else {}
+        for name, x in (parts or {str(key): value}).items():
+            flattened[name] = tuple(x) if isinstance(x, list) else x
     return flattened
 
 

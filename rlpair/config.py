@@ -26,6 +26,12 @@ def check_choice(key: str, value: object) -> None:
         raise ConfigError(key, value, "one of " + ", ".join(CHOICES[key]))
 
 
+def check_compile(compile: bool, backend: str) -> None:
+    """Raises ConfigError where there is nothing that torch.compile could do."""
+    if compile and backend != "torch":
+        raise ConfigError("compile", compile, f"false with backend={backend}, which is always compiled")
+
+
 @dataclass(frozen=True)
 class LoopConfig:
     """Settings of the training loop."""
@@ -74,6 +80,8 @@ class RunConfig(LoopConfig):
     """auto (the GPU if there is one), cpu or cuda."""
     matmul_precision: str = "highest"
     """Of float32 matrix products: highest, or high, which lets a GPU use TF32."""
+    compile: bool = False
+    """backend=torch: torch.compile on the update, replayed as a CUDA graph on a GPU; the first update takes a while."""
     mode: str = "host"
     """host: Gymnasium's environments; fused: everything compiled (backend=jax, classic control)."""
     num_seeds: int = 1
@@ -93,6 +101,7 @@ class RunConfig(LoopConfig):
             raise ConfigError("mode", self.mode, f"host with backend={self.backend}; fused needs backend=jax")
         for key in ("backend", "vectorization", "device", "matmul_precision", "mode"):
             check_choice(key, getattr(self, key))
+        check_compile(self.compile, self.backend)
         starts, size = self.algo.learning_starts, self.algo.buffer_size
         if starts >= self.total_timesteps:
             raise ConfigError("algo.learning_starts", starts, f"less than total_timesteps={self.total_timesteps}")

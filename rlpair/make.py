@@ -10,7 +10,7 @@ from typing import Any
 from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, sac
 from rlpair.checkpoint import find_checkpoint, load_checkpoint, spec_of
-from rlpair.config import ALGO_CONFIGS, check_choice
+from rlpair.config import ALGO_CONFIGS, check_choice, check_compile
 from rlpair.envs.host import env_spec
 from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
 from rlpair.seeding import stream
@@ -30,6 +30,7 @@ def make_agent(
     device: str = "auto",
     dtype: str = "float32",
     matmul_precision: str = "highest",
+    compile: bool = False,
 ) -> BaseAgent:
     """An untrained agent. At equal seeds both backends begin from the same parameters.
 
@@ -42,6 +43,7 @@ def make_agent(
         device: "cpu", "cuda", or "auto" for the GPU if there is one.
         dtype: of parameters and computation, "float32" or "float64".
         matmul_precision: of float32 products: "highest", or "high", which lets a GPU use TF32.
+        compile: of torch: ``torch.compile`` on the update.
 
     Raises:
         ConfigError, EnvError, MissingExtraError: one line says what cannot be used and what can.
@@ -49,14 +51,16 @@ def make_agent(
     for key, value in (("algo", algo), ("backend", backend), ("device", device), ("dtype", dtype)):
         check_choice(key, value)
     check_choice("matmul_precision", matmul_precision)
+    check_compile(compile, backend)
     config = ALGO_CONFIGS[algo]() if config is None else config
     if not isinstance(config, ALGO_CONFIGS[algo]):
         raise ConfigError("config", type(config).__name__, f"algo={algo} takes a {ALGO_CONFIGS[algo].__name__}")
     spec = env_spec(env)
     config.validate_spec(spec)
     params = ALGOS[algo].initial_params(config, spec, stream(seed, "parameters"))
+    options = {"compile": True} if compile else {}
     return agent_class(backend)(
-        Identity(spec, config, seed, dtype), params, device=device, matmul_precision=matmul_precision
+        Identity(spec, config, seed, dtype), params, device=device, matmul_precision=matmul_precision, **options
     )
 
 
@@ -105,6 +109,10 @@ def backend_module(name: str, backend: str) -> ModuleType:
         raise MissingExtraError(hint) from error
 
 
-def configure_process(backend: str, config: Any) -> None:
-    """Settings of the whole process (threads, dispatch) that suit the backend: for commands, before the first agent."""
-    backend_module("runtime", backend).configure(config)
+def configure_process(backend: str, config: Any) -> str:
+    """Settings of the whole process (threads, dispatch, memory) that suit the backend: for commands, at their start.
+
+    Returns what is set, for the command to print.
+    """
+    told: str = backend_module("runtime", backend).configure(config)
+    return told

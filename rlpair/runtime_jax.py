@@ -1,22 +1,58 @@
-"""Settings of the whole process that suit small networks in JAX: a command applies them, an import never does."""
+"""Settings of the whole process that suit small networks in JAX, and what a benchmark asks of the framework.
+
+A command applies the settings, an import never does.
+"""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+
+from rlpair.types import Transition
+
+PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
 
 
-def configure(config: Any) -> None:
+def configure(config: Any) -> str:
     """Before the first array.
 
     On a CPU, an act is over sooner than another thread would wake up for it; and where all of a network is, XLA gets a
-    pool of one thread, whose size it takes from NPROC: that is worth a fifth of a fused loop of DQN.
+    pool of one thread, whose size it takes from NPROC: that is worth a fifth of a fused loop of DQN. On a GPU it takes
+    memory as it needs it, not three quarters at once, so that another process finds some.
+
+    Returns what is set and how it is overridden, for the command to print.
     """
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # type: ignore[no-untyped-call]
+    os.environ.setdefault(PREALLOCATE, "false")
     if config.threads == 1:
         os.environ.setdefault("NPROC", "1")
+    nproc = os.environ.get("NPROC", "")
+    threads = {"": "as many threads as there are cores", "1": "1 thread"}.get(nproc, f"{nproc} threads")
+    return f"jax computes with {threads} (NPROC); {PREALLOCATE}={os.environ[PREALLOCATE]}"
 
 
 def has_gpu(device: str) -> bool:
     """Whether this device setting (auto, cpu or cuda) comes to a GPU here."""
     return device != "cpu" and jax.default_backend() != "cpu"
+
+
+def matrix_product(device: str, size: int) -> Callable[[], Any]:
+    """A product of square float32 matrices, to its end."""
+    a = jax.device_put(jnp.ones((size, size)), jax.devices(device)[0])
+    product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
+    return lambda: product(a).block_until_ready()
+
+
+def to_device(batch: Transition, device: str) -> Transition:
+    """The arrays there."""
+    return jax.device_put(batch, jax.devices(device)[0])
+
+
+def device_memory(device: str) -> int | None:
+    """Bytes of the GPU that were taken at most; None on a CPU."""
+    if device == "cpu":
+        return None
+    statistics = jax.devices(device)[0].memory_stats()
+    return int(statistics["peak_bytes_in_use"])

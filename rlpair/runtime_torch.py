@@ -1,13 +1,49 @@
-"""Settings of the whole process that suit small networks in PyTorch: a command applies them, an import never does."""
+"""Settings of the whole process that suit small networks in PyTorch, and what a benchmark asks of the framework.
+
+A command applies the settings, an import never does.
+"""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from rlpair.types import Transition
 
-def configure(config: Any) -> None:
-    """One thread for small networks, up to four for larger ones; OMP_NUM_THREADS, if set, is left alone."""
-    if "OMP_NUM_THREADS" in os.environ:
-        return
-    torch.set_num_threads(min(torch.get_num_threads(), 4, config.threads))
+
+def configure(config: Any) -> str:
+    """One thread for small networks, up to four for larger ones; OMP_NUM_THREADS, if set, is left alone.
+
+    Returns what is set and how it is overridden, for the command to print.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(torch.get_num_threads(), 4, config.threads))
+    return f"torch computes with {count(torch.get_num_threads())} (OMP_NUM_THREADS)"
+
+
+def count(threads: int) -> str:
+    """1 thread, 2 threads."""
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
+def matrix_product(device: str, size: int) -> Callable[[], Any]:
+    """A product of square float32 matrices, to its end."""
+    a = torch.ones(size, size, device=device)
+
+    def product() -> None:
+        a @ a
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return product
+
+
+def to_device(batch: Transition, device: str) -> Transition:
+    """The arrays as tensors there."""
+    return Transition(*(None if x is None else torch.as_tensor(x, device=device) for x in batch))
+
+
+def device_memory(device: str) -> int | None:
+    """Bytes of the GPU that were taken at most; None on a CPU."""
+    return torch.cuda.max_memory_allocated() if device == "cuda" else None

@@ -19,6 +19,7 @@ from rlpair.fused_jax import FusedState, make_fused, play
 from rlpair.make import ALGOS
 from rlpair.seeding import integer, stream
 from rlpair.types import EnvSpec, State
+from rlpair.workers import peak_memory
 
 
 class Saved(NamedTuple):
@@ -84,6 +85,10 @@ class Seeds:
     def count(self) -> int:
         """S."""
         return len(self._seeds)
+
+    def peak_memory(self) -> int:
+        """Bytes of the host that this process has had at most."""
+        return peak_memory()
 
     def save(self, with_rest: bool) -> list[Saved]:
         """Of each seed, what ``load`` takes; ``rest`` is {} unless it is asked for."""

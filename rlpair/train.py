@@ -63,7 +63,7 @@ class HostRun:
     def __init__(self, config: RunConfig, stack: ExitStack) -> None:
         """The stack closes the environments."""
         self.config = config
-        configure_process(config.backend, config.algo)
+        print(f"rlpair: {configure_process(config.backend, config.algo)}", file=sys.stderr)
         eval_count = min(config.eval_episodes, EVAL_ENVS)
         self.eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)
         stack.callback(self.eval_envs.close)
@@ -75,6 +75,7 @@ class HostRun:
             seed=config.seed,
             device=config.device,
             matmul_precision=config.matmul_precision,
+            compile=config.compile,
         )
         envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs)
         stack.callback(envs.close)
@@ -117,6 +118,7 @@ class FusedRun:
 
     def __init__(self, config: RunConfig, stack: ExitStack) -> None:
         """The stack ends the worker processes."""
+        print(f"rlpair: {configure_process(config.backend, config.algo)}", file=sys.stderr)
         self.loop = open_fused(config, stack)
         self.evaluate, self.save, self.save_best = self.loop.evaluate, self.loop.save, self.loop.save_best
         self.load = self.loop.load

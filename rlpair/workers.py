@@ -1,7 +1,9 @@
 """Worker processes with cores of their own: an object lives in each, and its methods are called from here."""
 
 import os
+import resource
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -95,6 +97,11 @@ def spread(count: int, cores: set[int]) -> list[tuple[range, set[int]]]:
 def usable_cores() -> set[int]:
     """The cores that this process may run on."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def peak_memory() -> int:
+    """Bytes that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _serve(end: Connection, cores: set[int], make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

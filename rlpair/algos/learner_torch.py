@@ -1,5 +1,6 @@
 """What the torch learners share: how they are built, and the optimizer step. The twin of learner_jax.py."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -39,6 +40,11 @@ Moments = dict[str, torch.Tensor]  # by optax's names, which are the checkpoint'
 def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: float) -> None:
     """(D5), (S8), in place: the kernel of torch.optim.Adam(fused=True), without what that does around it."""
     moments["count"] += 1
+    if torch.compiler.is_compiling():  # which makes one kernel of these
+        mu, nu = moments["mu"].mul_(0.9).add_((1 - 0.9) * grad), moments["nu"].mul_(0.999).add_((1 - 0.999) * grad**2)
+        mu_scale, nu_scale = (-torch.expm1(moments["count"].to(mu.dtype) * math.log(b)) for b in (0.9, 0.999))
+        params -= learning_rate * (mu / mu_scale / ((nu / nu_scale).sqrt() + 1e-8))
+        return
     vectors: Any = [params], [grad], [moments["mu"]], [moments["nu"]], [], [moments["count"]]
     settings: Any = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False}
     torch._fused_adam_(*vectors, lr=learning_rate, **settings)
@@ -82,6 +88,12 @@ class Learner:
     target_params: dict[str, Parameters]
     moments: dict[str, Moments]  # of the optimizer
     num_updates: int = 0
+
+    @property
+    def vectors(self) -> list[torch.Tensor]:
+        """All that updates change."""
+        own = [params.vector for params in (*self.params.values(), *self.target_params.values())]
+        return own + [moment for moments in self.moments.values() for moment in moments.values()]
 
     def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:
         """Exploring action: (N, *obs_shape) -> (N,) or (N, A)."""
