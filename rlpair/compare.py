@@ -167,12 +167,14 @@ class CellProcess:
         code = process.wait()
         self._errors.seek(0)
         reason = (self._errors.read().strip().splitlines() or [f"exit code {code}"])[-1]
+        self.close()
         raise RLPairError(f"{self.cell.name} on {self.cell.env} could not be measured: {reason}")
 
     def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-        self._errors.close()
+        """End the process; again does nothing."""
+        if not self._errors.closed:
+            self._process.communicate()
+            self._errors.close()
 
 
 def measure(workload: list[Cell], config: CompareConfig, say: Any) -> list[Result]:
@@ -190,8 +192,13 @@ def measure(workload: list[Cell], config: CompareConfig, say: Any) -> list[Resul
             stack.callback(process.close)
             results.append(Result(cell, len(share), process, [], None, **process.told))
         for repeat in range(config.repeats or 1):
-            for result in results:
-                measured = result.process.ask({"measure": config.seconds})
+            for result in list(results):
+                try:
+                    measured = result.process.ask({"measure": config.seconds})
+                except RLPairError as error:
+                    say(str(error))
+                    results.remove(result)
+                    continue
                 result.repeats.append(measured)
                 rate = f"{measured['env_steps_per_second']:,.0f} env steps/s"
                 say(f"{result.cell.name}: {repeat + 1}/{config.repeats} {rate}")

@@ -53,6 +53,7 @@ def train(config: RunConfig) -> Outcome:
             stack.enter_context(JsonlWriter(run_dir / METRICS, seconds)),
             stack.enter_context(ProgressBar(config.total_timesteps, loop.env_steps)),
         ]
+        print(f"rlpair: {run.settings}", file=sys.stderr)
         stopped_by = follow(run, recorders, run_dir / CHECKPOINTS)
         return Outcome(run_dir, loop.env_steps, None if stopped_by else run.evaluate(), stopped_by)
 
@@ -63,7 +64,7 @@ class HostRun:
     def __init__(self, config: RunConfig, stack: ExitStack) -> None:
         """The stack closes the environments."""
         self.config = config
-        print(f"rlpair: {configure_process(config.backend, config.algo)}", file=sys.stderr)
+        self.settings = configure_process(config.backend, config.algo)
         eval_count = min(config.eval_episodes, EVAL_ENVS)
         self.eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)
         stack.callback(self.eval_envs.close)
@@ -118,7 +119,7 @@ class FusedRun:
 
     def __init__(self, config: RunConfig, stack: ExitStack) -> None:
         """The stack ends the worker processes."""
-        print(f"rlpair: {configure_process(config.backend, config.algo)}", file=sys.stderr)
+        self.settings = configure_process(config.backend, config.algo)
         self.loop = open_fused(config, stack)
         self.evaluate, self.save, self.save_best = self.loop.evaluate, self.loop.save, self.loop.save_best
         self.load = self.loop.load

@@ -1,9 +1,9 @@
-"""Env steps per second of Stable-Baselines3 or SBX at the work of bench_host.py, which runs it in their environments.
+"""Env steps per second of Stable-Baselines3 or SBX at the work of bench_peers.py, which runs it in their environments.
 
-    python bench_peer.py sb3|sbx dqn|sac ENV STEPS TORCH_THREADS
+    python bench_peer.py sb3|sbx dqn|sac ENV STEPS UPDATES TORCH_THREADS
 
-One environment, one update per environment step after 500 steps; the clock starts at step 2000. SBX builds both hidden
-layers from net_arch[0]: it gets 120-120 where the others have 120-84.
+One environment, UPDATES updates after as many environment steps, from step 500 on; the clock starts at step 2000. SBX
+builds both hidden layers from net_arch[0]: it gets 120-120 where the others have 120-84.
 """
 
 import sys
@@ -24,14 +24,20 @@ class StartClock(BaseCallback):
         return True
 
 
-def main(library: str, algo: str, env: str, steps: int, threads: int) -> None:
+def main(library: str, algo: str, env: str, steps: int, updates: int, threads: int) -> None:
     """Train and print the rate."""
     torch.set_num_threads(threads)
     if library == "sb3":
         from stable_baselines3 import DQN, SAC
     else:
         from sbx import DQN, SAC
-    common = {"seed": 0, "learning_starts": 500, "buffer_size": 100_000, "train_freq": 1, "gradient_steps": 1}
+    common = {
+        "seed": 0,
+        "learning_starts": 500,
+        "buffer_size": 100_000,
+        "train_freq": updates,
+        "gradient_steps": updates,
+    }
     if algo == "dqn":
         settings = {"learning_rate": 1e-3, "batch_size": 128, "target_update_interval": 500}
         model = DQN("MlpPolicy", env, policy_kwargs={"net_arch": [120, 84]}, **settings, **common)
@@ -43,5 +49,4 @@ def main(library: str, algo: str, env: str, steps: int, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    library, algo, env, steps, threads = sys.argv[1:]
-    main(library, algo, env, int(steps), int(threads))
+    main(*sys.argv[1:4], *map(int, sys.argv[4:]))

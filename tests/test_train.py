@@ -145,7 +145,7 @@ def test_a_number_that_is_none_stops_the_run_after_its_last_checkpoint(
     where: str, value: str, what: str, fails: Callable[..., str]
 ) -> None:
     run = ["algo=dqn", "backend=torch", "env=toy/Poisoned-v0", "run_dir=run", "checkpoint_every=2", "eval_every=0"]
-    line = fails(*run, f"env_kwargs.where={where}", f"env_kwargs.value={value}", progress=1)
+    line = fails(*run, f"env_kwargs.where={where}", f"env_kwargs.value={value}", progress=2)
     assert line == f"rlpair: {what} of environment 0 is {value} at env step 3"
     assert [path.name for path in Path("run/checkpoints").iterdir()] == ["step_2"]
     assert load_agent("run").num_updates == 0

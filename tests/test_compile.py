@@ -1,0 +1,99 @@
+"""compile=true: torch.compile on the update gives what eager torch and jax give, in one graph, or says why not."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from parity_cases import assert_close
+from runs import command, config_of, overrides_of
+
+from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig, make_agent
+from rlpair.parity import FLOAT64, Case, data, row, without_rng
+
+BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
+DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
+SMALL: dict[str, Any] = {"net_arch": (17, 13), "batch_size": 8}
+CASES = {
+    "dqn": Case(DQNConfig(**SMALL, double_q=True, target_update_interval=3, tau=0.3), DISCRETE, 0, 8),
+    "sac": Case(SACConfig(**SMALL, max_grad_norm=0.5), BOX, 0, 8),
+    "rmsprop": Case(DQNConfig(**SMALL, optimizer="rmsprop"), DISCRETE, 0, 8),
+}
+
+
+@pytest.fixture(autouse=True)
+def compilers_own_warnings() -> Iterator[None]:
+    """It imports modules that are deprecated and leaves files to be collected: nothing of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def agent_of(case: Case, backend: str, dtype: str, **options: Any) -> Any:
+    name = case.config.name
+    return make_agent(name, backend=backend, env=case.spec, config=case.config, dtype=dtype, device="cpu", **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_equals_its_twins_after_every_of_20_updates(name: str) -> None:
+    case, before = CASES[name], graphs()
+    batch, noise = data(case, 20)
+    agents = [
+        agent_of(case, "torch", "float64", compile=True),
+        *(agent_of(case, x, "float64") for x in ("torch", "jax")),
+    ]
+    for u in range(20):
+        now, its_noise = row(batch, noise, u)
+        infos = [agent.update(now, noise=its_noise) for agent in agents]
+        told = [{tag: np.asarray(value) for tag, value in info.metrics.items()} for info in infos]
+        states = [without_rng(agent.state_dict()) for agent in agents]
+        for other in (1, 2):
+            assert_close(told[0], told[other], FLOAT64)
+            assert_close(states[0], states[other], FLOAT64)
+    assert graphs() - before == 1, "one graph for the whole step, compiled once"
+    assert agents[0].num_updates == 20
+
+
+def graphs() -> int:
+    """How many were compiled so far."""
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+
+@pytest.mark.slow
+def test_what_an_update_tells_is_not_overwritten_by_the_next() -> None:
+    case = CASES["dqn"]
+    batch, noise = data(case, 2)
+    agent = agent_of(case, "torch", "float32", compile=True)
+    first = agent.update(row(batch, noise, 0)[0])
+    kept = {tag: value.clone() for tag, value in first.metrics.items()}
+    agent.update(row(batch, noise, 1)[0])
+    assert all(torch.equal(kept[tag], value) for tag, value in first.metrics.items())
+
+
+def test_jax_is_always_compiled() -> None:
+    message = "compile=True is not allowed: false with backend=jax, which is always compiled"
+    with pytest.raises(RLPairError) as error:
+        agent_of(CASES["dqn"], "jax", "float32", compile=True)
+    assert str(error.value) == message
+    with pytest.raises(RLPairError) as error:
+        config_of("dqn", "jax", compile=True)
+    assert str(error.value) == message
+
+
+def test_without_a_compiler_there_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    arguments = overrides_of(config_of("dqn", "torch", compile=True, run_dir=str(run_dir)))
+    environment = {key: value for key, value in os.environ.items() if key != "CXX"} | {"PATH": str(tmp_path)}
+    result = command(*arguments, env=environment)
+    *told, last = result.stderr.splitlines()
+    assert (result.returncode, result.stdout, run_dir.exists()) == (2, "", False)
+    assert all(line.startswith("rlpair: torch computes with ") for line in told)
+    assert last == (
+        "rlpair: compile=True is not allowed: false, since torch.compile needs a C++ compiler and finds none here: "
+        "install g++ or clang++"
+    )
