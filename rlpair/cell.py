@@ -23,6 +23,7 @@ from rlpair.make import backend_module, configure_process, make_agent
 from rlpair.replay import ReplayBuffer
 from rlpair.roofline import SIZE, numpy_product, product_rate, update_flop
 from rlpair.seeding import stream
+from rlpair.types import EnvSpec, Transition
 from rlpair.workers import peak_memory
 
 Measured = dict[str, float | None]
@@ -89,11 +90,16 @@ class HostCell:
             device=cell.device,
             compile=cell.mode == "compiled",
         )
+        self.agent.act(self.more_envs.reset(0), env_steps=0)
+        fresh = self.agent.state_dict()
+        self.agent.update(zeros(self.envs.spec, (cell.num_envs, cell.batch_size)))
+        self.agent.synchronize()
+        self.compile_seconds = time.perf_counter() - began
+        self.agent.load_state_dict(fresh)
         every = 32 * cell.num_envs
         self.loop = HostLoop(self.agent, self.envs, self.replay, LoopConfig(ENDLESS, log_every=every))
         self.records = iter(self.loop)
         self._advance(WARM_UP + every)
-        self.first_seconds = time.perf_counter() - began
 
     def _advance(self, env_steps: int) -> None:
         while self.loop.env_steps < env_steps:
@@ -162,8 +168,9 @@ class FusedCell:
         config = RunConfig(algo=cell.config, env=cell.env, num_envs=cell.num_envs, eval_episodes=EPISODES, **kind)
         self.workers = make_workers(config)
         self.round, self.rounds_per_second = 0, 0.0  # a round is a step of every environment
+        self._run(1)
+        self.compile_seconds = time.perf_counter() - began
         self._advance(2 * WARM_UP)
-        self.first_seconds = time.perf_counter() - began
         start, first = time.perf_counter(), self.round
         self._advance(3 * WARM_UP)
         self.rounds_per_second = (self.round - first) / (time.perf_counter() - start)
@@ -194,6 +201,14 @@ class FusedCell:
         return int(ours[0] if len(ours) == 1 else sum(ours) + peak_memory())
 
 
+def zeros(spec: EnvSpec, shape: tuple[int, int]) -> Transition:
+    """Transitions (U, B, ...), for what is to be compiled."""
+    obs = np.zeros((*shape, *spec.obs_shape), spec.obs_dtype)
+    box = np.zeros((*shape, spec.action_dim), np.float32)
+    action = np.full(shape, spec.action_start, np.int32) if spec.discrete else box
+    return Transition(obs, action, np.zeros(shape, np.float32), obs, np.zeros(shape, np.float32))
+
+
 def microseconds(function: Callable[[int], Any], seconds: float) -> float:
     """Of a call: the median over some rounds of its mean, after a call that does not count."""
     function(0)
@@ -215,7 +230,7 @@ def serve(cell: Cell) -> None:
     told = configure_process(cell.backend, cell.config)
     runtime = backend_module("runtime", cell.backend)
     built = (FusedCell if cell.mode in ("fused", "seeds") else HostCell)(cell)
-    answer({"first_seconds": built.first_seconds, "settings": told})
+    answer({"compile_seconds": built.compile_seconds, "settings": told})
     products = [runtime.matrix_product(cell.device, SIZE)] + [numpy_product()] * (cell.device == "cpu")
     for line in sys.stdin:
         request = json.loads(line)

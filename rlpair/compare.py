@@ -5,7 +5,6 @@ import importlib.util
 import itertools
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from rlpair.cli import Command, Values
 from rlpair.compare_report import Result, console_table, draw, markdown, verdicts, write_tensorboard
 from rlpair.config import ALGO_CONFIGS, check_choice, defaults
 from rlpair.errors import ConfigError, MissingExtraError, RLPairError
+from rlpair.machine import has_gpu, machine, versions
 from rlpair.make import backend_module
 from rlpair.workers import usable_cores
 
@@ -32,7 +31,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {"num_envs": (1, 8, 64), "num_seeds": (4, 16, 64), "repeats": 5, "seconds": 3.0},
 }
 FULL_BATCHES, FULL_NETS = (64, 1024), ((64, 64), (512, 512))  # beside the algorithm's own
-PACKAGES = ("rlpair", "numpy", "gymnasium", "torch", "jax", "jaxlib", "flax", "optax")
 
 
 @dataclass(frozen=True)
@@ -229,32 +227,8 @@ def present(devices: Sequence[str], backends: Sequence[str]) -> list[str]:
     return found
 
 
-def has_gpu(backend: str) -> bool:
-    """Asked in a process of its own, which takes its memory with it."""
-    code = f"import sys; from rlpair import runtime_{backend} as r; sys.exit(not r.has_gpu('cuda'))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers hold for."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), model)
-    return {"processor": model, "cores": len(usable_cores()), "system": platform.platform()}
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that are installed."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
 def task(values: Values, given: set[str]) -> int:
-    """Measure, show and write. Returns 1 where a cell was left out, else 0."""
+    """Measure and show. Returns 0, or 1 where a cell was left out, or 130 where Ctrl-C ended it."""
     config = CompareConfig(**values).filled()
     for backend in config.backend:
         backend_module("agent", backend)  # says now what is not installed
@@ -265,19 +239,28 @@ def task(values: Values, given: set[str]) -> int:
         raise ConfigError("mode", list(config.mode), f"one that backend={list(config.backend)} has on this environment")
     out = Path(config.out or f"runs/compare/{time.strftime('%Y%m%d-%H%M%S')}")
     out.mkdir(parents=True, exist_ok=True)
-    results = list[Result]()
-    for number, workload in enumerate(workloads, 1):
+    results, code = list[Result](), 0
+    try:
+        for number, workload in enumerate(workloads, 1):
 
-        def say(text: str, head: str = f"[{number}/{len(workloads)}] {describe(workload[0])}") -> None:
-            print(f"{head}: {text}", file=sys.stderr, flush=True)
+            def say(text: str, head: str = f"[{number}/{len(workloads)}] {describe(workload[0])}") -> None:
+                print(f"{head}: {text}", file=sys.stderr, flush=True)
 
-        results += measure(workload, config, say)
-    sound = [result for result in results if result.sound]
-    seconds = time.perf_counter() - began
+            results += measure(workload, config, say)
+    except KeyboardInterrupt:
+        print("rlpair: stopped; what has been measured to its end is reported", file=sys.stderr)
+        code = 130
+    show(results, config, out, time.perf_counter() - began)
+    complete = sum(result.sound for result in results) == sum(map(len, workloads))
+    return code or int(not complete)
+
+
+def show(results: Sequence[Result], config: CompareConfig, out: Path, seconds: float) -> None:
+    """Write and print all of it."""
     head = {"date": time.strftime("%Y-%m-%d %H:%M"), "machine": machine(), "versions": versions(), "seconds": seconds}
     cells = [result.record() for result in results]
     (out / "compare.json").write_text(json.dumps(head | {"config": asdict(config), "cells": cells}, indent=1) + "\n")
-    if sound:
+    if sound := [result for result in results if result.sound]:
         sentences = verdicts(sound)
         (out / "compare.md").write_text(markdown(sound, sentences, head))
         write_tensorboard(sound, out)
@@ -285,7 +268,6 @@ def task(values: Values, given: set[str]) -> int:
         console_table(sound)
         print("\n".join(sentences))
     print(f"all in {out}, {seconds:.0f} s")
-    return 0 if len(sound) == sum(map(len, workloads)) else 1
 
 
 def describe(cell: Cell) -> str:

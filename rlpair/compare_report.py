@@ -23,7 +23,7 @@ class Result(NamedTuple):
     process: Any  # which measures it, as long as it lives
     repeats: list[dict[str, float | None]]
     greedy_return: float | None  # of the learning check
-    first_seconds: float  # to build, compile and warm up
+    compile_seconds: float  # until it stands and has acted and learned once
     settings: str  # of its process, as it told them
 
     @property
@@ -47,7 +47,7 @@ class Result(NamedTuple):
     def record(self) -> dict[str, Any]:
         """All of it, as JSON holds it."""
         rest = {"sound": self.sound, "greedy_return": self.greedy_return, "repeats": self.repeats}
-        told = {"cores": self.cores, "settings": self.settings, "first_seconds": self.first_seconds}
+        told = {"cores": self.cores, "settings": self.settings, "compile_seconds": self.compile_seconds}
         return {**self.cell._asdict(), "name": self.cell.name, **told, **rest}
 
 
@@ -98,7 +98,7 @@ COLUMNS: tuple[Column, ...] = (
     ("samples/s", part("samples_per_second", lambda x: f"{x / 1e6:.1f}M")),
     ("update us", part("update_us", "{:,.0f}".format)),
     ("% of peak", lambda r, all_: f"{share_of_peak(r, all_):.0%}"),
-    ("start, s", lambda r, _: f"{r.first_seconds:.1f}"),
+    ("compile s", lambda r, _: f"{r.compile_seconds:.1f}"),
     ("MB", part("host_bytes", lambda x: f"{x / 1e6:,.0f}")),
     ("GPU MB", part("device_bytes", lambda x: f"{x / 1e6:,.0f}")),
     ("cores", lambda r, _: str(r.cores)),
@@ -157,8 +157,8 @@ EXPLANATION = """
 One update for each environment step, in all variants. Rates are of the whole loop, after compiling and warming up, the
 seeds' summed; median, lowest and highest of the repeats, in which the variants take turns. Parts are measured alone: a
 step of all environments, an act, one update, sampled transitions. `% of peak`: floating-point operations of the updates
-over those of the fastest 512x512 float32 product that any process of the run reached on as many cores. `start`: until
-all is compiled and 1,000 steps are done. `return`: greedy, after the steps of the learning check.
+over those of the fastest 512x512 float32 product that any process of the run reached on as many cores. `compile`: until
+the agent is built and has acted and learned once. `return`: greedy, after the steps of the learning check.
 """
 
 

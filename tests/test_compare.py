@@ -10,8 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig
 from rlpair.cell import SETTINGS, Cell, microseconds
-from rlpair.compare import CellProcess, CompareConfig, grid
+from rlpair.compare import COMPILED_ENVS, CellProcess, CompareConfig, grid
 from rlpair.compare_report import Result, line_values, share_of_peak, verdicts
+from rlpair.envs.classic_jax import CLASSIC
 from rlpair.roofline import update_flop
 from rlpair.workers import usable_cores
 
@@ -49,6 +50,7 @@ def test_the_full_preset_varies_one_list_at_a_time() -> None:
 def test_an_environment_without_a_compiled_form_has_host_variants_only() -> None:
     assert names(CompareConfig(algo=("dqn",), env="LunarLander-v3")) == [["torch eager", "torch compiled", "jax host"]]
     assert names(CompareConfig(algo=("dqn",), backend=("jax",), mode=("eager",))) == []
+    assert sorted(COMPILED_ENVS) == sorted(CLASSIC)
 
 
 def test_a_cell_makes_as_many_updates_as_env_steps() -> None:
