@@ -66,8 +66,8 @@ class JaxAgent(BaseAgent):
 
         small = self.device.platform == "cpu" and self.config.threads == 1
         options = one_thread() if small else None
-        # Where products keep several threads busy, XLA's loop over updates takes up to four times as long as they do one
-        # by one: its threads get into each other's way. To call it for each costs such an update two percent.
+        # Where products keep several threads busy, XLA's loop over updates takes up to four times as long as they do
+        # one by one: its threads get into each other's way. To call it for each costs such an update two percent.
         self._one_by_one = self.device.platform == "cpu" and self.config.threads > 1
         self._stack = jax.jit(lambda infos: jax.tree.map(lambda *x: jnp.stack(x), *infos))
         self._greedy = jax.jit(greedy, compiler_options=options)

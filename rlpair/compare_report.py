@@ -12,7 +12,9 @@ from rlpair.types import Record
 COLOURS = {"torch": ("#d55e00", "#e69f00"), "jax": ("#0072b2", "#56b4e9", "#009e73")}
 AXES = {"num_envs": "environments", "batch_size": "batch size", "num_seeds": "seeds"}
 PARTS = {"env_us": "environment", "act_us": "acting", "sample_us": "sampling", "transfer_us": "transfer"}
-PRODUCT_BOUND = 0.4  # share of the matrix-product peak from which on an update is said to be limited by products
+# An update is said to be limited by products from this share of their peak on, or if it takes longer than a thousand
+# dispatches would; what it has beside them is small then, and the peak is that of larger matrices.
+PRODUCT_BOUND, SMALL_UPDATE = 0.4, 1_000  # microseconds
 
 
 class Result(NamedTuple):
@@ -184,22 +186,16 @@ def verdicts(results: Sequence[Result]) -> list[str]:
 
 def limit(result: Result, results: Sequence[Result]) -> str:
     """What takes the most of its time."""
-    share = share_of_peak(result, results)
-    bound = f"matrix products ({share:.0%} of their peak)"
-    if not result.values("update_us"):
-        return (
-            bound if share >= PRODUCT_BOUND else f"the many small operations between them ({share:.0%} of their peak)"
-        )
-    envs = result.cell.num_envs
+    share, envs = share_of_peak(result, results), result.cell.num_envs
+    update = result.median("update_us") if result.values("update_us") else 1e6 * result.cell.num_seeds / result.rate
     times = {name: result.median(key) / envs for key, name in PARTS.items() if result.values(key)}
-    update = result.median("update_us")
-    name = max(times, key=lambda name: times[name])
     whole = update + sum(times.values())
-    if times[name] > update:
-        return f"{name} ({times[name] / whole:.0%} of a step)"
-    if share >= PRODUCT_BOUND:
-        return bound
-    return f"dispatch: the update is {update / whole:.0%} of a step, and at {share:.0%} of the matrix-product peak"
+    if times and (most := max(times, key=lambda name: times[name])) and times[most] > update:
+        return f"{most} ({times[most] / whole:.0%} of a step)"
+    if share < PRODUCT_BOUND and update < SMALL_UPDATE:
+        kind = "dispatch" if times else "small operations"
+        return f"{kind} (the update, {update / whole:.0%} of a step, is at {share:.0%} of the matrix-product peak)"
+    return f"matrix products (the update, {update / whole:.0%} of a step, is at {share:.0%} of their peak)"
 
 
 def write_tensorboard(results: Sequence[Result], out: Path) -> None:

@@ -1,7 +1,7 @@
 """Our loops against their parts and against peers, side by side: writes docs/benchmarks.md.
 
     python scripts/bench_peers.py --sb3 PYTHON --sbx PYTHON --skrl PYTHON --cleanrl PYTHON DQN_JAX.PY
-        [--work dqn sac cheetah bursts] [--repeats 3] [--write docs/benchmarks.md]
+        [--work dqn sac cheetah bursts dqn-64 sac-64] [--train] [--repeats 3] [--write docs/benchmarks.md]
 
 PYTHON is that of an environment which holds the peer; one that is not given is left out. The work: DQN on CartPole-v1
 (120-84, batch 128) and SAC on Pendulum-v1 and HalfCheetah-v5 (256-256, batch 256, two critics), one environment, one
@@ -14,7 +14,8 @@ act, env, sample and update are each measured alone, many calls in a row. ``sequ
 the other with nothing around them: more than their sum, since each finds the caches full of the others. ``share`` is
 the loop's rate over the rate that the sequence allows, all in the same process; also with 64 environments and as many
 updates after each vector step. All parts are microseconds an environment step. ``logged`` is the rate of
-``rlpair.train`` (logging, progress bar, evaluation, checkpoints; their time counted) over that of the bare loop.
+``rlpair.train`` (logging, progress bar, evaluation, checkpoints; their time counted) over that of the bare loop, with
+``--train``.
 """
 
 import argparse
@@ -200,7 +201,9 @@ def report(work: Work, rows: dict[str, list[dict[str, float]]]) -> str:
     best_sb3 = max((rate for name, rate in peers.items() if name.startswith("SB3")), default=None)
     against = {"x SB3": best_sb3, "x SBX": peers.get("SBX"), "x CleanRL": peers.get("CleanRL dqn_jax.py")}
     ratios = {title: rate for title, rate in against.items() if rate}
-    heads = ["", "env steps/s, median (min to max)", *ratios, *PARTS, "share", "logged"]
+    heads = ["", "env steps/s, median (min to max)", *ratios, *PARTS, "share"]
+    if any(name.startswith("rlpair.train") for name in rows):
+        heads.append("logged")
     lines = [f"## {work.title}\n", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, m in medians.items():
         rates, rate = [run["env_steps_per_second"] for run in rows[name]], m["env_steps_per_second"]
@@ -209,7 +212,8 @@ def report(work: Work, rows: dict[str, list[dict[str, float]]]) -> str:
         cells += [f"{m[k]:.0f}" if k in m else "" for k in PARTS]
         bare = medians.get(name.replace("rlpair.train", "rlpair"), m)["env_steps_per_second"]
         cells += [f"{m['share']:.0%}" if "share" in m else ""]
-        cells += [f"{rate / bare:.0%}" if name.startswith("rlpair.train") else ""]
+        if "logged" in heads:
+            cells.append(f"{rate / bare:.0%}" if name.startswith("rlpair.train") else "")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

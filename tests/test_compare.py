@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig
 from rlpair.cell import SETTINGS, Cell, microseconds
 from rlpair.compare import COMPILED_ENVS, CellProcess, CompareConfig, grid
-from rlpair.compare_report import Result, line_values, share_of_peak, verdicts
+from rlpair.compare_report import Result, limit, line_values, share_of_peak, verdicts
 from rlpair.envs.classic_jax import CLASSIC
 from rlpair.roofline import update_flop
 from rlpair.workers import usable_cores
@@ -96,11 +96,20 @@ def test_a_sentence_says_what_won_and_what_limits_it() -> None:
     assert verdicts(results) == [
         "DQN, CartPole-v1, 1 environment, batch 128, 120-84, cpu: jax host is the fastest with 3,000 env steps/s, "
         "3.00 times torch eager. jax host is limited by environment (75% of a step). torch eager is limited by "
-        "dispatch: the update is 80% of a step, and at 20% of the matrix-product peak. 4 seeds on 2 cores sum up to "
+        "dispatch (the update, 80% of a step, is at 20% of the matrix-product peak). 4 seeds on 2 cores sum up to "
         "8,000 env steps/s."
     ]
     results[1] = result(jax._replace(mode="host"), [1049.0, 1049.0], **of_host)
     assert "; its lead over torch eager is within the spread of the repeats. " in verdicts(results)[0]
+
+
+def test_long_updates_are_limited_by_products_and_short_ones_of_a_fused_loop_by_small_operations() -> None:
+    fused = BASE._replace(backend="jax", mode="fused")
+    told = [limit(r, [r]) for r in (result(BASE, [400.0], update_us=2_400.0), result(fused, [5_000.0]))]
+    assert told == [
+        "matrix products (the update, 100% of a step, is at 20% of their peak)",
+        "small operations (the update, 100% of a step, is at 20% of the matrix-product peak)",
+    ]
 
 
 def test_a_loop_that_does_not_learn_is_not_sound() -> None:

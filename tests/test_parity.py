@@ -267,3 +267,22 @@ def test_given_noise_advances_no_generator(backend: str) -> None:
     np.testing.assert_array_equal(agent.state_dict()[agent.rng_name], before)
     agent.update(batch)
     assert (agent.state_dict()[agent.rng_name] != before).any()
+
+
+def test_updates_of_wide_networks_one_by_one_are_those_of_a_loop() -> None:
+    """On a CPU the jax agent calls them one by one where products keep several threads busy; noise as it comes."""
+    config = SACConfig(net_arch=(256, 256), batch_size=256, buffer_size=300)
+    case = Case(config, BOX, 0, 256)
+    assert config.threads == 4
+    batch, noise = data(case, 3)
+    infos, states = [], []
+    for one_by_one in (True, False):
+        agent = agent_of(case, "jax", "float64")
+        assert agent._one_by_one
+        agent._one_by_one = one_by_one
+        infos.append(agent.update(batch, noise=noise))
+        states.append(without_rng(agent.state_dict()))
+        assert agent.num_updates == 3
+    assert_close(states[0], states[1], FLOAT64)
+    assert infos[0].td_error.shape == infos[1].td_error.shape == (3, 256)
+    assert_close(*({tag: np.asarray(value) for tag, value in info.metrics.items()} for info in infos), FLOAT64)
