@@ -13,7 +13,9 @@ from parity_cases import assert_close
 from runs import command, config_of, overrides_of
 
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig, make_agent
-from rlpair.parity import FLOAT64, Case, data, row, without_rng
+from rlpair.algos import onednn_torch
+from rlpair.algos.onednn_torch import wide_linear
+from rlpair.parity import FLOAT32, FLOAT64, Case, data, row, without_rng
 
 BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
 DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
@@ -73,6 +75,46 @@ def test_what_an_update_tells_is_not_overwritten_by_the_next() -> None:
     kept = {tag: value.clone() for tag, value in first.metrics.items()}
     agent.update(row(batch, noise, 1)[0])
     assert all(torch.equal(kept[tag], value) for tag, value in first.metrics.items())
+
+
+def wide_layer() -> tuple[torch.Tensor, ...]:
+    """x, weight and bias, and what the gradient of the output may be."""
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(shape, generator=generator) for shape in ((128, 130), (132, 130), (132,), (128, 132)))
+
+
+def test_a_wide_layer_and_its_gradients_are_those_of_linear() -> None:
+    x, weight, bias, grad = wide_layer()
+    inputs = [tensor.requires_grad_() for tensor in (x, weight, bias)]
+    exact = [tensor.detach().double().requires_grad_() for tensor in inputs]
+    ours, theirs = wide_linear(*inputs), torch.nn.functional.linear(*exact)
+    torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-4)
+    for one, other in zip(
+        torch.autograd.grad(ours, inputs, grad), torch.autograd.grad(theirs, exact, grad.double()), strict=True
+    ):
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=1e-4)
+
+
+def test_a_wide_layer_is_an_operator_as_torch_asks_for() -> None:
+    x, weight, bias, _ = wide_layer()
+    torch.library.opcheck(wide_linear, (x.requires_grad_(), weight.requires_grad_(), bias))
+
+
+@pytest.mark.slow
+def test_wide_layers_are_onednns_in_a_compiled_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onednn_torch, "AVAILABLE", True)
+    case = Case(DQNConfig(net_arch=(128, 128, 20), batch_size=128), DISCRETE, 0, 128)
+    batch, _ = data(case, 5)
+    agents = [agent_of(case, "torch", "float32", compile=compile) for compile in (True, False)]
+    for u in range(5):
+        infos = [agent.update(row(batch, (), u)[0]) for agent in agents]
+        assert_close(*({tag: value.numpy() for tag, value in info.metrics.items()} for info in infos), FLOAT32)
+    assert_close(*(without_rng(agent.state_dict()) for agent in agents), FLOAT32)
+    with torch.profiler.profile() as profile:
+        for agent in agents:
+            agent.update(row(batch, (), 0)[0])
+    calls = [event for event in profile.events() or [] if event.name == "rlpair::wide_linear"]
+    assert len(calls) == 3, "128 to 128: forwards of both networks and one gradient, of the compiled agent alone"
 
 
 def test_jax_is_always_compiled() -> None:

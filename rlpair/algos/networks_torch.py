@@ -5,6 +5,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from rlpair.algos.onednn_torch import linear
+
 ACTIVATIONS = {
     "relu": torch.relu,
     "tanh": torch.tanh,
@@ -27,8 +29,8 @@ class MLP(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (..., sizes[0]) -> (..., sizes[-1])
         *hidden, (last_weight, last_bias) = self.dense
         for weight, bias in hidden:
-            x = self.activation(nn.functional.linear(x, weight, bias))
-        return nn.functional.linear(x, last_weight, last_bias)
+            x = self.activation(linear(x, weight, bias))
+        return linear(x, last_weight, last_bias)
 
 
 def flatten_obs(obs: torch.Tensor, obs_shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:

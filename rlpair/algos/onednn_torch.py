@@ -1,0 +1,53 @@
+"""Dense layers in PyTorch: in a compiled update on a CPU the wide ones by oneDNN, all others by torch's own products.
+
+torch's own are MKL's, which computes with half of the width of an AMD processor that has AVX-512. oneDNN, a part of
+torch as well, takes half as long there. A compiled SAC update becomes a quarter faster; in an eager one, what it costs
+to enter an operator of ours eats the gain (docs/speed.md).
+"""
+
+from typing import Any
+
+import torch
+
+WIDE = 128  # the least of batch, inputs and outputs for which it pays
+AVAILABLE = torch.backends.cpu.get_cpu_capability() == "AVX512" and bool(torch._C._has_mkldnn)
+
+
+def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """x (..., I), weight (O, I), bias (O,) -> (..., O)."""
+    possible = AVAILABLE and x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 2
+    if torch.compiler.is_compiling() and possible and min(*x.shape, len(bias)) >= WIDE:
+        return wide_linear(x, weight, bias)
+    return torch.nn.functional.linear(x, weight, bias)
+
+
+@torch.library.custom_op("rlpair::wide_linear", mutates_args=())
+def wide_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """x (B, I), weight (O, I), bias (O,) or None -> (B, O), by oneDNN: float32 on a CPU."""
+    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return product
+
+
+@wide_linear.register_fake
+def shape_of(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """What it returns, for the compiler, which looks at nothing but the shape."""
+    return x.new_empty(len(x), len(weight))
+
+
+def keep(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    """What the gradients are computed from."""
+    ctx.save_for_backward(*inputs[:2])
+
+
+def gradients(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    """Of x, weight and bias, where they are asked for. oneDNN gains nothing where its left factor is transposed."""
+    x, weight = ctx.saved_tensors
+    for_x, for_weight, for_bias = ctx.needs_input_grad
+    return (
+        wide_linear(grad, weight.T, None) if for_x else None,
+        grad.T @ x if for_weight else None,
+        grad.sum(0) if for_bias else None,
+    )
+
+
+wide_linear.register_autograd(gradients, setup_context=keep)
