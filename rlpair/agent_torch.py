@@ -42,7 +42,7 @@ class TorchAgent(BaseAgent):
             if (source := name.removeprefix("target_")) in params:
                 tensor.copy_(torch.as_tensor(params[source]))
         if compile:
-            self.learner.step = compiled(self.learner.step, self.learner.vectors, self.device)
+            self.learner.step = compiled(self.learner.step, self.learner.state, self.device)
 
     @property
     def num_updates(self) -> int:

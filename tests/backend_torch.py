@@ -1,6 +1,7 @@
 """The torch learners' functions as the tests call them: numpy in, numpy out. The twin of backend_jax.py."""
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def optimize(
     """The parameters after each step along such gradients, and the last step's norm before the clip."""
     learner = learner_torch.Learner()
     own = learner_torch.Parameters(array(p).requires_grad_() for p in params)
-    learner.config = DQNConfig(optimizer=name, learning_rate=lr)
+    learner.config, learner.hyper = DQNConfig(optimizer=name), SimpleNamespace(learning_rate=array(lr))
     learner.params, learner.moments = {"q": own}, {"q": learner_torch.empty_moments(name, own)}
     steps, norm = [], None
     for grads in gradients:

@@ -61,6 +61,27 @@ def test_equals_its_twins_after_every_of_20_updates(name: str) -> None:
     assert agents[0].num_updates == 20
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_learning_rate_that_is_filled_anew_holds_without_a_new_graph(compile: bool) -> None:
+    case = Case(SACConfig(**SMALL, learning_rate=1e-3), BOX, 0, 8)
+    batch, noise = data(case, 2)
+    agents = agent, twin = agent_of(case, "torch", "float64", compile=compile), agent_of(case, "jax", "float64")
+
+    def learn(u: int) -> None:
+        now, its_noise = row(batch, noise, u)
+        for one in agents:
+            one.update(now, noise=its_noise)
+
+    learn(0)
+    before = graphs()
+    agent.learner.hyper.learning_rate.fill_(0.1)
+    twin.state = twin.state._replace(hyper=twin.state.hyper._replace(learning_rate=np.float64(0.1)))
+    learn(1)
+    assert_close(without_rng(agent.state_dict()), without_rng(twin.state_dict()), FLOAT64)
+    assert graphs() == before
+
+
 def graphs() -> int:
     """How many were compiled so far."""
     return torch._dynamo.utils.counters["stats"]["unique_graphs"]

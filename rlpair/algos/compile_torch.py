@@ -20,7 +20,7 @@ def compiled(step: Step, state: list[torch.Tensor], device: torch.device) -> Ste
     On a GPU it is replayed as a CUDA graph, whose next replay overwrites what the last one returned: that is copied.
 
     Args:
-        step: reads and changes nothing but ``state``.
+        step: reads and changes nothing but its arguments and ``state``.
         state: what lives from call to call; a CUDA graph reads it in place.
         device: where.
 

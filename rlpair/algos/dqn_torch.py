@@ -59,7 +59,8 @@ class DQN(Learner):
 
     def __init__(self, config: DQNConfig, spec: EnvSpec, *, dtype: torch.dtype, device: torch.device) -> None:
         self.config, self.spec, self.dtype = config, spec, dtype
-        self.hyper = hyperparameters(config, spec)
+        learning_rate = torch.tensor(config.learning_rate, dtype=dtype, device=device)
+        self.hyper = hyperparameters(config, spec)._replace(learning_rate=learning_rate)
         sizes = (torch.Size(spec.obs_shape).numel(), *config.net_arch, spec.action_dim)
         self.q = MLP(sizes, config.activation).to(device, dtype)
         self.target_q = MLP(sizes, config.activation).to(device, dtype)

@@ -37,7 +37,7 @@ def parameters_of(networks: Sequence[MLP]) -> Parameters:
 Moments = dict[str, torch.Tensor]  # by optax's names, which are the checkpoint's: mu, nu like the vector; count ()
 
 
-def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: float) -> None:
+def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
     """(D5), (S8), in place: the kernel of torch.optim.Adam(fused=True), without what that does around it."""
     moments["count"] += 1
     if torch.compiler.is_compiling():  # which makes one kernel of these
@@ -50,13 +50,13 @@ def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_ra
     torch._fused_adam_(*vectors, lr=learning_rate, **settings)
 
 
-def rmsprop(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: float) -> None:
+def rmsprop(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
     """Likewise."""
     nu = moments["nu"].mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)
     params -= learning_rate * grad / (nu.sqrt() + 1e-8)
 
 
-def sgd(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: float) -> None:
+def sgd(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
     """Likewise."""
     params -= learning_rate * grad
 
@@ -80,7 +80,7 @@ class Learner:
     """
 
     config: Any  # DQNConfig | SACConfig
-    hyper: Any
+    hyper: Any  # its learning rate is a tensor: filled anew, it holds from the next update on, compiled or not
     networks: dict[str, Sequence[MLP]]
     target_networks: dict[str, Sequence[MLP]]
     scalars: dict[str, torch.Tensor]  # learned or fixed numbers that are no network: log_alpha
@@ -90,10 +90,11 @@ class Learner:
     num_updates: int = 0
 
     @property
-    def vectors(self) -> list[torch.Tensor]:
-        """All that updates change."""
+    def state(self) -> list[torch.Tensor]:
+        """All that updates read and change, beside their arguments."""
         own = [params.vector for params in (*self.params.values(), *self.target_params.values())]
-        return own + [moment for moments in self.moments.values() for moment in moments.values()]
+        moments = [moment for moments in self.moments.values() for moment in moments.values()]
+        return [*own, *moments, self.hyper.learning_rate]
 
     def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:
         """Exploring action: (N, *obs_shape) -> (N,) or (N, A)."""
@@ -120,7 +121,7 @@ class Learner:
         grads = torch.autograd.grad(loss, params.tensors)
         grad = torch.cat([g.reshape(-1) for g in grads])
         norm = None if max_norm is None else clip_by_global_norm(grad, max_norm)
-        OPTIMIZERS[self.config.optimizer](params.vector, grad, self.moments[net], self.config.learning_rate)
+        OPTIMIZERS[self.config.optimizer](params.vector, grad, self.moments[net], self.hyper.learning_rate)
         return norm
 
     def update(self, batch: Transition, noise: Any) -> UpdateInfo:

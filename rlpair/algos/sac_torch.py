@@ -87,7 +87,8 @@ class SAC(Learner):
 
     def __init__(self, config: SACConfig, spec: EnvSpec, *, dtype: torch.dtype, device: torch.device) -> None:
         self.config, self.spec, self.dtype = config, spec, dtype
-        self.hyper = hyperparameters(config, spec)
+        learning_rate = torch.tensor(config.learning_rate, dtype=dtype, device=device)
+        self.hyper = hyperparameters(config, spec)._replace(learning_rate=learning_rate)
         obs_size = torch.Size(spec.obs_shape).numel()
         self.low, self.high = torch.tensor((spec.action_low, spec.action_high), dtype=dtype, device=device)
 
