@@ -161,6 +161,9 @@ seeds' summed; median, lowest and highest of the repeats, in which the variants 
 step of all environments, an act, one update, sampled transitions. `% of peak`: floating-point operations of the updates
 over those of the fastest 512x512 float32 product that any process of the run reached on as many cores. `compile`: until
 the agent is built and has acted and learned once. `return`: greedy, after the steps of the learning check.
+
+The spread is that within this run. Two threads that share a product also depend on how near their cores are: where the
+host of a virtual machine moves them apart, cells of several threads slow down together, from one run to the next.
 """
 
 
