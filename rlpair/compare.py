@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from rlpair.config import ALGO_CONFIGS, check_choice, defaults
 from rlpair.errors import ConfigError, MissingExtraError, RLPairError
 from rlpair.machine import has_gpu, machine, versions
 from rlpair.make import backend_module
-from rlpair.workers import usable_cores
+from rlpair.workers import on_cores, usable_cores
 
 MODES = {"eager": "torch", "compiled": "torch", "host": "jax", "fused": "jax", "seeds": "jax"}
 COMPILED_ENVS = ("CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0")
@@ -138,17 +137,14 @@ class CellProcess:
         """Builds the cell and waits until it stands. Raises RLPairError with what went wrong in it."""
         self.cell, self._errors = cell, tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
 
-        def bind() -> None:
-            os.sched_setaffinity(0, cores)
-
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rlpair.cell"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            preexec_fn=bind if hasattr(os, "sched_setaffinity") else None,
-        )
+        with on_cores(cores):  # which a new process inherits
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rlpair.cell"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+            )
         self.told = self.ask(cell._asdict())
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:

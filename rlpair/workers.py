@@ -5,8 +5,8 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -99,6 +99,23 @@ def usable_cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
+@contextmanager
+def on_cores(cores: set[int]) -> Iterator[None]:
+    """Run this thread, and the processes that it starts meanwhile, on these cores; where that can be asked for."""
+    before = usable_cores()
+    bind_to(cores)
+    try:
+        yield
+    finally:
+        bind_to(before)
+
+
+def bind_to(cores: set[int]) -> None:
+    """Run this thread on these cores; on Linux."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
 def peak_memory() -> int:
     """Bytes that this process has had at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -107,8 +124,7 @@ def peak_memory() -> int:
 def _serve(end: Connection, cores: set[int], make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The life of a worker: it ends when the other end does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes: the first one decides
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
+    bind_to(cores)
     with suppress(EOFError, BrokenPipeError):  # the other end is gone
         failed, target = _attempt(make, *arguments)
         end.send((failed, target if failed else None))

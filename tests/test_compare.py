@@ -1,6 +1,7 @@
 """python -m rlpair.compare: the grid, the arithmetic, what is refused, and a small run with all that it writes."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,14 @@ def test_bad_input_is_one_line(argument: str, line: str, tmp_path: Path) -> None
 def test_a_cell_that_fails_says_why() -> None:
     with pytest.raises(RLPairError, match=r"torch eager on Nowhere-v0 could not be measured: .*Nowhere-v0"):
         CellProcess(BASE._replace(env="Nowhere-v0"), usable_cores())
+
+
+def test_a_cell_is_bound_to_its_cores_and_its_maker_is_not() -> None:
+    before = usable_cores()
+    process = CellProcess(BASE, {min(before)})
+    assert os.sched_getaffinity(process._process.pid) == {min(before)}
+    assert usable_cores() == before
+    process.close()
 
 
 @pytest.mark.slow

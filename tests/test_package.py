@@ -31,7 +31,8 @@ def test_only_the_package_is_built_and_it_says_that_it_is_typed() -> None:
 
 
 def test_the_extras_are_those_that_the_documents_name() -> None:
-    assert set(EXTRAS) == {"torch", "jax", "video", "all", "box2d", "mujoco", "gymnax", "brax", "peers", "test"}
+    for_use = {"torch", "jax", "video", "compare", "all", "box2d", "mujoco", "gymnax", "brax"}
+    assert set(EXTRAS) == for_use | {"peers", "test"}
     assert PROJECT["scripts"] == {"rlpair-train": "rlpair.train:main"}
 
 
