@@ -30,3 +30,8 @@ class CheckpointError(RLPairError):
 
 class NonFiniteError(RLPairError):
     """A NaN or an infinity, in the environment's numbers or in the learner's: names the step."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split())

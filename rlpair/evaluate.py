@@ -10,13 +10,14 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.wrappers import RecordVideo
 
-from rlpair.cli import Command, Values, load_config
+from rlpair.cli import Command
 from rlpair.config import RunConfig, check_choice
 from rlpair.envs.host import HostEnvs, as_envs, make_envs
 from rlpair.envs.spec import FAMILIES, one_line
 from rlpair.errors import ConfigError, EnvError, MissingExtraError
 from rlpair.loop import Playable, evaluate
 from rlpair.make import backend_module, configure_process, load_agent
+from rlpair.saved_config import Values, load_config
 from rlpair.statistics import bootstrap_interval, mean
 
 RESAMPLES = 10_000  # of the bootstrap

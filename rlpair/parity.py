@@ -15,9 +15,10 @@ import numpy as np
 
 from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
-from rlpair.cli import Command, Values
+from rlpair.cli import Command
 from rlpair.errors import ConfigError
 from rlpair.make import configure_process, make_agent
+from rlpair.saved_config import Values
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
 BACKENDS = ("torch", "jax")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlpair.checkpoint import drop_old_replays, find_step, load_checkpoint, load_run, save_checkpoint
-from rlpair.cli import CONFIG, Command, Values, load_config, load_values, nested, save_config
+from rlpair.cli import Command
 from rlpair.config import RunConfig, defaults
 from rlpair.envs.host import make_envs
 from rlpair.errors import CheckpointError, ConfigError
@@ -19,6 +19,7 @@ from rlpair.loop import Evaluation, HostLoop, evaluate
 from rlpair.make import configure_process, make_agent
 from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, cut
 from rlpair.replay import ReplayBuffer
+from rlpair.saved_config import CONFIG, Values, load_config, load_values, nested, save_config
 from rlpair.seeding import integer
 
 METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"

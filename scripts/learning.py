@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from rlpair import load_agent
-from rlpair.cli import nested
 from rlpair.config import DEFAULTS, RunConfig, defaults
 from rlpair.envs.host import make_envs
 from rlpair.loop import evaluate
+from rlpair.saved_config import nested
 from rlpair.statistics import bootstrap_interval, interquartile_mean
 from rlpair.train import train
 

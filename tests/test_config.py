@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from rlpair import DQNConfig, LoopConfig, SACConfig
-from rlpair.cli import load_config, save_config
 from rlpair.config import ALGO_CONFIGS, DEFAULTS, RunConfig, defaults
 from rlpair.errors import ConfigError
+from rlpair.saved_config import load_config, save_config
 from rlpair.train import settle
 
 ROWS = [(algo, env) for algo, rows in DEFAULTS.items() for env in rows]

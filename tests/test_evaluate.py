@@ -12,11 +12,11 @@ from gymnasium import spaces
 from gymnasium.error import DependencyNotInstalled
 
 from rlpair import DQNConfig, make_agent
-from rlpair.cli import save_config
 from rlpair.config import RunConfig
 from rlpair.envs.host import make_envs
 from rlpair.evaluate import RESAMPLES, main
 from rlpair.loop import evaluate as evaluate_episodes
+from rlpair.saved_config import save_config
 from rlpair.statistics import bootstrap_interval, mean
 
 
