@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -99,8 +99,8 @@ class CompareConfig:
         return replace(self, **{k: v for k, v in PRESETS[self.preset].items() if getattr(self, k) is None})
 
 
-def grid(config: CompareConfig, devices: Sequence[str]) -> list[list[Cell]]:
-    """The cells, workload by workload."""
+def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
+    """The cells, workload by workload. ``devices``: each with the backends that compute there."""
     cells = []
     for algo, device in itertools.product(config.algo, devices):
         base = SETTINGS[algo]
@@ -113,7 +113,8 @@ def grid(config: CompareConfig, devices: Sequence[str]) -> list[list[Cell]]:
         for point in itertools.product(*axes):
             if full and sum(a != b for a, b in zip(point, first, strict=True)) > 1:
                 continue
-            cells.append(list(variants(config, algo, env, device, point, is_first=point == first)))
+            workload = variants(config, algo, env, device, point, is_first=point == first)
+            cells.append([cell for cell in workload if cell.backend in devices[device]])
     return [workload for workload in cells if workload]
 
 
@@ -211,17 +212,30 @@ def checked(result: Result, say: Any) -> Result:
     return result._replace(greedy_return=value)
 
 
-def present(devices: Sequence[str], backends: Sequence[str]) -> list[str]:
-    """Those that are there; the others are said."""
-    found = []
+def present(devices: Sequence[str], backends: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The devices that are there, each with the backends that find it; what is skipped is said on stderr."""
+    found = {}
     for device in devices:
-        if device == "cuda" and not any(has_gpu(backend) for backend in backends):
-            print("rlpair: device=cuda is skipped: there is no GPU here", file=sys.stderr)
-        else:
-            found.append(device)
+        having = tuple(backend for backend in backends if device == "cpu" or finds_gpu(backend))
+        if having:
+            found[device] = having
+        for backend in backends if having else ():
+            if backend not in having:
+                print(f"rlpair: device={device} is skipped in backend={backend}: it finds no GPU here", file=sys.stderr)
+        if not having:
+            print(f"rlpair: device={device} is skipped: there is no GPU here", file=sys.stderr)
     if not found:
         raise ConfigError("device", list(devices), "one that is here, such as cpu")
     return found
+
+
+def finds_gpu(backend: str) -> bool:
+    """Whether it does; why it could not be asked is said on stderr."""
+    try:
+        return has_gpu(backend)
+    except RLPairError as error:
+        print(f"rlpair: {error}", file=sys.stderr)
+        return False
 
 
 def task(values: Values, given: set[str]) -> int:

@@ -8,15 +8,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rlpair.errors import RLPairError
 from rlpair.workers import usable_cores
 
 PACKAGES = ("rlpair", "numpy", "gymnasium", "torch", "jax", "jaxlib", "flax", "optax")
 
 
 def has_gpu(backend: str) -> bool:
-    """Asked in a process of its own, which takes its memory with it."""
-    code = f"import sys; from rlpair import runtime_{backend} as r; sys.exit(not r.has_gpu('cuda'))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    """Whether the backend finds a GPU; asked in a process of its own, which takes its memory with it.
+
+    Raises RLPairError where that process fails.
+    """
+    code = f"from rlpair import runtime_{backend} as runtime; print(runtime.has_gpu('cuda'))"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if asked.returncode:
+        reason = (asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"])[-1]
+        raise RLPairError(f"backend={backend} could not say whether there is a GPU: {reason}")
+    return asked.stdout.strip() == "True"
 
 
 def machine() -> dict[str, Any]:

@@ -28,6 +28,11 @@ def count(threads: int) -> str:
     return "1 thread" if threads == 1 else f"{threads} threads"
 
 
+def has_gpu(device: str) -> bool:
+    """Whether this device setting (auto, cpu or cuda) comes to a GPU here."""
+    return device != "cpu" and torch.cuda.is_available()
+
+
 def matrix_product(device: str, size: int) -> Callable[[], Any]:
     """A product of square float32 matrices, to its end; the fastest that an update could use."""
     a = torch.ones(size, size, device=device)

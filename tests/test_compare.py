@@ -17,11 +17,12 @@ from rlpair.envs.classic_jax import CLASSIC
 from rlpair.roofline import update_flop
 from rlpair.workers import usable_cores
 
+CPU = {"cpu": ("torch", "jax")}
 BASE = Cell("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)
 
 
 def names(config: CompareConfig) -> list[list[str]]:
-    return [[cell.name for cell in workload] for workload in grid(config.filled(), ["cpu"])]
+    return [[cell.name for cell in workload] for workload in grid(config.filled(), CPU)]
 
 
 # The grid
@@ -35,12 +36,12 @@ def test_lists_are_multiplied() -> None:
     config = CompareConfig(
         algo=("dqn",), mode=("eager",), num_envs=(1, 8), batch_size=(32, 64), net_arch=((8,), (9, 9))
     )
-    points = [(c.num_envs, c.batch_size, c.net_arch) for (c,) in grid(config.filled(), ["cpu"])]
+    points = [(c.num_envs, c.batch_size, c.net_arch) for (c,) in grid(config.filled(), CPU)]
     assert points == [(n, b, arch) for n in (1, 8) for b in (32, 64) for arch in ((8,), (9, 9))]
 
 
 def test_the_full_preset_varies_one_list_at_a_time() -> None:
-    cells = grid(CompareConfig(algo=("dqn",), preset="full").filled(), ["cpu"])
+    cells = grid(CompareConfig(algo=("dqn",), preset="full").filled(), CPU)
     points = [(w[0].num_envs, w[0].batch_size, w[0].net_arch) for w in cells]
     others = [(1, 128, (64, 64)), (1, 128, (512, 512)), (1, 64, (120, 84)), (1, 1024, (120, 84))]
     assert points == [(1, 128, (120, 84)), *others, (8, 128, (120, 84)), (64, 128, (120, 84))]

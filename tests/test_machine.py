@@ -1,0 +1,55 @@
+"""What the machine has: asked of each framework in a process of its own, and a question that fails is said."""
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+import torch
+
+from rlpair import RLPairError, runtime_jax, runtime_torch
+from rlpair.compare import CompareConfig, grid, present
+from rlpair.machine import has_gpu
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_both_backends_say_which_setting_comes_to_a_gpu(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu" if there else "cpu")
+    for runtime in (runtime_torch, runtime_jax):
+        assert [runtime.has_gpu(device) for device in ("auto", "cpu", "cuda")] == [there, False, there]
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_framework_is_asked_in_a_process_of_its_own(backend: str) -> None:
+    assert has_gpu(backend) == {"torch": runtime_torch, "jax": runtime_jax}[backend].has_gpu("cuda")
+
+
+def test_a_framework_that_breaks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    with pytest.raises(RLPairError) as error:
+        has_gpu("torch")
+    said = (
+        "backend=torch could not say whether there is a GPU: OSError: libcudart.so.13: cannot open shared object file"
+    )
+    assert str(error.value) == said
+
+
+def test_a_gpu_is_used_by_the_backends_that_find_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(backend: str) -> bool:
+        if backend == "jax":
+            raise RLPairError("backend=jax could not say whether there is a GPU: RuntimeError: cuInit failed")
+        return True
+
+    monkeypatch.setattr("rlpair.compare.has_gpu", answer)
+    config = CompareConfig(algo=("dqn",)).filled()
+    found = present(config.device, config.backend)
+    assert found == {"cpu": ("torch", "jax"), "cuda": ("torch",)}
+    assert [{cell.backend for cell in workload} for workload in grid(config, found)] == [{"torch", "jax"}, {"torch"}]
+    assert capsys.readouterr().err.splitlines() == [
+        "rlpair: backend=jax could not say whether there is a GPU: RuntimeError: cuInit failed",
+        "rlpair: device=cuda is skipped in backend=jax: it finds no GPU here",
+    ]
