@@ -14,7 +14,7 @@ import numpy as np
 import rlpair
 from rlpair.agent_jax import make_state
 from rlpair.algos.dqn import initial_params
-from rlpair.envs.host import env_spec
+from rlpair.envs.spec import env_spec
 from rlpair.seeding import stream
 
 UPDATES, BATCH = 500, 64

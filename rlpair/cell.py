@@ -16,7 +16,7 @@ import numpy as np
 from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
 from rlpair.config import LoopConfig, RunConfig
-from rlpair.envs.host import make_envs
+from rlpair.envs.make import make_envs
 from rlpair.fused import make_workers
 from rlpair.loop import HostLoop, evaluate
 from rlpair.make import backend_module, configure_process, make_agent

@@ -12,7 +12,8 @@ from gymnasium.wrappers import RecordVideo
 
 from rlpair.cli import Command
 from rlpair.config import RunConfig, check_choice
-from rlpair.envs.host import HostEnvs, as_envs, make_envs
+from rlpair.envs.host import HostEnvs
+from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import FAMILIES, one_line
 from rlpair.errors import ConfigError, EnvError, MissingExtraError
 from rlpair.loop import Playable, evaluate

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from rlpair.config import LoopConfig
-from rlpair.envs.host import HostEnvs, Step, as_envs
+from rlpair.envs.host import HostEnvs, Step
+from rlpair.envs.make import as_envs
 from rlpair.errors import ConfigError, NonFiniteError
 from rlpair.replay import ReplayBuffer
 from rlpair.seeding import integer, stream

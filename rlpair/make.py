@@ -11,7 +11,7 @@ from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, sac
 from rlpair.checkpoint import find_checkpoint, load_checkpoint, spec_of
 from rlpair.config import ALGO_CONFIGS, check_choice, check_compile
-from rlpair.envs.host import env_spec
+from rlpair.envs.spec import env_spec
 from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
 from rlpair.seeding import stream
 from rlpair.types import State

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rlpair.checkpoint import drop_old_replays, find_step, load_checkpoint, load_run, save_checkpoint
 from rlpair.cli import Command
 from rlpair.config import RunConfig, defaults
-from rlpair.envs.host import make_envs
+from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, ConfigError
 from rlpair.fused import FusedLoop, open_fused
 from rlpair.loop import Evaluation, HostLoop, evaluate

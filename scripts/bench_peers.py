@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlpair import DQNConfig, LoopConfig, SACConfig, Transition, make_agent
-from rlpair.envs.host import make_envs
+from rlpair.envs.make import make_envs
 from rlpair.loop import HostLoop
 from rlpair.machine import machine as this_machine
 from rlpair.make import configure_process

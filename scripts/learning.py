@@ -23,7 +23,7 @@ import numpy as np
 
 from rlpair import load_agent
 from rlpair.config import DEFAULTS, RunConfig, defaults
-from rlpair.envs.host import make_envs
+from rlpair.envs.make import make_envs
 from rlpair.loop import evaluate
 from rlpair.saved_config import nested
 from rlpair.statistics import bootstrap_interval, interquartile_mean

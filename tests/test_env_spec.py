@@ -11,7 +11,8 @@ from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import RescaleAction
 
-from rlpair.envs.host import as_envs, env_spec, make_envs
+from rlpair.envs.make import as_envs, make_envs
+from rlpair.envs.spec import env_spec
 from rlpair.errors import ConfigError, EnvError
 from rlpair.types import EnvSpec
 

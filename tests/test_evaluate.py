@@ -13,7 +13,7 @@ from gymnasium.error import DependencyNotInstalled
 
 from rlpair import DQNConfig, make_agent
 from rlpair.config import RunConfig
-from rlpair.envs.host import make_envs
+from rlpair.envs.make import make_envs
 from rlpair.evaluate import RESAMPLES, main
 from rlpair.loop import evaluate as evaluate_episodes
 from rlpair.saved_config import save_config

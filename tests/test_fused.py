@@ -15,7 +15,7 @@ from rlpair.agent_jax import JaxAgent, hyper_of, named_state, tree_of
 from rlpair.algos import dqn, sac
 from rlpair.config import LoopConfig, RunConfig
 from rlpair.envs.functional_jax import EnvState, functional_env
-from rlpair.envs.host import as_envs
+from rlpair.envs.make import as_envs
 from rlpair.fused_jax import Draws, FusedState, make_fused, play
 from rlpair.loop import HostLoop, evaluate
 from rlpair.parity import FLOAT64, errors

@@ -15,7 +15,8 @@ from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TransformObservation
 
-from rlpair.envs.host import HostEnvs, as_envs, make_envs
+from rlpair.envs.host import HostEnvs
+from rlpair.envs.make import as_envs, make_envs
 from rlpair.errors import EnvError, NonFiniteError
 from rlpair.replay import ReplayBuffer
 from rlpair.types import State, Transition
@@ -245,7 +246,7 @@ INTERRUPTED = """
 import multiprocessing, signal, sys
 import numpy as np
 import gymnasium as gym
-from rlpair.envs.host import make_envs
+from rlpair.envs.make import make_envs
 from toy_envs import Counter
 
 class Local(Counter):  # registered here: workers do not import this file by name

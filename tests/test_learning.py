@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rlpair import DQNConfig, LoopConfig, SACConfig, make_agent, run
-from rlpair.envs.host import make_envs
+from rlpair.envs.make import make_envs
 from rlpair.loop import evaluate
 from rlpair.make import configure_process
 

@@ -13,7 +13,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlpair import DQNConfig, LoopConfig, Record, SACConfig, Transition, UpdateInfo, make_agent, run
 from rlpair import loop as loop_module
-from rlpair.envs.host import HostEnvs, as_envs, make_envs
+from rlpair.envs.host import HostEnvs
+from rlpair.envs.make import as_envs, make_envs
 from rlpair.errors import ConfigError, NonFiniteError
 from rlpair.loop import HostLoop, Stopwatch, evaluate
 from rlpair.replay import ReplayBuffer

@@ -8,7 +8,8 @@ import pytest
 import toy_envs
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from rlpair.envs.host import HostEnvs, Step, as_envs, make_envs
+from rlpair.envs.host import HostEnvs, Step
+from rlpair.envs.make import as_envs, make_envs
 from rlpair.errors import CheckpointError
 
 Setting = tuple[str, int, str, dict[str, Any]]  # id, num_envs, vectorization, env_kwargs
