@@ -1,5 +1,6 @@
 """The replay: a ring of the newest transitions of N environments, in numpy on the host."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +9,27 @@ from rlpair.errors import CheckpointError, ConfigError
 from rlpair.types import EnvSpec, State, Transition
 
 POSITION = "position"  # in the state, beside the fields
+
+
+Column = tuple[tuple[int, ...], str]  # shape of one transition's part, dtype
+
+
+def columns_of(spec: EnvSpec) -> dict[str, Column]:
+    """What a replay stores of each transition, by name, in the order of Transition's fields."""
+    return {
+        "obs": (spec.obs_shape, spec.obs_dtype),
+        "action": ((), "int32") if spec.discrete else ((spec.action_dim,), "float32"),
+        "reward": ((), "float32"),
+        "next_obs": (spec.obs_shape, spec.obs_dtype),
+        "terminated": ((), "float32"),
+        "truncated": ((), "bool"),  # episode boundaries, beside the transitions
+    }
+
+
+def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
+    """Bytes that a ReplayBuffer takes once it is full; nothing is allocated."""
+    transition = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in columns_of(spec).values())
+    return capacity // num_envs * num_envs * transition
 
 
 class ReplayBuffer:
@@ -21,16 +43,9 @@ class ReplayBuffer:
         if capacity < num_envs:
             raise ConfigError("algo.buffer_size", capacity, f"at least num_envs={num_envs}")
         self.num_envs, self._rows = num_envs, capacity // num_envs
-        fields = {  # in the order of Transition's
-            "obs": (*spec.obs_shape, spec.obs_dtype),
-            "action": ("int32",) if spec.discrete else (spec.action_dim, "float32"),
-            "reward": ("float32",),
-            "next_obs": (*spec.obs_shape, spec.obs_dtype),
-            "terminated": ("float32",),
-            "truncated": ("bool",),  # episode boundaries, beside the transitions
-        }
+        columns = columns_of(spec)
         try:
-            self._data = {n: np.zeros((self._rows, num_envs, *shape), dtype) for n, (*shape, dtype) in fields.items()}
+            self._data = {n: np.zeros((self._rows, num_envs, *shape), dtype) for n, (shape, dtype) in columns.items()}
         except (MemoryError, ValueError) as error:
             raise ConfigError("algo.buffer_size", capacity, "as many transitions as fit into memory") from error
         self._flat = [a.reshape(-1, *a.shape[2:]) for name, a in self._data.items() if name != "truncated"]

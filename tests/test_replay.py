@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlpair.errors import CheckpointError, ConfigError
-from rlpair.replay import ReplayBuffer
+from rlpair.replay import ReplayBuffer, replay_bytes
 from rlpair.types import EnvSpec, State, Transition
 
 DISCRETE = EnvSpec((2,), "float32", True, 3)
@@ -209,3 +209,10 @@ def test_discounts_and_weights_are_not_stored(name: str) -> None:
     given_, truncated = transition(DISCRETE, 2, 0)
     with pytest.raises(ValueError, match=r"^the replay stores no discount and no weight: add them to what it samples$"):
         ReplayBuffer(4, 2, DISCRETE).add(given_._replace(**{name: np.ones(2)}), truncated)
+
+
+@pytest.mark.parametrize(("spec", "expected"), [(DISCRETE, 29), (BOX, 65), (IMAGE, 45)])
+def test_its_bytes_are_known_before_it_is_made(spec: EnvSpec, expected: int) -> None:
+    assert replay_bytes(10**12, 3, spec) == 999_999_999_999 * expected
+    state = filled(spec, 8, 3, 2).state_dict()
+    assert replay_bytes(8, 3, spec) == sum(x.nbytes for name, x in state.items() if name != "position")
