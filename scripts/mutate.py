@@ -1,131 +1,52 @@
-"""Do the tests see a twin that went astray? Plants one known bug after the other and runs them.
+"""Do the tests see it when something goes astray? Plants one known bug after the other and runs them.
 
-    python scripts/mutate.py [--only WORD]
+    python scripts/mutate.py [--only WORD] [--sample N --seed S] [--shard I/N]
 
-Each bug goes into a copy of its own, in either half; the equation, reference, parity, crossing and loop tests run there
-until the first fails. Prints which test caught which bug, and how many were caught; exits with 1 where one was not. It
-stands outside CI.
+The bugs stand in scripts/mutants/, a table for each room. Each goes into a copy of its own, in one twin or in both, and
+the test that is to catch it runs there. Prints which test caught which bug, and how many were caught; exits with 1
+where one was not.
 """
 
 import argparse
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+
+from mutants import Bug, tables
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = ("equations", "reference", "parity", "crossing", "loop")
-SAC_TORCH, SAC_JAX = "algos/sac_torch.py", "algos/sac_jax.py"
-DQN_TORCH, DQN_JAX = "algos/dqn_torch.py", "algos/dqn_jax.py"
-TORCH, JAX = "algos/learner_torch.py", "algos/learner_jax.py"
+TESTS = ("equations", "reference", "parity", "crossing", "loop")  # of a bug that names none
+COPIED = ("rlpair", "tests", "scripts", "examples", "docs", "README.md", "CONTRIBUTING.md", "pyproject.toml")
 
 
-class Bug(NamedTuple):
-    """A text in a file of rlpair/, and what stands there instead."""
-
-    what: str
-    file: str
-    old: str
-    new: str
-    test: str = ""  # the one to run, where the tests would take long to come to it
-
-
-LAW = "test_parity.py::test_epsilon_greedy_actions"
-NOISE = "test_parity.py::test_training_noise"
-AGAIN = "test_parity.py::test_every_update_draws_noise_of_its_own"
-BUGS = [
-    # Targets and losses
-    Bug("entropy with the wrong sign in the target", SAC_TORCH, "next_action) - alpha", "next_action) + alpha"),
-    Bug("entropy with the wrong sign in the target", SAC_JAX, "next_action) - alpha", "next_action) + alpha"),
-    Bug("entropy with the wrong sign in the actor's loss", SAC_TORCH, "(alpha * log_prob -", "(-alpha * log_prob -"),
-    Bug("entropy with the wrong sign in the actor's loss", SAC_JAX, "(alpha * log_prob -", "(-alpha * log_prob -"),
-    Bug("target passes a gradient", DQN_TORCH, "@torch.no_grad()\ndef td_target", "def td_target"),
-    Bug("target passes a gradient", DQN_JAX, "return jax.lax.stop_gradient(batch.reward", "return (batch.reward"),
-    Bug("target passes a gradient", SAC_TORCH, "@torch.no_grad()\ndef td_target", "def td_target"),
-    Bug("target passes a gradient", SAC_JAX, "return jax.lax.stop_gradient(batch.reward", "return (batch.reward"),
-    Bug("terminal states bootstrap", JAX, "gamma * (1 - batch.terminated)", "gamma * (1 + 0 * batch.terminated)"),
-    Bug("discounts of the batch ignored", TORCH, "if batch.discount is None else batch.discount", ""),
-    Bug("the target network chooses in double DQN", DQN_TORCH, "q(batch.next_obs).argmax", "next_q.argmax"),
-    Bug("the online network chooses in vanilla DQN", DQN_JAX, "if double_q else jnp.max", "if True else jnp.max"),
-    Bug("Huber with another delta", DQN_TORCH, "delta=1.0", "delta=2.0"),
-    Bug("squared instead of Huber", DQN_JAX, "jnp.abs(x) <= 1", "jnp.abs(x) <= 1e9"),
-    Bug("no half in the critics' loss", SAC_TORCH, "0.5 * td_error**2", "td_error**2"),
-    Bug("mean instead of sum over critics", SAC_JAX, "jnp.sum(jnp.stack(losses))", "jnp.mean(jnp.stack(losses))"),
-    Bug("a tie's whole gradient to one critic", SAC_TORCH, ".amin(0)", ".min(0).values"),
-    Bug("weights ignored", JAX, "losses if weight is None else weight * losses", "losses"),
-    Bug("weights divided by their mean", TORCH, "weight * losses)", "weight / weight.mean() * losses)"),
-    Bug("alpha's loss passes a gradient to the actor", SAC_TORCH, "(log_prob + target_entropy).detach()", "(log_prob + target_entropy)"),
-    Bug("alpha's loss on alpha, not on its logarithm", SAC_JAX, "-log_alpha * jax", "-jnp.exp(log_alpha) * jax"),
-    # The squashed Gaussian
-    Bug("correction for tanh dropped", SAC_TORCH, "(gaussian - correction)", "(gaussian)"),
-    Bug(
-        "correction for tanh with an epsilon",
-        SAC_JAX,
-        "2 * (jnp.log(2.0) - u - jnp.logaddexp(-2 * u, 0.0))",
-        "jnp.log(1 - jnp.tanh(u) ** 2 + 1e-6)",
-    ),
-    Bug("no gradient at the bound of log_std", SAC_JAX, "log_std <= LOG_STD_MAX", "log_std < LOG_STD_MAX"),
-    Bug("the critic sees the environment's units", SAC_TORCH, "return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1", "return action.to(self.dtype)"),
-    Bug("the greedy action is not squashed", SAC_JAX, "to_box(jnp.tanh(mean))", "to_box(mean)"),
-    # The order of an update
-    Bug("every critic by the first one's gradient", SAC_JAX, 'step("critic", critic_params, grads)', 'step("critic", critic_params, (grads[0],) * len(grads))'),
-    Bug("targets follow the wrong critics", SAC_TORCH, "parameters_of(targets)", "parameters_of(targets[::-1])"),
-    Bug("the actor sees the old critics", SAC_JAX, "critics_of(critic_params), batch, alpha", 'critics_of(state.params["critic"]), batch, alpha'),
-    Bug("noises exchanged", SAC_TORCH, "alpha, (next_noise, action_noise) =", "alpha, (action_noise, next_noise) ="),
-    Bug(
-        "one noise for both actions",
-        SAC_JAX,
-        "next_noise, noise = jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype)",
-        "next_noise = noise = jax.random.normal(key, (*leading_shape, spec.action_dim), dtype)",
-        NOISE,
-    ),
-    # The optimizer's step and the target's
-    Bug("no clip", JAX, "jnp.minimum(1.0, max_norm / (norm + 1e-6))", "1.0"),
-    Bug("clip of each element", TORCH, "grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)", "grad.clamp_(-max_norm, max_norm)"),
-    Bug("Adam's epsilon inside the root", JAX, "jnp.sqrt(nu / nu_scale) + eps", "jnp.sqrt(nu / nu_scale + eps)"),
-    Bug("RMSprop's decay of optax", JAX, "decay=0.99", "decay=0.9"),
-    Bug("RMSprop with another decay", TORCH, "mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)", "mul_(0.9).addcmul_(grad, grad, value=1 - 0.9)"),
-    Bug("Adam with another beta", TORCH, '"beta2": 0.999', '"beta2": 0.99'),
-    Bug("compiled: Adam's eps inside the root", TORCH, "((nu / nu_scale).sqrt() + 1e-8)", "(nu / nu_scale + 1e-8).sqrt()", "test_compile.py"),
-    Bug("tau on the wrong side", TORCH, "lerp_(online.vector, tau)", "lerp_(online.vector, 1 - tau)"),
-    Bug("tau on the wrong side", JAX, "(1 - tau) * t + tau * o", "tau * t + (1 - tau) * o"),
-    Bug("target one update late", TORCH, "if self.num_updates %", "if (self.num_updates - 1) %"),
-    Bug("target at every update", SAC_JAX, "due = num_updates % config.target_update_interval == 0", "due = True"),
-    # Acting and data
-    Bug("one coin for all environments", DQN_TORCH, "torch.rand(best.shape,", "torch.rand((),", LAW),
-    Bug("one key for every action", "agent_jax.py", "env_steps), jax.random.key_data(key)", "env_steps), key_data", LAW),
-    Bug("one key for every update", "agent_jax.py", "noise), jax.random.key_data(key)", "noise), key_data", AGAIN),
-    Bug("epsilon does not stop", DQN_JAX, "jnp.minimum(env_steps / hyper.exploration_steps, 1.0)", "env_steps / hyper.exploration_steps"),
-    Bug("the first action's number ignored", DQN_TORCH, "batch.action.long() - self.spec.action_start", "batch.action.long()"),
-    Bug("images not scaled", "algos/networks_jax.py", "/ 255", "/ 1"),
-    Bug("truncated taken for terminal", "loop.py", "step.next_obs, step.terminated)", "step.next_obs, step.terminated | step.truncated)", "test_loop.py"),
-    # Checkpoints
-    Bug("Adam's count lost", "agent_torch.py", "torch.as_tensor(state[name])", "torch.as_tensor(state[name] * (not name.endswith('.count')))", "test_crossing.py"),
-    Bug("moments exchanged", TORCH, '[moments["mu"]], [moments["nu"]]', '[moments["nu"]], [moments["mu"]]'),
-    Bug("number of updates lost", "agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
-]  # fmt: skip
-
-
-def with_bug(bug: Bug) -> str:
-    """The text of the bug's file with the bug in it."""
-    text = (ROOT / "rlpair" / bug.file).read_text()
-    if text.count(bug.old) != 1:
-        raise SystemExit(f"{bug.what}: {bug.old!r} stands {text.count(bug.old)} times in {bug.file}: mend {__file__}")
-    return text.replace(bug.old, bug.new)
+def with_edits(bug: Bug) -> dict[str, str]:
+    """The bug's files with the bug in them."""
+    texts: dict[str, str] = {}
+    for file, old, new in bug.edits:
+        text = texts.get(file) or (ROOT / "rlpair" / file).read_text()
+        if text.count(old) != 1:
+            raise SystemExit(f"{bug.what}: {old!r} stands {text.count(old)} times in {file}: mend scripts/mutants")
+        texts[file] = text.replace(old, new)
+    return texts
 
 
 def plant(bug: Bug, folder: Path) -> None:
     """A copy of the package and its tests with the bug in it."""
-    for room in ("rlpair", "tests"):
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    (folder / "rlpair" / bug.file).write_text(with_bug(bug))
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder)
+    for file, text in with_edits(bug).items():
+        (folder / "rlpair" / file).write_text(text)
 
 
 def caught_by(bug: Bug) -> tuple[Bug, str, float]:
@@ -138,27 +59,50 @@ def caught_by(bug: Bug) -> tuple[Bug, str, float]:
         command = [sys.executable, "-m", "pytest", *options, *(f"tests/{test}" for test in tests)]
         environment = os.environ | {"PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
         result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    failed = re.search(r"^FAILED tests/(\S+)", result.stdout, re.M)
-    if result.returncode not in (0, 1) or (result.returncode == 1 and failed is None):
+    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", result.stdout, re.M)
+    if result.returncode not in (0, 1, 2) or (result.returncode and failed is None):
         raise SystemExit(f"{bug.what}: the tests did not run:\n{result.stdout}\n{result.stderr}")
     return bug, failed.group(1) if failed else "", time.perf_counter() - began
 
 
-def main() -> int:
-    """Plant them all, and tell."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="those whose description or file has this in it")
-    only = parser.parse_args().only
-    bugs = [bug for bug in BUGS if only in f"{bug.what} {bug.file}"]
-    for bug in bugs:
-        with_bug(bug)
-    began, caught = time.perf_counter(), 0
+def chosen(arguments: argparse.Namespace) -> list[Bug]:
+    """The bugs that the arguments ask for; all where they ask for none."""
+    bugs = [
+        bug
+        for room, table in tables().items()
+        for bug in table
+        if arguments.only in f"{room} {bug.what} {' '.join(file for file, _, _ in bug.edits)}"
+    ]
+    if arguments.sample:
+        bugs = random.Random(arguments.seed).sample(bugs, min(arguments.sample, len(bugs)))
+    number, count = map(int, arguments.shard.split("/"))
+    return bugs[number - 1 :: count]
+
+
+def report(bugs: Iterable[Bug]) -> int:
+    """Plant them, print what came of each, and return how many were not caught."""
+    survivors = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for bug, test, seconds in pool.map(caught_by, bugs):
-            caught += bool(test)
-            print(f"{bug.what}, {bug.file}: {test or 'NOT CAUGHT'} ({seconds:.0f} s)", flush=True)
-    print(f"{caught} of {len(bugs)} planted bugs caught in {time.perf_counter() - began:.0f} s")
-    return 0 if caught == len(bugs) else 1
+            survivors += not test
+            where = " and ".join(dict.fromkeys(file for file, _, _ in bug.edits))
+            print(f"{bug.what}, {where}: {test or 'NOT CAUGHT'} ({seconds:.0f} s)", flush=True)
+    return survivors
+
+
+def main() -> int:
+    """Plant what is asked for, and tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="those whose room, description or file has this in it")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="N of them, by the seed")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help="the I-th of N parts")
+    bugs, began = chosen(parser.parse_args()), time.perf_counter()
+    for bug in bugs:
+        with_edits(bug)
+    survivors = report(bugs)
+    print(f"{len(bugs) - survivors} of {len(bugs)} planted bugs caught in {time.perf_counter() - began:.0f} s")
+    return int(survivors > 0)
 
 
 if __name__ == "__main__":

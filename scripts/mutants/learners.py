@@ -1,0 +1,82 @@
+"""Bugs in the equations, the optimizers and the acting of the learners, in either twin."""
+
+from mutants import Bug
+
+SAC_TORCH, SAC_JAX = "algos/sac_torch.py", "algos/sac_jax.py"
+DQN_TORCH, DQN_JAX = "algos/dqn_torch.py", "algos/dqn_jax.py"
+TORCH, JAX = "algos/learner_torch.py", "algos/learner_jax.py"
+
+LAW = "test_parity.py::test_epsilon_greedy_actions"
+NOISE = "test_parity.py::test_training_noise"
+AGAIN = "test_parity.py::test_every_update_draws_noise_of_its_own"
+BUGS = [
+    # Targets and losses
+    Bug("entropy with the wrong sign in the target", SAC_TORCH, "next_action) - alpha", "next_action) + alpha"),
+    Bug("entropy with the wrong sign in the target", SAC_JAX, "next_action) - alpha", "next_action) + alpha"),
+    Bug("entropy with the wrong sign in the actor's loss", SAC_TORCH, "(alpha * log_prob -", "(-alpha * log_prob -"),
+    Bug("entropy with the wrong sign in the actor's loss", SAC_JAX, "(alpha * log_prob -", "(-alpha * log_prob -"),
+    Bug("target passes a gradient", DQN_TORCH, "@torch.no_grad()\ndef td_target", "def td_target"),
+    Bug("target passes a gradient", DQN_JAX, "return jax.lax.stop_gradient(batch.reward", "return (batch.reward"),
+    Bug("target passes a gradient", SAC_TORCH, "@torch.no_grad()\ndef td_target", "def td_target"),
+    Bug("target passes a gradient", SAC_JAX, "return jax.lax.stop_gradient(batch.reward", "return (batch.reward"),
+    Bug("terminal states bootstrap", JAX, "gamma * (1 - batch.terminated)", "gamma * (1 + 0 * batch.terminated)"),
+    Bug("discounts of the batch ignored", TORCH, "if batch.discount is None else batch.discount", ""),
+    Bug("the target network chooses in double DQN", DQN_TORCH, "q(batch.next_obs).argmax", "next_q.argmax"),
+    Bug("the online network chooses in vanilla DQN", DQN_JAX, "if double_q else jnp.max", "if True else jnp.max"),
+    Bug("Huber with another delta", DQN_TORCH, "delta=1.0", "delta=2.0"),
+    Bug("squared instead of Huber", DQN_JAX, "jnp.abs(x) <= 1", "jnp.abs(x) <= 1e9"),
+    Bug("no half in the critics' loss", SAC_TORCH, "0.5 * td_error**2", "td_error**2"),
+    Bug("mean instead of sum over critics", SAC_JAX, "jnp.sum(jnp.stack(losses))", "jnp.mean(jnp.stack(losses))"),
+    Bug("a tie's whole gradient to one critic", SAC_TORCH, ".amin(0)", ".min(0).values"),
+    Bug("weights ignored", JAX, "losses if weight is None else weight * losses", "losses"),
+    Bug("weights divided by their mean", TORCH, "weight * losses)", "weight / weight.mean() * losses)"),
+    Bug("alpha's loss passes a gradient to the actor", SAC_TORCH, "(log_prob + target_entropy).detach()", "(log_prob + target_entropy)"),
+    Bug("alpha's loss on alpha, not on its logarithm", SAC_JAX, "-log_alpha * jax", "-jnp.exp(log_alpha) * jax"),
+    # The squashed Gaussian
+    Bug("correction for tanh dropped", SAC_TORCH, "(gaussian - correction)", "(gaussian)"),
+    Bug(
+        "correction for tanh with an epsilon",
+        SAC_JAX,
+        "2 * (jnp.log(2.0) - u - jnp.logaddexp(-2 * u, 0.0))",
+        "jnp.log(1 - jnp.tanh(u) ** 2 + 1e-6)",
+    ),
+    Bug("no gradient at the bound of log_std", SAC_JAX, "log_std <= LOG_STD_MAX", "log_std < LOG_STD_MAX"),
+    Bug("the critic sees the environment's units", SAC_TORCH, "return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1", "return action.to(self.dtype)"),
+    Bug("the greedy action is not squashed", SAC_JAX, "to_box(jnp.tanh(mean))", "to_box(mean)"),
+    # The order of an update
+    Bug("every critic by the first one's gradient", SAC_JAX, 'step("critic", critic_params, grads)', 'step("critic", critic_params, (grads[0],) * len(grads))'),
+    Bug("targets follow the wrong critics", SAC_TORCH, "parameters_of(targets)", "parameters_of(targets[::-1])"),
+    Bug("the actor sees the old critics", SAC_JAX, "critics_of(critic_params), batch, alpha", 'critics_of(state.params["critic"]), batch, alpha'),
+    Bug("noises exchanged", SAC_TORCH, "alpha, (next_noise, action_noise) =", "alpha, (action_noise, next_noise) ="),
+    Bug(
+        "one noise for both actions",
+        SAC_JAX,
+        "next_noise, noise = jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype)",
+        "next_noise = noise = jax.random.normal(key, (*leading_shape, spec.action_dim), dtype)",
+        NOISE,
+    ),
+    # The optimizer's step and the target's
+    Bug("no clip", JAX, "jnp.minimum(1.0, max_norm / (norm + 1e-6))", "1.0"),
+    Bug("clip of each element", TORCH, "grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)", "grad.clamp_(-max_norm, max_norm)"),
+    Bug("Adam's epsilon inside the root", JAX, "jnp.sqrt(nu / nu_scale) + eps", "jnp.sqrt(nu / nu_scale + eps)"),
+    Bug("RMSprop's decay of optax", JAX, "decay=0.99", "decay=0.9"),
+    Bug("RMSprop with another decay", TORCH, "mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)", "mul_(0.9).addcmul_(grad, grad, value=1 - 0.9)"),
+    Bug("Adam with another beta", TORCH, '"beta2": 0.999', '"beta2": 0.99'),
+    Bug("compiled: Adam's eps inside the root", TORCH, "((nu / nu_scale).sqrt() + 1e-8)", "(nu / nu_scale + 1e-8).sqrt()", "test_compile.py"),
+    Bug("tau on the wrong side", TORCH, "lerp_(online.vector, tau)", "lerp_(online.vector, 1 - tau)"),
+    Bug("tau on the wrong side", JAX, "(1 - tau) * t + tau * o", "tau * t + (1 - tau) * o"),
+    Bug("target one update late", TORCH, "if self.num_updates %", "if (self.num_updates - 1) %"),
+    Bug("target at every update", SAC_JAX, "due = num_updates % config.target_update_interval == 0", "due = True"),
+    # Acting and data
+    Bug("one coin for all environments", DQN_TORCH, "torch.rand(best.shape,", "torch.rand((),", LAW),
+    Bug("one key for every action", "agent_jax.py", "env_steps), jax.random.key_data(key)", "env_steps), key_data", LAW),
+    Bug("one key for every update", "agent_jax.py", "noise), jax.random.key_data(key)", "noise), key_data", AGAIN),
+    Bug("epsilon does not stop", DQN_JAX, "jnp.minimum(env_steps / hyper.exploration_steps, 1.0)", "env_steps / hyper.exploration_steps"),
+    Bug("the first action's number ignored", DQN_TORCH, "batch.action.long() - self.spec.action_start", "batch.action.long()"),
+    Bug("images not scaled", "algos/networks_jax.py", "/ 255", "/ 1"),
+    Bug("truncated taken for terminal", "loop.py", "step.next_obs, step.terminated)", "step.next_obs, step.terminated | step.truncated)", "test_loop.py"),
+    # Checkpoints
+    Bug("Adam's count lost", "agent_torch.py", "torch.as_tensor(state[name])", "torch.as_tensor(state[name] * (not name.endswith('.count')))", "test_crossing.py"),
+    Bug("moments exchanged", TORCH, '[moments["mu"]], [moments["nu"]]', '[moments["nu"]], [moments["mu"]]'),
+    Bug("number of updates lost", "agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
+]  # fmt: skip
