@@ -52,14 +52,15 @@ class Log(NamedTuple):
     """What the learner was given, update by update. U of all updates of the run."""
 
     batch: jax.Array  # (U, B, 8) uint8: the keys of the steps that it was handed, which name them
-    noise: jax.Array  # (U, B) uint32
+    noise: jax.Array  # (U, B, 3) uint32: a random number, and the key that it was drawn by
 
 
 def probe_learner(batch_size: int, num_updates: int, action: Any) -> Learner:
     """Acts as ``action(obs, key, env_steps)`` says; learns nothing and writes down what it is given."""
 
     def init(params: Any, hyper: Any) -> LearnerState:
-        log = Log(jnp.zeros((num_updates, batch_size, 8), jnp.uint8), jnp.zeros((num_updates, batch_size), jnp.uint32))
+        shape = num_updates, batch_size
+        log = Log(jnp.zeros((*shape, 8), jnp.uint8), jnp.zeros((*shape, 3), jnp.uint32))
         return LearnerState({"log": log}, {}, {}, (), jnp.zeros((), jnp.int32))
 
     def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:
@@ -69,7 +70,8 @@ def probe_learner(batch_size: int, num_updates: int, action: Any) -> Learner:
         return jnp.zeros(len(obs), jnp.int32)
 
     def sample_noise(key: jax.Array, leading_shape: tuple[int, ...]) -> jax.Array:
-        return jax.random.bits(key, leading_shape, jnp.uint32)
+        its_key = jnp.broadcast_to(jax.random.key_data(key), (*leading_shape, 2))
+        return jnp.concatenate([jax.random.bits(key, (*leading_shape, 1), jnp.uint32), its_key], -1)
 
     def update(state: LearnerState, batch: Transition, noise: jax.Array) -> tuple[LearnerState, UpdateInfo]:
         log, number = state.params["log"], state.num_updates

@@ -41,7 +41,7 @@ class Told(NamedTuple):
     counts: np.ndarray  # (S, T, N) steps of the episode before this one
     actions: np.ndarray  # (S, T, N) int32 or (S, T, N, A) float32
     batches: np.ndarray  # (S, U, B), the step keys of the transitions
-    noise: np.ndarray  # (S, U, B) uint32
+    noise: np.ndarray  # (S, U, B, 3) uint32, as Log has it
     num_updates: int
 
 
@@ -106,14 +106,22 @@ def test_no_key_is_used_twice(num_envs: int, train_freq: int) -> None:
     assert len(np.unique(told.step_keys)) == told.step_keys.size
     begins = told.reset_keys[told.counts == 0]
     assert len(np.unique(begins)) == len(begins) > 3 * num_envs * 40 * train_freq // 5 - 1
-    act_keys = told.actions[:, :, 0].view(np.uint32)  # (S, T, 2)
-    assert len(np.unique(act_keys.reshape(-1, 2), axis=0)) == 3 * 40 * train_freq
-    children = jax.vmap(jax.random.split)(jax.random.wrap_key_data(jnp.asarray(act_keys.reshape(-1, 2))))
-    family = np.concatenate([act_keys.reshape(-1, 2), np.asarray(jax.random.key_data(children)).reshape(-1, 2)])
-    its = np.ascontiguousarray(family).view(np.uint64)[:, 0]
-    assert not np.isin(its, told.step_keys).any()  # an environment's keys are no action's
-    assert not np.isin(its, told.reset_keys).any()
-    assert len(np.unique(told.noise)) == told.noise.size == 3 * 8 * 40 * train_freq * num_envs
+    act_keys = np.unique(told.actions[:, :, 0].view(np.uint32).reshape(-1, 2), axis=0)
+    noise_keys = np.unique(told.noise[..., 1:].reshape(-1, 2), axis=0)
+    assert (len(act_keys), len(noise_keys)) == (3 * 40 * train_freq, 3 * 40)  # of each seed a step, a round
+    assert len(np.unique(told.noise[..., 0])) == 3 * 8 * 40 * train_freq * num_envs
+    families = [family_of(keys, 8) for keys in (act_keys, noise_keys)]
+    assert not np.isin(*families).any()
+    for family in families:  # nor are they an environment's
+        assert not np.isin(family, told.step_keys).any()
+        assert not np.isin(family, told.reset_keys).any()
+
+
+def family_of(keys: np.ndarray, children: int) -> np.ndarray:
+    """Keys (K, 2) uint32 and what they are split into, as one number each."""
+    split = jax.vmap(lambda key: jax.random.split(key, children))(jax.random.wrap_key_data(jnp.asarray(keys)))
+    family = np.concatenate([keys, np.asarray(jax.random.key_data(split)).reshape(-1, 2)])
+    return np.ascontiguousarray(family).view(np.uint64)[:, 0]
 
 
 @pytest.mark.parametrize(("num_envs", "train_freq"), [(1, 1), (3, 2)])
