@@ -11,6 +11,7 @@ from rlpair.config import LoopConfig
 from rlpair.errors import RLPairError
 from rlpair.loop import run
 from rlpair.make import load_agent, make_agent
+from rlpair.presets import Preset, preset
 from rlpair.types import Agent, EnvSpec, Record, Transition, UpdateInfo
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "DQNConfig",
     "EnvSpec",
     "LoopConfig",
+    "Preset",
     "RLPairError",
     "Record",
     "SACConfig",
@@ -25,5 +27,6 @@ __all__ = [
     "UpdateInfo",
     "load_agent",
     "make_agent",
+    "preset",
     "run",
 ]

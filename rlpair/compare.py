@@ -17,10 +17,11 @@ from typing import Any
 from rlpair.cell import CHECKS, SETTINGS, Cell
 from rlpair.cli import Command
 from rlpair.compare_report import Result, console_table, draw, markdown, verdicts, write_tensorboard
-from rlpair.config import ALGO_CONFIGS, check_choice, defaults
+from rlpair.config import ALGO_CONFIGS, check_choice
 from rlpair.errors import ConfigError, MissingExtraError, RLPairError
 from rlpair.machine import has_gpu, machine, versions
 from rlpair.make import backend_module
+from rlpair.presets import defaults
 from rlpair.saved_config import Values
 from rlpair.workers import on_cores, usable_cores
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from rlpair.config import ALGO_CONFIGS, DEFAULTS
+from rlpair.config import ALGO_CONFIGS
+from rlpair.presets import DEFAULTS
 from rlpair.schema import field_docs
 
 

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 from rlpair.checkpoint import drop_old_replays, find_step, load_checkpoint, load_run, save_checkpoint
 from rlpair.cli import Command
-from rlpair.config import RunConfig, defaults
+from rlpair.config import RunConfig
 from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, ConfigError
 from rlpair.fused import FusedLoop, open_fused
 from rlpair.loop import Evaluation, HostLoop, evaluate
 from rlpair.make import configure_process, make_agent
+from rlpair.presets import defaults
 from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, cut
 from rlpair.replay import ReplayBuffer
 from rlpair.saved_config import CONFIG, Values, load_config, load_values, nested, save_config

@@ -1,4 +1,4 @@
-"""Do all agents learn? Trains them with the table of defaults in rlpair/config.py and writes docs/learning.md.
+"""Do all agents learn? Trains them with the table of defaults in rlpair/presets.py and writes docs/learning.md.
 
     python scripts/learning.py [--out runs/learning] [--docs docs]
 
@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from rlpair import load_agent
-from rlpair.config import DEFAULTS, RunConfig, defaults
+from rlpair.config import RunConfig
 from rlpair.envs.make import make_envs
 from rlpair.loop import evaluate
+from rlpair.presets import DEFAULTS, defaults
 from rlpair.saved_config import nested
 from rlpair.statistics import bootstrap_interval, interquartile_mean
 from rlpair.train import train
@@ -140,7 +141,7 @@ def report(results: dict[tuple[str, str], list[dict[str, Any]]], fused: dict[str
     )
     lines += [*table(results), "", "![Greedy return during training](learning.png)\n"]
     lines.append("Curves: mean over the seeds of ten greedy episodes; the band spans the seeds.\n")
-    lines.append("Settings, where they are not the defaults of the algorithm (`rlpair/config.py`):\n")
+    lines.append("Settings, where they are not the defaults of the algorithm (`rlpair/presets.py`):\n")
     for algo in TARGETS:
         row = DEFAULTS[algo][defaults(algo, None)["env"]]
         settings = " ".join(f"{key}={setting(value)}" for key, value in row.items() if key.startswith("algo."))

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from rlpair import DQNConfig, LoopConfig, SACConfig
-from rlpair.config import ALGO_CONFIGS, DEFAULTS, RunConfig, defaults
+from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.errors import ConfigError
+from rlpair.presets import DEFAULTS, defaults
 from rlpair.saved_config import load_config, save_config
 from rlpair.train import settle
 

@@ -1,0 +1,124 @@
+"""Tuned settings by algorithm and environment: the command starts from them, and ``rlpair.preset`` hands them out."""
+
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from rlpair.algos.base import OffPolicyConfig
+from rlpair.config import ALGO_CONFIGS, LoopConfig, check_choice
+from rlpair.errors import ConfigError
+
+_MUJOCO = {"total_timesteps": 1_000_000, "algo.learning_starts": 10_000, "eval_every": 20_000}
+_LANDER = {  # also Acrobot
+    "total_timesteps": 100_000,
+    "algo.learning_rate": 6.3e-4,
+    "algo.batch_size": 128,
+    "algo.buffer_size": 50_000,
+    "algo.learning_starts": 1_000,
+    "algo.train_freq": 4,
+    "algo.gradient_steps": -1,
+    "algo.tau": 1.0,
+    "algo.target_update_interval": 250,
+    "algo.exploration_steps": 12_000,
+    "algo.exploration_final_eps": 0.1,
+    "algo.net_arch": (256, 256),
+}
+# "*" holds for every environment of the algorithm, and an id's own row goes over it; a row states all that it relies
+# on, so that no change of an algorithm's own defaults reaches it. The values but CartPole's follow RL-Zoo's tuned ones,
+# as far as there is a setting for them here.
+DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "dqn": {
+        "*": {"env": "CartPole-v1", "total_timesteps": 100_000, "eval_every": 10_000, "checkpoint_every": 10_000},
+        "CartPole-v1": {
+            "total_timesteps": 50_000,
+            "algo.learning_rate": 4e-4,
+            "algo.batch_size": 64,
+            "algo.buffer_size": 100_000,
+            "algo.learning_starts": 1_000,
+            "algo.train_freq": 128,
+            "algo.gradient_steps": 64,
+            "algo.tau": 0.01,
+            "algo.target_update_interval": 1,
+            "algo.exploration_steps": 8_000,
+            "algo.exploration_final_eps": 0.04,
+            "algo.net_arch": (256, 256),
+        },
+        "LunarLander-v3": _LANDER,
+        "Acrobot-v1": _LANDER,
+        "MountainCar-v0": {
+            "total_timesteps": 120_000,
+            "algo.learning_rate": 4e-3,
+            "algo.batch_size": 128,
+            "algo.buffer_size": 10_000,
+            "algo.learning_starts": 1_000,
+            "algo.gamma": 0.98,
+            "algo.train_freq": 16,
+            "algo.gradient_steps": 8,
+            "algo.tau": 1.0,
+            "algo.target_update_interval": 300,
+            "algo.exploration_steps": 24_000,
+            "algo.exploration_final_eps": 0.07,
+            "algo.net_arch": (256, 256),
+        },
+        "gymnax/Breakout-MinAtar": {
+            "total_timesteps": 2_000_000,
+            "algo.learning_rate": 2.5e-4,
+            "algo.batch_size": 64,
+            "algo.buffer_size": 100_000,
+            "algo.learning_starts": 5_000,
+            "algo.train_freq": 4,
+            "algo.gradient_steps": 1,
+            "algo.tau": 1.0,
+            "algo.target_update_interval": 1_000,
+            "algo.exploration_steps": 100_000,
+            "algo.exploration_final_eps": 0.05,
+            "algo.net_arch": (128, 128),
+            "eval_every": 100_000,
+            "checkpoint_every": 1_000_000,
+        },
+    },
+    "sac": {
+        "*": {"env": "Pendulum-v1", "total_timesteps": 100_000, "eval_every": 10_000, "checkpoint_every": 50_000},
+        "Pendulum-v1": {
+            "total_timesteps": 20_000,
+            "algo.learning_rate": 1e-3,
+            "eval_every": 2_000,
+            "checkpoint_every": 5_000,
+        },
+        **{f"{name}-v5": _MUJOCO for name in ("HalfCheetah", "Hopper", "Walker2d", "Ant")},
+        "Humanoid-v5": _MUJOCO | {"total_timesteps": 2_000_000},
+        "Swimmer-v5": _MUJOCO | {"algo.gamma": 0.999},
+    },
+}
+
+
+class Preset(NamedTuple):
+    """All that a training of an environment is tuned to."""
+
+    config: OffPolicyConfig  # of the algorithm
+    loop: LoopConfig  # how long, and how often to evaluate
+
+
+def preset(algo: str, env: str) -> Preset:
+    """The tuned settings of an algorithm on an environment; for one that is not in the table, the algorithm's own.
+
+    Args:
+        algo: "dqn" or "sac".
+        env: an id, as ``run`` takes it.
+
+    Raises:
+        ConfigError: there is no such algorithm, or the environment is not an id.
+    """
+    check_choice("algo", algo)
+    if not isinstance(env, str):
+        raise ConfigError("env", env, "an id, such as CartPole-v1")
+    values = defaults(algo, env)
+    own = {key.removeprefix("algo."): value for key, value in values.items() if key.startswith("algo.")}
+    loop = {field.name: values[field.name] for field in fields(LoopConfig) if field.name in values}
+    return Preset(ALGO_CONFIGS[algo](**own), LoopConfig(**loop))
+
+
+def defaults(algo: str, env: str | None) -> dict[str, Any]:
+    """The table's values for an algorithm on an environment, by dotted key; ``env`` None: on its default one."""
+    general = DEFAULTS[algo]["*"]
+    env = env or general["env"]
+    return general | DEFAULTS[algo].get(env.rpartition(":")[2], {}) | {"env": env}  # module:id is tuned as id
