@@ -86,6 +86,8 @@ def make_loop(agent: Any, envs: HostEnvs, eval_envs: HostEnvs | None = None, **c
         (3, 30, {"learning_starts": 6}, 8, 1),  # after steps 9, 12, ..., 30
         (3, 30, {"learning_starts": 6, "gradient_steps": -1}, 8, 3),
         (3, 30, {"learning_starts": 6, "train_freq": 2, "gradient_steps": -1}, 4, 6),  # after 12, 18, 24, 30
+        (2, 24, {"learning_starts": 5, "train_freq": 3, "gradient_steps": -1}, 4, 6),  # after 6, 12, 18, 24
+        (4, 48, {"learning_starts": 12, "train_freq": 2}, 5, 1),  # after 16, 24, ..., 48
         (3, 10, {"gradient_steps": 2}, 4, 2),  # ends at 12, the first multiple of 3 that is not below 10
     ],
 )
