@@ -39,7 +39,7 @@ def matrix_product(device: str, size: int) -> Callable[[], Any]:
     wide = onednn_torch.AVAILABLE and device == "cpu"
 
     def product() -> None:
-        onednn_torch.wide_linear(a, a, None) if wide else a @ a
+        onednn_torch.wide_product(a, a, None) if wide else a @ a
         if device == "cuda":
             torch.cuda.synchronize()
 

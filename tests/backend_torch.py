@@ -1,6 +1,7 @@
 """The torch learners' functions as the tests call them: numpy in, numpy out. The twin of backend_jax.py."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,8 +50,7 @@ def optimize(
     learner.params, learner.moments = {"q": own}, {"q": learner_torch.empty_moments(name, own)}
     steps, norm = [], None
     for grads in gradients:
-        loss = sum((array(g) * p).sum() for g, p in zip(grads, own.tensors, strict=True))
-        norm = learner.descend("q", loss, max_norm)
+        norm = learner.descend("q", torch.cat([array(g).reshape(-1) for g in grads]), max_norm)
         steps.append([numbers(p).copy() for p in own.tensors])
     return steps, norm
 
@@ -83,10 +83,12 @@ def _sac_losses(agent: Any, batch: Transition, noise: Any) -> dict[str, torch.Te
     learner, config = agent.learner, agent.config
     batch = prepare(batch, learner.from_box(batch.action), agent.spec, learner.dtype)
     alpha, (next_noise, action_noise) = learner.log_alpha.detach().exp(), noise
-    mean, log_std = learner.policy(batch.obs)
-    target = sac.td_target(learner.policy, learner.target_critics, batch, alpha, config.gamma, next_noise)
-    critic_loss, td_errors = sac.critic_loss(learner.critics, batch, target)
-    actor_loss, log_prob = sac.actor_loss(learner.policy, learner.critics, batch, alpha, action_noise)
+    policy = partial(learner.policy, learner.params["actor"].tensors)
+    critics, targets = (learner.critics_of(x["critic"].tensors) for x in (learner.params, learner.target_params))
+    mean, log_std = policy(batch.obs)
+    target = sac.td_target(policy, targets, batch, alpha, config.gamma, next_noise)
+    critic_loss, td_errors = sac.critic_loss(critics, batch, target)
+    actor_loss, log_prob = sac.actor_loss(policy, critics, batch, alpha, action_noise)
     found = {"mean": mean, "log_std": log_std, "target": target, "td_errors": td_errors, "log_prob": log_prob}
     found |= {"critic_loss": critic_loss, "actor_loss": actor_loss}
     found |= _gradients(learner, "critic", critic_loss) | _gradients(learner, "actor", actor_loss)

@@ -1,5 +1,6 @@
 """compile=true: torch.compile on the update gives what eager torch and jax give, in one graph, or says why not."""
 
+import itertools
 import os
 import warnings
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from runs import command, config_of, overrides_of
 
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig, make_agent
 from rlpair.algos import onednn_torch
-from rlpair.algos.onednn_torch import wide_linear
+from rlpair.algos.cuda_graph_torch import Recorded
+from rlpair.algos.learner_torch import adam_by_formula, adam_by_kernel
+from rlpair.algos.onednn_torch import wide_linear, wide_product
 from rlpair.parity import FLOAT32, FLOAT64, Case, data, row, without_rng
 
 BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
@@ -98,6 +101,46 @@ def test_what_an_update_tells_is_not_overwritten_by_the_next() -> None:
     assert all(torch.equal(kept[tag], value) for tag, value in first.metrics.items())
 
 
+def replayed(function: Any) -> Any:
+    """As cuda_graph, without one: the replay is a call, whose value is written to where the first one's was."""
+    for _ in range(3):
+        function()
+    values = function()
+    return lambda: values.copy_(function()), values
+
+
+@pytest.mark.parametrize("name", ["dqn", "sac"])
+def test_a_recorded_step_is_the_step(name: str) -> None:
+    """Recording leaves no trace in the state; each call reads its own batch; other shapes are recorded anew."""
+    case = CASES[name]
+    batches = [data(case, 3), data(case._replace(batch_size=5, weighted=True, seed=1), 3)]
+    plain, recorded = (agent_of(case, "torch", "float64") for _ in range(2))
+    recorded.learner.step = Recorded(recorded.learner.step, recorded.learner.state, replayed)
+    told: list[list[Any]] = [[], []]
+    for u, (batch, noise) in itertools.product(range(3), batches):
+        for agent, infos in zip((plain, recorded), told, strict=True):
+            infos.append(agent.update(row(batch, noise, u)[0], noise=row(batch, noise, u)[1]))
+    assert_close(without_rng(plain.state_dict()), without_rng(recorded.state_dict()), 1e-12)
+    for ours, theirs in zip(*told, strict=True):  # also those told long ago
+        assert list(ours.metrics) == list(theirs.metrics)
+        assert_close(ours.metrics, theirs.metrics, 1e-12)
+        torch.testing.assert_close(ours.td_error, theirs.td_error, rtol=1e-12, atol=0)
+    assert len(recorded.learner.step._recordings) == 2
+
+
+def test_adam_by_its_formula_is_adam_by_its_kernel() -> None:
+    generator, learning_rate = torch.Generator().manual_seed(0), torch.tensor(1e-3, dtype=torch.float64)
+    params = [torch.ones(1000, dtype=torch.float64) for _ in range(2)]
+    moments = [{x: torch.zeros_like(params[0]) for x in ("mu", "nu")} | {"count": torch.zeros(())} for _ in range(2)]
+    for _ in range(20):
+        grad = torch.randn(1000, generator=generator, dtype=torch.float64)
+        for adam, its_params, its_moments in zip((adam_by_formula, adam_by_kernel), params, moments, strict=True):
+            adam(its_params, grad, its_moments, learning_rate)
+    torch.testing.assert_close(*params, rtol=1e-12, atol=0)
+    for slot in ("mu", "nu", "count"):
+        torch.testing.assert_close(moments[0][slot], moments[1][slot], rtol=1e-12, atol=0)
+
+
 def wide_layer() -> tuple[torch.Tensor, ...]:
     """x, weight and bias, and what the gradient of the output may be."""
     generator = torch.Generator().manual_seed(0)
@@ -118,7 +161,7 @@ def test_a_wide_layer_and_its_gradients_are_those_of_linear() -> None:
 
 def test_a_wide_layer_is_an_operator_as_torch_asks_for() -> None:
     x, weight, bias, _ = wide_layer()
-    torch.library.opcheck(wide_linear, (x.requires_grad_(), weight.requires_grad_(), bias))
+    torch.library.opcheck(wide_product.default, (x, weight, bias))
 
 
 @pytest.mark.slow
@@ -134,7 +177,7 @@ def test_wide_layers_are_onednns_in_a_compiled_update(monkeypatch: pytest.Monkey
     with torch.profiler.profile() as profile:
         for agent in agents:
             agent.update(row(batch, (), 0)[0])
-    calls = [event for event in profile.events() or [] if event.name == "rlpair::wide_linear"]
+    calls = [event for event in profile.events() or [] if event.name == "rlpair::wide_product"]
     assert len(calls) == 3, "128 to 128: forwards of both networks and one gradient, of the compiled agent alone"
 
 

@@ -1,6 +1,7 @@
 """DQN in PyTorch: eager, by the equations of dqn.py. Its twin is dqn_jax.py."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -8,13 +9,14 @@ from torch import nn
 from rlpair.algos.dqn import DQNConfig, Hyper, hyperparameters
 from rlpair.algos.learner_torch import (
     Learner,
+    Tensors,
     discount,
     empty_moments,
     parameters_of,
     prepare,
     weighted_mean,
 )
-from rlpair.algos.networks_torch import MLP, flatten_obs
+from rlpair.algos.networks_torch import MLP, apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[torch.Tensor], torch.Tensor]  # obs (B, ...) -> a value per action (B, A)
@@ -68,6 +70,9 @@ class DQN(Learner):
         self.params, self.target_params = {"q": parameters_of([self.q])}, {"q": parameters_of([self.target_q])}
         self.moments = {"q": empty_moments(config.optimizer, self.params["q"])}
 
+    def q_values(self, params: Tensors, obs: torch.Tensor) -> torch.Tensor:  # flat obs (B, O) -> (B, A)
+        return apply(self.q, params, obs)
+
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:  # (N, ...) -> (N,)
         return self.best(obs) + self.spec.action_start
 
@@ -88,10 +93,15 @@ class DQN(Learner):
         config, hyper = self.config, self.hyper
         batch = prepare(batch, batch.action.long() - self.spec.action_start, self.spec, self.dtype)
 
-        target = td_target(self.q, self.target_q, batch, hyper.gamma, config.double_q)
-        loss, (td_error, q_taken) = q_loss(self.q, batch, target)
-        grad_norm = self.descend("q", loss, config.max_grad_norm)
-        metrics = {"loss/q": loss.detach(), "train/q_mean": q_taken.mean()}
+        q, target_q = (partial(self.q_values, nets["q"].tensors) for nets in (self.params, self.target_params))
+        target = td_target(q, target_q, batch, hyper.gamma, config.double_q)
+
+        def loss_of(params: Tensors) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+            return q_loss(partial(self.q_values, params), batch, target)
+
+        (loss, (td_error, q_taken)), grad = self.value_and_grad("q", loss_of)
+        grad_norm = self.descend("q", grad, config.max_grad_norm)
+        metrics = {"loss/q": loss, "train/q_mean": q_taken.mean()}
         if grad_norm is not None:
             metrics["train/grad_norm"] = grad_norm
         return UpdateInfo(metrics, td_error)

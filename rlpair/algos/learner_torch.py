@@ -1,7 +1,7 @@
 """What the torch learners share: how they are built, and the optimizer step. The twin of learner_jax.py."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -9,24 +9,28 @@ import torch
 from rlpair.algos.networks_torch import MLP, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
+Tensors = Sequence[torch.Tensor]  # the parameters of a net's networks, end to end
+
 
 class Parameters:
-    """The parameters of one net, which lie end to end in one vector: what is done to all of them is one call.
-
-    ``tensors`` are what the networks compute with, and views of ``vector``.
-    """
+    """The parameters of one net, which lie end to end in one vector: what is done to all of them is one call."""
 
     def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
         """Moves the data of the tensors into a vector."""
-        self.tensors = list(tensors)
-        self.vector = torch.cat([tensor.detach().reshape(-1) for tensor in self.tensors])
-        for tensor, piece in zip(self.tensors, self.split(self.vector), strict=True):
+        self._leaves = list(tensors)
+        self.vector = torch.cat([tensor.detach().reshape(-1) for tensor in self._leaves])
+        for tensor, piece in zip(self._leaves, self.split(self.vector), strict=True):
             tensor.data = piece
+
+    @property
+    def tensors(self) -> Tensors:
+        """What the networks compute with: views of the vector, which is all that a compiled step is handed."""
+        return self.split(self.vector) if torch.compiler.is_compiling() else self._leaves
 
     def split(self, vector: torch.Tensor) -> list[torch.Tensor]:
         """Views of such a vector in the shapes of the tensors."""
-        pieces = torch.split(vector, [tensor.numel() for tensor in self.tensors])
-        return [piece.view(tensor.shape) for piece, tensor in zip(pieces, self.tensors, strict=True)]
+        pieces = torch.split(vector, [tensor.numel() for tensor in self._leaves])
+        return [piece.view(tensor.shape) for piece, tensor in zip(pieces, self._leaves, strict=True)]
 
 
 def parameters_of(networks: Sequence[MLP]) -> Parameters:
@@ -38,13 +42,25 @@ Moments = dict[str, torch.Tensor]  # by optax's names, which are the checkpoint'
 
 
 def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """(D5), (S8), in place: the kernel of torch.optim.Adam(fused=True), without what that does around it."""
+    """(D5), (S8), in place: by one kernel, where there is one that reads the learning rate in all its digits."""
+    exact = params.device.type == "cpu" or learning_rate.dtype == torch.float32  # on a GPU it reads a float32
+    if torch.compiler.is_compiling() or not exact or not hasattr(torch, "_fused_adam_"):
+        adam_by_formula(params, grad, moments, learning_rate)
+    else:
+        adam_by_kernel(params, grad, moments, learning_rate)
+
+
+def adam_by_formula(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
+    """As adam: what the compiler makes one kernel of."""
     moments["count"] += 1
-    if torch.compiler.is_compiling():  # which makes one kernel of these
-        mu, nu = moments["mu"].mul_(0.9).add_((1 - 0.9) * grad), moments["nu"].mul_(0.999).add_((1 - 0.999) * grad**2)
-        mu_scale, nu_scale = (-torch.expm1(moments["count"].to(mu.dtype) * math.log(b)) for b in (0.9, 0.999))
-        params -= learning_rate * (mu / mu_scale / ((nu / nu_scale).sqrt() + 1e-8))
-        return
+    mu, nu = moments["mu"].mul_(0.9).add_((1 - 0.9) * grad), moments["nu"].mul_(0.999).add_((1 - 0.999) * grad**2)
+    mu_scale, nu_scale = (-torch.expm1(moments["count"].to(mu.dtype) * math.log(b)) for b in (0.9, 0.999))
+    params -= learning_rate * (mu / mu_scale / ((nu / nu_scale).sqrt() + 1e-8))
+
+
+def adam_by_kernel(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
+    """As adam: the kernel of torch.optim.Adam(fused=True), without what that does around it."""
+    moments["count"] += 1
     vectors: Any = [params], [grad], [moments["mu"]], [moments["nu"]], [], [moments["count"]]
     settings: Any = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False}
     torch._fused_adam_(*vectors, lr=learning_rate, **settings)
@@ -112,16 +128,24 @@ class Learner:
         """One gradient step of every net on (B, ...), targets aside: nothing but tensors, to be compiled whole."""
         raise NotImplementedError
 
-    def descend(self, net: str, loss: torch.Tensor, max_norm: float | None) -> torch.Tensor | None:
-        """Clip, (D5), (S8): params - learning_rate * direction, in place. Returns the norm before the clip, if any.
+    def value_and_grad(self, net: str, loss_of: Callable[[Tensors], Any]) -> Any:
+        """As jax.value_and_grad(loss_of, has_aux=True) at the net's parameters: returns ((loss, aux), a vector).
 
-        Only the net's parameters get a gradient: what else the loss depends on is left alone.
+        The compiler traces a gradient that is a function of the vector; eager, autograd's own takes half as long.
         """
         params = self.params[net]
+        if torch.compiler.is_compiling():
+            function = torch.func.grad_and_value(lambda vector: loss_of(params.split(vector)), has_aux=True)
+            grad, value = function(params.vector)
+            return value, grad
+        loss, aux = loss_of(params.tensors)
         grads = torch.autograd.grad(loss, params.tensors)
-        grad = torch.cat([g.reshape(-1) for g in grads])
+        return (loss.detach(), aux), torch.cat([g.reshape(-1) for g in grads])
+
+    def descend(self, net: str, grad: torch.Tensor, max_norm: float | None) -> torch.Tensor | None:
+        """Clip, (D5), (S8): params - learning_rate * direction, in place. Returns the norm before the clip, if any."""
         norm = None if max_norm is None else clip_by_global_norm(grad, max_norm)
-        OPTIMIZERS[self.config.optimizer](params.vector, grad, self.moments[net], self.hyper.learning_rate)
+        OPTIMIZERS[self.config.optimizer](self.params[net].vector, grad, self.moments[net], self.hyper.learning_rate)
         return norm
 
     def update(self, batch: Transition, noise: Any) -> UpdateInfo:

@@ -1,5 +1,6 @@
 """Networks in torch.nn. The twin of networks_jax.py: the same layers, names and shapes."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -25,12 +26,18 @@ class MLP(nn.Module):
         self.activation = ACTIVATIONS[activation]
         # A small layer costs less than to look its parameters up by name.
         self.dense = [(layer.weight, layer.bias) for layer in layers]
+        self.tensors = [tensor for layer in self.dense for tensor in layer]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (..., sizes[0]) -> (..., sizes[-1])
-        *hidden, (last_weight, last_bias) = self.dense
-        for weight, bias in hidden:
-            x = self.activation(linear(x, weight, bias))
-        return linear(x, last_weight, last_bias)
+        return apply(self, self.tensors, x)
+
+
+def apply(network: MLP, params: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """The outputs of a network with such parameters, each layer's weight and bias: (..., inputs) -> (..., outputs)."""
+    *hidden, last_weight, last_bias = params
+    for weight, bias in zip(hidden[::2], hidden[1::2], strict=True):
+        x = network.activation(linear(x, weight, bias))
+    return linear(x, last_weight, last_bias)
 
 
 def flatten_obs(obs: torch.Tensor, obs_shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 WIDE = 128  # the least of batch, inputs and outputs for which it pays
-AVAILABLE = torch.backends.cpu.get_cpu_capability() == "AVX512" and bool(torch._C._has_mkldnn)
+AVAILABLE = torch.backends.cpu.get_cpu_capability() == "AVX512" and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -21,33 +21,47 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.T
     return torch.nn.functional.linear(x, weight, bias)
 
 
-@torch.library.custom_op("rlpair::wide_linear", mutates_args=())
-def wide_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """x (B, I), weight (O, I), bias (O,) or None -> (B, O), by oneDNN: float32 on a CPU."""
+# Defined by its schema, without gradients: torch.func refuses those that custom_op registers. They are WideLinear's.
+torch.library.define("rlpair::wide_product", "(Tensor x, Tensor weight, Tensor? bias) -> Tensor")
+wide_product = torch.ops.rlpair.wide_product
+
+
+@torch.library.impl("rlpair::wide_product", "cpu")
+def by_onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """x (B, I), weight (O, I), bias (O,) or None -> (B, O): float32 on a CPU."""
     product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return product
 
 
-@wide_linear.register_fake
+@torch.library.register_fake("rlpair::wide_product")  # type: ignore[untyped-decorator]
 def shape_of(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """What it returns, for the compiler, which looks at nothing but the shape."""
     return x.new_empty(len(x), len(weight))
 
 
-def keep(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-    """What the gradients are computed from."""
-    ctx.save_for_backward(*inputs[:2])
+class WideLinear(torch.autograd.Function):
+    """That product and its gradients. oneDNN gains nothing where its left factor is transposed."""
+
+    @staticmethod
+    def forward(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> Any:
+        return wide_product(x, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        return (
+            wide_product(grad, weight.T, None) if for_x else None,
+            grad.T @ x if for_weight else None,
+            grad.sum(0) if for_bias else None,
+        )
 
 
-def gradients(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-    """Of x, weight and bias, where they are asked for. oneDNN gains nothing where its left factor is transposed."""
-    x, weight = ctx.saved_tensors
-    for_x, for_weight, for_bias = ctx.needs_input_grad
-    return (
-        wide_linear(grad, weight.T, None) if for_x else None,
-        grad.T @ x if for_weight else None,
-        grad.sum(0) if for_bias else None,
-    )
-
-
-wide_linear.register_autograd(gradients, setup_context=keep)
+def wide_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """As linear, by oneDNN, for x (B, I)."""
+    product: torch.Tensor = WideLinear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return product

@@ -9,13 +9,14 @@ import torch
 from rlpair.algos.learner_torch import (
     Learner,
     Parameters,
+    Tensors,
     discount,
     empty_moments,
     parameters_of,
     prepare,
     weighted_mean,
 )
-from rlpair.algos.networks_torch import MLP, flatten_obs
+from rlpair.algos.networks_torch import MLP, apply, flatten_obs
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, SACConfig, hyperparameters
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
@@ -105,11 +106,17 @@ class SAC(Learner):
         if config.learns_alpha:
             self.params["log_alpha"] = Parameters([self.log_alpha])
         self.moments = {net: empty_moments(config.optimizer, params) for net, params in self.params.items()}
-        self.critics, self.target_critics = ([partial(q_values, mlp) for mlp in mlps] for mlps in (critics, targets))
 
-    def policy(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        mean, log_std = self.networks["actor"][0](obs).chunk(2, dim=-1)
+    def policy(self, params: Tensors, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mean, log_std = apply(self.networks["actor"][0], params, obs).chunk(2, dim=-1)
         return mean, clip_log_std(log_std)
+
+    def q_values(self, params: Tensors, obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:  # of one critic
+        return apply(self.networks["critic"][0], params, torch.cat([obs, action], -1))[..., 0]
+
+    def critics_of(self, params: Tensors) -> list[Critic]:
+        size = len(params) // self.config.n_critics
+        return [partial(self.q_values, params[i : i + size]) for i in range(0, len(params), size)]
 
     def to_box(self, action: torch.Tensor) -> torch.Tensor:  # [-1, 1] -> the environment's units
         return (self.low + 0.5 * (action + 1) * (self.high - self.low)).clamp(self.low, self.high)
@@ -118,11 +125,11 @@ class SAC(Learner):
         return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1
 
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:  # (N, ...) -> (N, A)
-        mean, _ = self.policy(flatten_obs(obs, self.spec.obs_shape, self.dtype))
+        mean, _ = self.policy(self.params["actor"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
         return self.to_box(mean.tanh())
 
     def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:  # as greedy
-        mean, log_std = self.policy(flatten_obs(obs, self.spec.obs_shape, self.dtype))
+        mean, log_std = self.policy(self.params["actor"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
         noise = torch.randn(mean.shape, generator=generator, dtype=self.dtype, device=mean.device)
         action, _ = squash(mean, log_std, noise)
         return self.to_box(action)
@@ -135,24 +142,32 @@ class SAC(Learner):
     def step(self, batch: Transition, noise: Noise) -> UpdateInfo:
         config, hyper = self.config, self.hyper
         batch = prepare(batch, self.from_box(batch.action), self.spec, self.dtype)
-        alpha, (next_noise, action_noise) = self.log_alpha.detach().exp(), noise
+        log_alpha = self.params["log_alpha"].tensors[0] if config.learns_alpha else self.log_alpha
+        alpha, (next_noise, action_noise) = log_alpha.detach().exp(), noise
 
-        target = td_target(self.policy, self.target_critics, batch, alpha, hyper.gamma, next_noise)
-        q_loss, td_errors = critic_loss(self.critics, batch, target)
-        self.descend("critic", q_loss, config.max_grad_norm)
+        target_critics = self.critics_of(self.target_params["critic"].tensors)
+        policy = partial(self.policy, self.params["actor"].tensors)
+        target = td_target(policy, target_critics, batch, alpha, hyper.gamma, next_noise)
 
-        pi_loss, log_prob = actor_loss(self.policy, self.critics, batch, alpha, action_noise)
-        self.descend("actor", pi_loss, config.max_grad_norm)
+        def critic_loss_of(params: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+            return critic_loss(self.critics_of(params), batch, target)
 
-        metrics = {"loss/critic": q_loss.detach(), "loss/actor": pi_loss.detach(), "train/alpha": alpha}
+        (q_loss, td_errors), grad = self.value_and_grad("critic", critic_loss_of)
+        self.descend("critic", grad, config.max_grad_norm)
+        critics = self.critics_of(self.params["critic"].tensors)
+
+        def actor_loss_of(params: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+            return actor_loss(partial(self.policy, params), critics, batch, alpha, action_noise)
+
+        (pi_loss, log_prob), grad = self.value_and_grad("actor", actor_loss_of)
+        self.descend("actor", grad, config.max_grad_norm)
+
+        def alpha_loss_of(params: Tensors) -> tuple[torch.Tensor, tuple[()]]:
+            return alpha_loss(params[0], log_prob, hyper.target_entropy, batch.weight), ()
+
+        metrics = {"loss/critic": q_loss, "loss/actor": pi_loss, "train/alpha": alpha}
         metrics |= {"train/entropy": -log_prob.mean(), "train/q_mean": (target[None] - td_errors).mean()}
         if config.learns_alpha:
-            loss = alpha_loss(self.log_alpha, log_prob, hyper.target_entropy, batch.weight)
-            metrics["loss/alpha"] = loss.detach()
-            self.descend("log_alpha", loss, None)
+            (metrics["loss/alpha"], _), grad = self.value_and_grad("log_alpha", alpha_loss_of)
+            self.descend("log_alpha", grad, None)
         return UpdateInfo(metrics, td_errors.mean(0))
-
-
-def q_values(critic: MLP, obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-    """Of one critic: obs (B, O), action (B, A) -> (B,)."""
-    return critic(torch.cat([obs, action], -1))[..., 0]
