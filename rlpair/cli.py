@@ -1,114 +1,110 @@
-"""What the commands share: Hydra with structured configs, one line for every error, exit code 2 for a user's."""
+"""What the commands share: settings from KEY=VALUE arguments, one line for every error, exit code 2 for a user's."""
 
-import dataclasses
-import os
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import hydra
-from hydra.core.config_store import ConfigStore
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
 
-from rlpair.config import ALGO_CONFIGS
-from rlpair.errors import RLPairError, first_line
+from rlpair import __version__
+from rlpair.config import ALGO_CONFIGS, check_choice
+from rlpair.errors import ConfigError, RLPairError
 from rlpair.help import help_text
-from rlpair.overrides import check_overrides, chosen, is_sweep, key_of, parse, unlocked
-from rlpair.saved_config import Values, flat
+from rlpair.overrides import Pair, combinations, parse, split
+from rlpair.saved_config import Values
+from rlpair.schema import Schema, annotation_of, convert, defaults_of, is_mapping, is_text, keys_of, nearest, type_name
+from rlpair.sweep import run_jobs
+
+MANY = ("-m", "--multirun")
+ANYTHING = "a value such as 1, word, [1,2], {key:1} or 'any text'"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Command:
-    """A command: ``python -m rlpair.<name> KEY=VALUE ...``."""
+    """A command: ``rlpair NAME KEY=VALUE ...``, also ``python -m rlpair.NAME``."""
 
     name: str
     schema: type[Any]  # a dataclass: its keys, their types, defaults and docstrings
     task: Callable[[Values, set[str]], int]  # (all values by dotted key, which of them were given) -> exit code
     has_algo: bool = False  # whether ``algo`` is a key, with the algorithm's own settings under it
-    prepare: Callable[[list[str]], list[str]] = list  # what to make of the arguments first
+    prepare: Callable[[list[Pair]], list[Pair]] = list  # what to make of the arguments first
+    sweeps: bool = False  # whether -m runs it for each of several values
+    operands: str | None = None  # the key, of a list, of the arguments that are not KEY=VALUE
 
     def main(self) -> int:
-        """Parse ``sys.argv``, run the task and return the exit code."""
+        """Do what ``sys.argv`` says and return the exit code."""
         arguments = sys.argv[1:]
-        if {"--help", "-h"} & set(arguments):
-            print(help_text(self.name, self.schema, self.has_algo))
+        if {"-h", "--help"} & set(arguments):
+            print(help_text(self.name, self.schema, self.has_algo, self.sweeps))
+            return 0
+        if "--version" in arguments:
+            print(f"rlpair {__version__}")
             return 0
         try:
-            return self._run(self.prepare(arguments))
+            return self._run(arguments)
         except RLPairError as error:
             print(f"rlpair: {error}", file=sys.stderr)
-        except (HydraException, OmegaConfBaseException) as error:
-            print(f"rlpair: {first_line(error)}", file=sys.stderr)
-        return 2
+            return 2
 
-    def _run(self, arguments: list[str]) -> int:
-        overrides = parse(arguments)
-        schemas = {"": OmegaConf.structured(self.schema)}
+    def _run(self, arguments: Sequence[str]) -> int:
+        pairs, others = split(arguments)
+        many = [other for other in others if other in MANY]
+        operands = [other for other in others if other not in MANY]
+        for operand in operands:
+            if operand.startswith("-") or self.operands is None:
+                flags = "-m, " if self.sweeps else ""
+                raise ConfigError("argument", operand, f"KEY=VALUE, {flags}--version or --help, which lists the keys")
+        if not many:
+            values, given = self.settings(pairs)
+            return self.task(values | ({self.operands: tuple(operands)} if self.operands else {}), given)
+        if not self.sweeps:
+            raise ConfigError("argument", many[0], "rlpair train alone takes it, for several values of a key")
+        known = keys_of(self.schema)
+        for config in ALGO_CONFIGS.values():
+            known |= keys_of(config, "algo.")
+        jobs = combinations(pairs, lambda key: is_text(known, key))
+        for job in jobs:
+            self.settings(job)  # so that what cannot be used is refused before anything runs
+        if len(jobs) == 1:
+            raise ConfigError("argument", many[0], "no key has several values, such as seed=0,1,2")
+        return run_jobs(self.name, jobs)
+
+    def settings(self, pairs: Sequence[Pair]) -> tuple[Values, set[str]]:
+        """All values by dotted key, and which of them are given. Raises ConfigError."""
+        pairs = self.prepare(list(pairs))
+        schema, values = keys_of(self.schema), defaults_of(self.schema)
         if self.has_algo:
-            algo = chosen(overrides, "algo", "sac")
-            names = ALGO_CONFIGS if is_sweep(overrides, "algo") else {algo: ALGO_CONFIGS[algo]}
-            schemas |= {f"algo.{name}": OmegaConf.structured(schema) for name, schema in names.items()}
-        check_overrides(overrides, schemas)
-        exit_codes: list[int] = []
-        errors: list[RLPairError] = []
-
-        def job(config: DictConfig) -> None:
-            given = list(HydraConfig.get().overrides.task)
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                exit_codes.append(run_apart(self.name, given))
-                return
-            try:
-                exit_codes.append(self.task(values_of(config), {key_of(o) for o in parse(given)}))
-            except RLPairError as error:  # past Hydra, which would print a line of its own
-                errors.append(error)
-
-        self._register()
-        os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come up as exceptions, not as Hydra's own many lines
-        sys.argv[1:] = [unlocked(argument) for argument in arguments]
-        hydra.main(version_base="1.3", config_path=None, config_name=self.name)(job)()
-        if errors:
-            raise errors[0]
-        return next((code for code in exit_codes if code), 0)
-
-    def _register(self) -> None:
-        """The schema as Hydra's primary config, told to write no folder and to leave logging alone."""
-        store = ConfigStore.instance()
-        quiet = [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}]
-        node = OmegaConf.create(
-            {
-                "defaults": [*([{"algo": "sac"}] if self.has_algo else []), "_self_", *quiet],
-                "hydra": {"output_subdir": None, "run": {"dir": "."}, "sweep": {"dir": "runs/multirun", "subdir": "."}},
-            }
-        )
-        fields = OmegaConf.structured(self.schema)
-        OmegaConf.set_readonly(fields, False)
-        store.store(
-            name=f"{self.name}_schema",
-            node={k: v for k, v in fields.items_ex(resolve=False) if not (self.has_algo and k == "algo")},
-        )
-        node.defaults.insert(0, f"{self.name}_schema")
-        store.store(name=self.name, node=node)
-        for name, schema in ALGO_CONFIGS.items() if self.has_algo else ():
-            algo = OmegaConf.structured(schema)
-            OmegaConf.set_readonly(algo, False)
-            store.store(group="algo", name=name, node=algo)
+            name = next((text for key, text in reversed(pairs) if key == "algo"), "sac")
+            check_choice("algo", name)
+            schema |= keys_of(ALGO_CONFIGS[name], "algo.")
+            values |= {**defaults_of(ALGO_CONFIGS[name], "algo."), "algo.name": name}
+            for key, text in pairs:
+                has_it = [other for other, config in ALGO_CONFIGS.items() if key in keys_of(config, "algo.")]
+                if has_it and name not in has_it:
+                    raise ConfigError(key, text, f"algo={has_it[0]} has such a key, algo={name} has not")
+        given = read(pairs, schema)
+        return values | given, set(given)
 
 
-def values_of(config: DictConfig) -> Values:
-    """All values by dotted key; the algorithm's name as ``algo.name``, lists as tuples."""
-    values = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(values, dict)
-    if "algo" in HydraConfig.get().runtime.choices:
-        values["algo"] = {"name": HydraConfig.get().runtime.choices["algo"], **values["algo"]}
-    return flat(values)
+def read(pairs: Sequence[Pair], schema: Schema) -> Values:
+    """What is given, by dotted key; of a key that is given twice the last.
 
-
-def run_apart(command: str, overrides: list[str]) -> int:
-    """Run one job of a sweep in a process of its own: a framework's settings and memory are a process's."""
-    print(f"rlpair: {' '.join(overrides)}", file=sys.stderr)
-    return subprocess.run([sys.executable, "-m", f"rlpair.{command}", *overrides], check=False).returncode
+    Raises:
+        ConfigError: a key that there is not, or a value that its field does not take.
+    """
+    values: Values = {}
+    for key, text in pairs:
+        first, _, rest = key.partition(".")
+        if rest and is_mapping(schema, first):
+            mapping = OmegaConf.create(values.get(first, {}))
+            OmegaConf.update(mapping, rest, parse((key, text), ANYTHING), force_add=True)
+            values[first] = OmegaConf.to_container(mapping)
+        elif key in schema:
+            allowed = type_name(annotation_of(schema, key))
+            values[key] = convert(schema, key, parse((key, text), allowed, as_text=is_text(schema, key)))
+        else:
+            near = nearest(key, schema)
+            which = f"did you mean {near}?" if near else "--help lists the keys"
+            raise ConfigError(key, text, f"there is no such key; {which}")
+    return values

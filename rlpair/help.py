@@ -1,35 +1,39 @@
 """What a command prints with --help."""
 
-import dataclasses
 import textwrap
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from rlpair.config import ALGO_CONFIGS
 from rlpair.presets import DEFAULTS
-from rlpair.schema import field_docs
+from rlpair.schema import defaults_of, field_docs
 
 
-def help_text(name: str, schema: type[Any], has_algo: bool) -> str:
+def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool) -> str:
     """Every key with its default and its docstring."""
-    lines = [f"python -m rlpair.{name} KEY=VALUE ...", ""]
+    lines = [f"rlpair {name} KEY=VALUE ...     also python -m rlpair.{name}", ""]
     lines += describe(schema, "")
     for algo, settings in ALGO_CONFIGS.items() if has_algo else ():
         lines += ["", f"With algo={algo}:", "", *describe(settings, "algo.")]
         lines += ["", f"Its defaults by environment go over these ({algo}, * is any):", ""]
         for env, values in DEFAULTS[algo].items():
-            text = f"  {env}: " + " ".join(f"{key}={value}".replace(", ", ",") for key, value in values.items())
+            text = f"  {env}: " + " ".join(f"{key}={written(value)}" for key, value in values.items())
             lines += textwrap.wrap(text, 98, subsequent_indent="      ", break_on_hyphens=False)
-    return "\n".join([*lines, "", "-m sweeps: -m seed=0,1,2 backend=torch,jax runs each combination in a process."])
+    if sweeps:
+        lines += ["", "-m sweeps: -m seed=0,1,2 backend=torch,jax runs each combination in a process."]
+    return "\n".join(lines)
 
 
 def describe(schema: type[Any], prefix: str) -> list[str]:
     """Each field of a dataclass: key, default, docstring, wrapped for a terminal."""
-    defaults, docs, lines = OmegaConf.structured(schema), field_docs(schema), []
-    for field in dataclasses.fields(schema):
-        value = "sac" if field.name == "algo" else defaults[field.name]
-        shown = {"None": "null", "True": "true", "False": "false"}.get(str(value), str(value).replace(", ", ","))
-        head = f"{prefix}{field.name}={shown}"
-        lines += textwrap.wrap(docs[field.name], 98, initial_indent=f"  {head:38}  ", subsequent_indent=" " * 42)
+    docs, lines = field_docs(schema), []
+    for name, value in defaults_of(schema).items():
+        head = f"{prefix}{name}={'sac' if name == 'algo' and isinstance(value, dict) else written(value)}"
+        lines += textwrap.wrap(docs[name], 98, initial_indent=f"  {head:38}  ", subsequent_indent=" " * 42)
     return lines
+
+
+def written(value: Any) -> str:
+    """A value as a command takes it."""
+    if isinstance(value, tuple | list):
+        return f"[{','.join(map(written, value))}]"
+    return {"None": "null", "True": "true", "False": "false"}.get(str(value), str(value))

@@ -1,71 +1,99 @@
-"""The arguments KEY=VALUE of a command: parsed by Hydra, and checked against what keys there are."""
+"""The arguments KEY=VALUE of a command: Hydra's grammar of values, and of Hydra nothing else."""
 
-import difflib
-from collections.abc import Mapping
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig
 
-from rlpair.config import ALGO_CONFIGS
 from rlpair.errors import ConfigError
-from rlpair.schema import check_type
+
+Pair = tuple[str, str]  # a key, and its value as it was written
+KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+QUOTES = "'\""
+FUNCTION_OR_QUOTES = re.compile(r"\w\(|['\"]")  # such as range(0,3)
+MOST_JOBS = 10_000  # of a sweep
 
 
-def parse(arguments: list[str]) -> list[Override]:
-    """The overrides among the arguments (flags such as -m are Hydra's). Raises ConfigError for what is none."""
-    parsed = []
+def split(arguments: Sequence[str]) -> tuple[list[Pair], list[str]]:
+    """The settings among the arguments, and what is none. Raises ConfigError for what cannot be printed."""
+    pairs, others = [], []
     for argument in arguments:
-        if argument.startswith("-"):
-            continue
-        try:
-            parsed += OverridesParser.create().parse_overrides([argument])
-        except HydraException as error:
-            raise ConfigError("argument", argument, "KEY=VALUE") from error
-    return parsed
+        if not argument.isprintable():
+            raise ConfigError("argument", argument, "printable characters")
+        key, equals, text = argument.partition("=")
+        if equals and KEY.fullmatch(key):
+            pairs.append((key, text.strip()))
+        else:
+            others.append(argument)
+    return pairs, others
 
 
-def key_of(override: Override) -> str:
-    """Its dotted key; a mapping's own keys count as the mapping."""
-    key = override.key_or_group
-    return "env_kwargs" if key.startswith("env_kwargs.") else key
+def parse(pair: Pair, allowed: str, as_text: bool = False) -> Any:
+    """The value of one setting.
+
+    Args:
+        pair: the setting.
+        allowed: what its key takes, in words.
+        as_text: take it as it is written, 2024 and a=b too, unless it is null or in quotes.
+
+    Raises:
+        ConfigError: it is empty, several values, or none that can be read.
+    """
+    key, text = pair
+    if not text:
+        raise ConfigError(key, text, f"it is empty; give {allowed}")
+    if "${" in text:
+        raise ConfigError(key, text, f"{allowed}, without ${{...}}")
+    if as_text and text != "null" and text[0] not in QUOTES:
+        return text
+    override = _override(key, text)
+    if override is None and as_text:
+        return text
+    if override is None:
+        raise ConfigError(key, text, allowed)
+    if override.is_sweep_override():
+        raise ConfigError(key, text, f"{allowed}; rlpair train -m takes several")
+    return override.value()
 
 
-def chosen(overrides: list[Override], key: str, default: str) -> str:
-    """The value given for a key that names one of a few."""
-    given = [o.value() for o in overrides if o.key_or_group == key and not o.is_sweep_override()]
-    value = str(given[-1]) if given else default
-    if value not in ALGO_CONFIGS:
-        raise ConfigError(key, value, "one of " + ", ".join(ALGO_CONFIGS))
-    return value
+def combinations(pairs: Sequence[Pair], is_text: Callable[[str], bool]) -> list[list[Pair]]:
+    """The jobs of a sweep: every combination of the values of its keys.
+
+    Raises:
+        ConfigError: a key is given twice, or there are too many jobs.
+    """
+    keys = [key for key, _ in pairs]
+    if twice := [pair for pair in pairs if keys.count(pair[0]) > 1]:
+        raise ConfigError(*twice[-1], "a key is given once with -m")
+    choices = [[(key, value) for value in _several(key, text, is_text(key))] for key, text in pairs]
+    jobs = [list(job) for job in itertools.islice(itertools.product(*choices), MOST_JOBS + 1)]
+    if len(jobs) > MOST_JOBS:
+        raise ConfigError("argument", "-m", f"these are more than {MOST_JOBS:,} jobs")
+    return jobs
 
 
-def is_sweep(overrides: list[Override], key: str) -> bool:
-    """Whether several values are given for the key."""
-    return any(o.key_or_group == key and o.is_sweep_override() for o in overrides)
+def _several(key: str, text: str, is_text: bool) -> list[str]:
+    """The values that a sweep gives a key, each as it would be written alone."""
+    if is_text and not FUNCTION_OR_QUOTES.search(text):
+        return text.split(",")
+    override = _override(key, text)
+    if override is None or "${" in text or not override.is_sweep_override():
+        return [text]
+    return list(itertools.islice(override.sweep_string_iterator(), MOST_JOBS + 1))
 
 
-def check_overrides(overrides: list[Override], schemas: Mapping[str, DictConfig]) -> None:
-    """Raises ConfigError for a key that there is not, and for a value of another type."""
-    known: dict[str, DictConfig] = {}
-    for prefix, schema in schemas.items():
-        known |= {f"algo.{key!s}" if prefix else str(key): schema for key in schema}
-    for override in overrides:
-        key = override.key_or_group
-        is_group = key == "algo" and len(schemas) > 1
-        if key.startswith("hydra") or is_group or key.startswith("env_kwargs."):
-            continue
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise ConfigError(
-                key, override.value(), f"there is no such key; {hint}the keys are {', '.join(map(str, known))}"
-            )
-        if not override.is_sweep_override():
-            check_type(known[key], key, override.value())
-
-
-def unlocked(argument: str) -> str:
-    """env_kwargs takes any key, where Hydra wants a ++ before a new one."""
-    return f"++{argument}" if argument.startswith("env_kwargs.") else argument
+def _override(key: str, text: str) -> Override | None:
+    """What Hydra reads, (256,256) as [256,256]; None where it can read nothing."""
+    if not FUNCTION_OR_QUOTES.search(text):
+        text = re.sub(r",?\s*\)", "]", text.replace("(", "["))
+    try:
+        override = OverridesParser.create().parse_override(f"{key}={text}")
+        if override.is_sweep_override():
+            next(override.sweep_string_iterator(), None)  # raises for an interval, which has no values of its own
+    except HydraException:
+        return None
+    return override

@@ -1,39 +1,100 @@
-"""Settings are dataclasses: which values their fields take, said in words, and what their docstrings tell."""
+"""Settings are dataclasses: their keys, which values these take, said in words, and what their docstrings tell."""
 
 import ast
 import dataclasses
+import difflib
 import inspect
 import textwrap
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rlpair.errors import ConfigError
 
+Schema = Mapping[str, type[Any]]  # by dotted key, the dataclass that has it as a field
 TYPES = {
     "int": "a whole number",
     "float": "a number",
     "str": "a text",
     "bool": "true or false",
     "tuple[int, ...]": "a list of whole numbers, such as [256,256]",
+    "tuple[str, ...]": "a list of words, such as [torch,jax]",
+    "tuple[Any, ...]": "a list",
     "dict[str, Any]": "a mapping, such as {KEY:VALUE}",
     "float | str": "a number or a text",
     "None": "null",
 }
 
 
-def check_type(schema: DictConfig, key: str, value: Any) -> None:
-    """Raises ConfigError unless the schema takes the value."""
+def keys_of(settings: type[Any], prefix: str = "") -> dict[str, type[Any]]:
+    """The schema of one dataclass."""
+    return {prefix + field.name: settings for field in dataclasses.fields(settings)}
+
+
+def defaults_of(settings: type[Any], prefix: str = "") -> dict[str, Any]:
+    """Its values by dotted key, lists as tuples."""
+    return {prefix + name: value for name, value in _values(OmegaConf.structured(settings)).items()}
+
+
+def annotation_of(schema: Schema, key: str) -> Any:
+    """The type of a key."""
     name = key.rpartition(".")[2]
-    scratch = schema.copy()
-    OmegaConf.set_readonly(scratch, False)
+    return next(field.type for field in dataclasses.fields(schema[key]) if field.name == name)
+
+
+def is_text(schema: Schema, key: str) -> bool:
+    """Whether the key takes any text."""
+    return key in schema and annotation_of(schema, key) in (str, str | None)
+
+
+def is_mapping(schema: Schema, key: str) -> bool:
+    """Whether the key takes keys of its own."""
+    return key in schema and get_origin(annotation_of(schema, key)) is dict
+
+
+def is_list(annotation: Any) -> bool:
+    """Whether it is a tuple, or a tuple or None."""
+    return tuple in (get_origin(annotation), *map(get_origin, get_args(annotation)))
+
+
+def nearest(key: str, known: Iterable[str]) -> str | None:
+    """The known key that is most like one that is not: algo.learning_rate for lr, algo.lr or learning_rte."""
+    name, last = key.rpartition(".")[2], {other: other.rpartition(".")[2] for other in known}
+    like = difflib.get_close_matches(name, last.values(), n=1, cutoff=0.6)
+    exact = [key for key, other in last.items() if name in (other, "".join(word[0] for word in other.split("_")))]
+    other = [key for key, other in last.items() if other in like or name in other.split("_")]
+    return next(iter(exact + other), None)
+
+
+def convert(schema: Schema, key: str, value: Any) -> Any:
+    """The value as its field holds it: 1e6 as a whole number, one value as a list of it, where such are meant.
+
+    Raises:
+        ConfigError: the field does not take it.
+    """
+    annotation, name, meant = annotation_of(schema, key), key.rpartition(".")[2], value
+    if is_list(annotation) and value is not None and not isinstance(value, list):
+        meant = [value]
+    elif annotation in (int, int | None) and isinstance(value, float) and value.is_integer():
+        meant = int(value)
+    node = OmegaConf.structured(schema[key])
+    OmegaConf.set_readonly(node, False)
     try:
-        OmegaConf.update(scratch, name, value)
-    except (OmegaConfBaseException, ValueError, TypeError) as error:
-        kind: Any = OmegaConf.get_type(schema)
-        annotation = next(field.type for field in dataclasses.fields(kind) if field.name == name)
+        OmegaConf.update(node, name, meant)
+        found = _values(node)[name]
+        if isinstance(found, tuple) and "Any" not in str(annotation) and any(isinstance(x, list | dict) for x in found):
+            raise TypeError("a list of lists, which OmegaConf lets pass")
+    except (OmegaConfBaseException, ValueError, TypeError, OverflowError) as error:
         raise ConfigError(key, value, type_name(annotation)) from error
+    return found
+
+
+def _values(node: DictConfig) -> dict[str, Any]:
+    values = OmegaConf.to_container(node)
+    assert isinstance(values, dict)
+    return {str(key): tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def type_name(annotation: Any) -> str:

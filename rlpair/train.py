@@ -17,6 +17,7 @@ from rlpair.errors import CheckpointError, ConfigError
 from rlpair.fused import FusedLoop, open_fused
 from rlpair.loop import Evaluation, HostLoop, evaluate
 from rlpair.make import configure_process, make_agent
+from rlpair.overrides import Pair, parse
 from rlpair.presets import defaults
 from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, cut
 from rlpair.replay import ReplayBuffer
@@ -268,18 +269,18 @@ def task(values: Values, given: set[str]) -> int:
     return 0
 
 
-def with_saved_algo(arguments: list[str]) -> list[str]:
+def with_saved_algo(pairs: list[Pair]) -> list[Pair]:
     """With resume= and without algo=, the saved run's algo: which keys there are depends on it."""
-    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    given = dict(pairs)
     if "resume" not in given or "algo" in given:
-        return arguments
-    saved = load_config(run_dir_of(find_step(given["resume"])))
-    return [*arguments, f"algo={saved.algo.name}"]
+        return pairs
+    saved = load_config(run_dir_of(find_step(parse(("resume", given["resume"]), "a text", as_text=True))))
+    return [*pairs, ("algo", saved.algo.name)]
 
 
 def main() -> None:
     """The command."""
-    sys.exit(Command("train", RunConfig, task, has_algo=True, prepare=with_saved_algo).main())
+    sys.exit(Command("train", RunConfig, task, has_algo=True, prepare=with_saved_algo, sweeps=True).main())
 
 
 if __name__ == "__main__":

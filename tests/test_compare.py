@@ -145,7 +145,7 @@ def test_microseconds_counts_calls() -> None:
         ("preset=slow", "preset='slow' is not allowed: one of quick, full"),
         ("net_arch=[64,64]", "net_arch=64 is not allowed: lists of layer sizes >= 1, such as [[64,64],[256,256]]"),
         ("num_envs=[0]", "num_envs=0 is not allowed: whole numbers >= 1"),
-        ("seconds=0", "seconds=0 is not allowed: a number > 0"),
+        ("seconds=0", "seconds=0.0 is not allowed: a number > 0"),
         ("mode=[fused] env=LunarLander-v3", "mode=['fused'] is not allowed: one that backend=['torch', 'jax'] has on "),
         ("out=.", "out='.' is not allowed: a folder that is new or empty"),
     ],

@@ -33,7 +33,7 @@ def test_only_the_package_is_built_and_it_says_that_it_is_typed() -> None:
 def test_the_extras_are_those_that_the_documents_name() -> None:
     for_use = {"torch", "jax", "video", "compare", "all", "box2d", "mujoco", "gymnax", "brax"}
     assert set(EXTRAS) == for_use | {"peers", "test"}
-    assert PROJECT["scripts"] == {"rlpair-train": "rlpair.train:main"}
+    assert PROJECT["scripts"] == {"rlpair": "rlpair.__main__:main", "rlpair-train": "rlpair.train:main"}
 
 
 @pytest.mark.parametrize("requirement", [r for r in REQUIREMENTS if r.name != "rlpair"], ids=str)

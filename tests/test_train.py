@@ -99,7 +99,7 @@ def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         (["algo=ppo"], "algo='ppo' is not allowed: one of dqn, sac"),
         (["backend=tf"], "backend='tf' is not allowed: one of torch, jax"),
         (["env=Nope-v1"], "env=Nope-v1 is not registered: "),
-        (["sed=1"], "sed=1 is not allowed: there is no such key; did you mean seed? the keys are "),
+        (["sed=1"], "sed='1' is not allowed: there is no such key; did you mean seed?"),
         (["algo.learning_rate=abc"], "algo.learning_rate='abc' is not allowed: a number"),
         (["total_timesteps=1.5"], "total_timesteps=1.5 is not allowed: a whole number"),
         (["total_timesteps=0"], "total_timesteps=0 is not allowed: a whole number >= 1"),
@@ -119,7 +119,7 @@ def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         ),
         (["env_kwargs.no=1"], "env=Pendulum-v1 cannot be built with env_kwargs={'no': 1}: "),
         (["resume=nowhere"], "nowhere: does not exist"),
-        (["nonsense"], "argument='nonsense' is not allowed: KEY=VALUE"),
+        (["nonsense"], "argument='nonsense' is not allowed: KEY=VALUE, -m, "),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], message: str, fails: Callable[..., str]) -> None:
