@@ -11,6 +11,7 @@ import numpy as np
 from rlpair import __version__
 from rlpair.checkpoint import save_checkpoint
 from rlpair.errors import CheckpointError
+from rlpair.seeding import integer
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
 FINAL_STEP = 2**31 - 1  # env_steps of act when none are given: every schedule has ended
@@ -65,7 +66,10 @@ class BaseAgent(ABC):
         """See rlpair.types.Agent."""
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over a state of either backend; the generator only where the state is of this one.
+        """Take over a state of either backend.
+
+        Where it lacks this agent's generator, which is that of a backend and a kind of device, the generator is seeded
+        anew from the agent's seed and the number of updates, so that it does not repeat what it gave at the beginning.
 
         Raises:
             CheckpointError: a name, shape or dtype is off, or a number is not finite. Then nothing has changed.
@@ -77,6 +81,8 @@ class BaseAgent(ABC):
         taken = {name: np.asarray(value) for name, value in state.items() if name not in foreign}
         check_state(taken, own)
         self._take_over(taken)
+        if self.rng_name not in state:
+            self.reseed(integer(self.seed, "noise", self.num_updates))
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint folder that ``rlpair.load_agent`` reads, in either backend."""

@@ -69,6 +69,7 @@ def load_agent(path: str | Path, backend: str | None = None, device: str = "auto
 
     Raises:
         CheckpointError: missing, corrupt, truncated, foreign, or of another shape than it says.
+        ConfigError: a backend or a device that there is not.
     """
     folder = find_checkpoint(Path(path))
     meta, state = load_checkpoint(folder)
@@ -78,6 +79,8 @@ def load_agent(path: str | Path, backend: str | None = None, device: str = "auto
         spec, known = spec_of(meta), {"config": config, "seed": meta["seed"], "dtype": meta["dtype"]}
         agent = make_agent(meta["algo"], backend=backend or meta["backend"], env=spec, device=device, **known)
     except (KeyError, TypeError, ValueError, MemoryError) as error:
+        if isinstance(error, ConfigError) and error.key in ("backend", "device"):  # the caller's, not the file's
+            raise
         raise CheckpointError(f"{folder}/agent.json does not describe an agent: {error}") from error
     try:
         agent.load_state_dict(state)

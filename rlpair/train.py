@@ -103,14 +103,15 @@ class HostRun:
     def load(self, folder: Path) -> None:
         """Go on from what ``save`` wrote; what does not carry over is said on stderr."""
         config, loop = self.config, self.loop
-        meta, state = load_checkpoint(folder)
+        _, state = load_checkpoint(folder)
         run, replay = load_run(folder)
         self.agent.load_state_dict(state)
         loop.replay.load_state_dict(replay)
         restored = loop.load_state_dict(run)
-        if meta["backend"] != config.backend:
+        if (own := self.agent.rng_name) not in state:  # of another backend, or another kind of device
             self.agent.reseed(integer(config.seed, "noise", loop.env_steps))
-            note = f"{meta['backend']}'s random numbers do not carry over to {config.backend}: exploration is reseeded"
+            its = next((name for name in state if name.startswith("rng.")), "the checkpoint")
+            note = f"{its}'s random numbers do not carry over to {own}: exploration is reseeded".replace("rng.", "")
             print(f"rlpair: {note} from seed={config.seed} and env step {loop.env_steps}", file=sys.stderr)
         for row in (~restored).nonzero()[0]:
             note = "could not be brought back to where it stood: it starts an episode"

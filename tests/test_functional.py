@@ -150,6 +150,7 @@ LENGTHS = [
     ("MountainCar-v0", 700, {}),
     ("MountainCarContinuous-v0", 2500, {}),
 ]
+CARS = {"MountainCar-v0": 2, "MountainCarContinuous-v0": 1.0}  # and the action that accelerates to the right
 
 
 @pytest.mark.parametrize(("env_id", "length", "env_kwargs"), LENGTHS)
@@ -175,6 +176,25 @@ def test_episodes_equal_gymnasiums(env_id: str, length: int, env_kwargs: dict[st
         np.testing.assert_allclose(ours_, theirs_, rtol=tolerance, atol=tolerance, err_msg=name)
     assert (ours.terminated | ours.truncated).sum() > 1
     assert ours.truncated.any() == ((env_id, env_kwargs) != ("CartPole-v1", {}))
+
+
+@pytest.mark.parametrize("goal_velocity", [0.0, 0.02, 0.06])
+@pytest.mark.parametrize(("env_id", "forward"), CARS.items())
+def test_the_goal_wants_its_velocity(env_id: str, forward: Any, goal_velocity: float) -> None:
+    """Cars that pass the goal at many speeds: the episode ends where Gymnasium's does."""
+    theirs: Any = gym.make(env_id, goal_velocity=goal_velocity)
+    theirs.reset(seed=0)
+    env = functional_env(env_id, env_kwargs={"goal_velocity": goal_velocity})
+    ends = []
+    for velocity in np.linspace(0, 0.068, 18):
+        begin = np.array([0.449, velocity], np.float32)
+        begin[0] += 0.05 * (env_id == "MountainCar-v0")
+        theirs.unwrapped.state = begin
+        expected = theirs.step(forward if env_id == "MountainCar-v0" else np.array([forward], np.float32))[2]
+        action = jnp.asarray(forward if env_id == "MountainCar-v0" else [forward])
+        ends.append(bool(env.terminal(env.transition(jnp.asarray(begin), action, KEY))))
+        assert ends[-1] == expected
+    assert len(set(ends)) == 2  # some pass, some do not
 
 
 @pytest.mark.parametrize("env_id", CLASSIC)

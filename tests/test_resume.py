@@ -63,7 +63,7 @@ def test_a_stopped_run_resumes_to_the_same_end(algo: str, backend: str) -> None:
 def test_resume_in_the_other_backend_says_what_does_not_carry_over(capsys: pytest.CaptureFixture[str]) -> None:
     train(config_of("sac", "jax", run_dir="run", total_timesteps=200))
     assert train(config_of("sac", "torch", resume="run")).env_steps == 400
-    note = "jax's random numbers do not carry over to torch: exploration is reseeded from seed=0 and env step 200"
+    note = "jax's random numbers do not carry over to torch.cpu: exploration is reseeded from seed=0 and env step 200"
     assert f"rlpair: {note}" in capsys.readouterr().err.splitlines()
 
 

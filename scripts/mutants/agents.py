@@ -1,0 +1,32 @@
+"""Bugs in the agents, in acting, and in the functional environments' settings."""
+
+from mutants import Bug
+
+BASE, TORCH, JAX, MAKE = "agent.py", "agent_torch.py", "agent_jax.py", "make.py"
+AGENTS, GOAL = "test_agents.py", "test_functional.py::test_the_goal_wants_its_velocity"
+RESEED = f"{AGENTS}::test_reseed_starts_the_generator_of_that_seed"
+BOUNDS = f"{AGENTS}::test_an_exploring_sac_keeps_the_bounds_of_log_std"
+PRECISION = f"{AGENTS}::test_the_precision_reaches_every_product"
+LOST = f"{AGENTS}::test_a_state_without_the_generator_does_not_repeat_the_noise_from_the_start"
+BUGS = [
+    Bug("reseed ignores its seed", TORCH, "self.generator.manual_seed(seed)", "self.generator.manual_seed(0)", RESEED),
+    Bug("reseed ignores its seed", JAX, "jax.random.key_data(jax.random.key(seed))", "jax.random.key_data(jax.random.key(0))", RESEED),
+    Bug("every agent explores alike", TORCH, 'self.reseed(integer(identity.seed, "noise"))', 'self.reseed(integer(0, "noise"))', AGENTS),
+    Bug("every agent explores alike", JAX, 'self.reseed(integer(identity.seed, "noise"))', 'self.reseed(integer(0, "noise"))', AGENTS),
+    Bug("every agent begins with the same parameters", MAKE, 'stream(seed, "parameters")', 'stream(0, "parameters")', AGENTS),
+    Bug("load_agent ignores its device", MAKE, "env=spec, device=device, **known)", "env=spec, **known)", AGENTS),
+    Bug("make_agent ignores its device", MAKE, "params, device=device, matmul", 'params, device="auto", matmul', AGENTS),
+    Bug("load_agent ignores the seed", MAKE, '"seed": meta["seed"], ', "", AGENTS),
+    Bug("agent.json has another seed", BASE, '"seed": identity.seed,', '"seed": 0,', AGENTS),
+    Bug("matmul_precision ignored", MAKE, "matmul_precision=matmul_precision, **options", 'matmul_precision="highest", **options', PRECISION),
+    Bug("matmul_precision ignored", TORCH, "torch.set_float32_matmul_precision(matmul_precision)", 'torch.set_float32_matmul_precision("highest")', f"{AGENTS}::test_the_precision_is_torchs"),
+    Bug("a generator that is not there begins anew from the seed", BASE, 'self.reseed(integer(self.seed, "noise", self.num_updates))', "pass", LOST),
+    Bug("a generator that is not there forgets the updates", BASE, 'integer(self.seed, "noise", self.num_updates)', 'integer(self.seed, "noise")', LOST),
+    Bug("a resume with another generator repeats the noise", "train.py", "(own := self.agent.rng_name) not in state", "(own := self.agent.rng_name) == 0", f"{AGENTS}::test_a_run_goes_on_with_new_noise_where_the_generator_is_not_its_own"),
+    Bug("a resume with another generator forgets the step", "train.py", 'integer(config.seed, "noise", loop.env_steps)', 'integer(config.seed, "noise")', f"{AGENTS}::test_a_run_goes_on_with_new_noise_where_the_generator_is_not_its_own"),
+    Bug("exploring ignores the bounds of log_std", "algos/sac_torch.py", "action, _ = squash(mean, log_std, noise)\n        return self.to_box", "action, _ = squash(mean, self.networks['actor'][0](flatten_obs(obs, self.spec.obs_shape, self.dtype)).chunk(2, dim=-1)[1], noise)\n        return self.to_box", BOUNDS),
+    Bug("one coin decides for all environments", "algos/dqn_jax.py", "jax.random.uniform(coin_key, best.shape)", "jax.random.uniform(coin_key, ())", "test_parity.py::test_epsilon_greedy_actions"),
+    Bug("one random action for all environments", "algos/dqn_jax.py", "jax.random.randint(action_key, best.shape, 0, spec.action_dim)", "jax.random.randint(action_key, (1,), 0, spec.action_dim).repeat(len(best))", AGENTS),
+    Bug("goal_velocity ignored", "envs/classic_jax.py", '(state[0] >= 0.5) & (state[1] >= self.settings["goal_velocity"])', "(state[0] >= 0.5) & (state[1] >= 0)", GOAL),
+    Bug("goal_velocity ignored", "envs/classic_jax.py", '(position >= 0.45) & (velocity >= self.settings["goal_velocity"])', "(position >= 0.45) & (velocity >= 0)", GOAL),
+]  # fmt: skip

@@ -1,0 +1,207 @@
+"""What an agent does with what it is given: seed, device, precision, and a generator that it cannot take over."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import torch
+from runs import config_of
+from safetensors.numpy import load_file, save_file
+from scipy import stats
+
+from rlpair import DQNConfig, EnvSpec, SACConfig, agent_jax, agent_torch, load_agent, make_agent
+from rlpair.errors import ConfigError
+from rlpair.seeding import integer
+from rlpair.train import train
+
+BACKENDS = ("torch", "jax")
+SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8}
+DISCRETE = EnvSpec((3,), "float32", True, 4)
+BOX = EnvSpec((3,), "float32", False, 2, (-1.0, -1.0), (1.0, 1.0))
+CASES = {"dqn": (DQNConfig(**SMALL), DISCRETE), "sac": (SACConfig(**SMALL), BOX)}
+AGENTS = [(algo, backend) for algo in CASES for backend in BACKENDS]
+P = 1e-7  # that a law fails by chance, with another seed
+
+
+def agent_of(algo: str, backend: str, **options: Any) -> Any:
+    config, spec = CASES[algo]
+    return make_agent(algo, backend=backend, env=spec, config=config, **options)
+
+
+def explored(agent: Any) -> np.ndarray:
+    """Ten acts of 50 environments at the beginning, where DQN does nothing but explore: (500, ...)."""
+    return np.concatenate([agent.act(np.zeros((50, 3), np.float32), env_steps=0) for _ in range(10)])
+
+
+@pytest.mark.parametrize(("algo", "backend"), AGENTS)
+def test_the_seed_decides_parameters_and_exploration(algo: str, backend: str) -> None:
+    first, again, other = (agent_of(algo, backend, seed=seed) for seed in (3, 3, 4))
+    names = [name for name in first.state_dict() if name.endswith("weight")]
+    assert names
+    for name in names:
+        np.testing.assert_array_equal(first.state_dict()[name], again.state_dict()[name])
+        if not name.startswith("optimizer"):
+            assert not np.array_equal(first.state_dict()[name], other.state_dict()[name])
+    told = [explored(agent) for agent in (first, again, other)]
+    np.testing.assert_array_equal(told[0], told[1])
+    assert not np.array_equal(told[0], told[2])
+
+
+@pytest.mark.parametrize(("algo", "backend"), AGENTS)
+def test_reseed_starts_the_generator_of_that_seed(algo: str, backend: str) -> None:
+    agent = agent_of(algo, backend)
+    told = []
+    for seed in (5, 5, 6):
+        agent.reseed(seed)
+        told.append(explored(agent))
+    np.testing.assert_array_equal(told[0], told[1])
+    assert not np.array_equal(told[0], told[2])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_checkpoint_says_the_seed_and_keeps_it(backend: str) -> None:
+    agent_of("dqn", backend, seed=3).save("saved")
+    assert json.loads(Path("saved/agent.json").read_text())["seed"] == 3
+    assert load_agent("saved").seed == 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_device_is_the_one_asked_for(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module: Any = {"torch": agent_torch, "jax": agent_jax}[backend]
+    find, asked = module.find_device, []
+    monkeypatch.setattr(module, "find_device", lambda device: asked.append(device) or find("cpu"))
+    agent_of("dqn", backend, device="cuda").save("saved")
+    load_agent("saved", device="cuda")
+    load_agent("saved")
+    assert asked == ["cuda", "cuda", "auto"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_device_that_is_not_there_is_no_fault_of_the_checkpoint(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent_of("dqn", backend).save("saved")
+    module: Any = {"torch": agent_torch, "jax": agent_jax}[backend]
+
+    def none_here(device: str) -> Any:
+        raise ConfigError("device", device, "one that is here")
+
+    monkeypatch.setattr(module, "find_device", none_here)
+    with pytest.raises(ConfigError, match=r"^device='cuda' is not allowed: one that is here$"):
+        load_agent("saved", device="cuda")
+
+
+# The precision of products
+
+
+@pytest.mark.parametrize("precision", ["highest", "high"])
+@pytest.mark.parametrize("algo", CASES)
+def test_the_precision_reaches_every_product(algo: str, precision: str) -> None:
+    spec = CASES[algo][1]
+    agent = agent_of(algo, "jax", matmul_precision=precision)
+    obs, keys = np.zeros((5, 3), np.float32), jax.random.key(0)
+    action = np.zeros(5, np.int32) if spec.discrete else np.zeros((5, 2), np.float32)
+    zeros = np.zeros(5, np.float32)
+    batch = (obs, action, zeros, obs, zeros)
+    learner, state = agent.learner, agent.state
+    for function in (
+        lambda: learner.greedy(state.params, obs),
+        lambda: learner.act(state, obs, keys, np.int32(0)),
+        lambda: learner.update(state, agent_jax.Transition(*batch), learner.sample_noise(keys, (5,))),
+    ):
+        text = str(jax.make_jaxpr(function)())
+        products = text.count("dot_general[")
+        name = {"highest": "Precision.HIGHEST", "high": "Precision.HIGH"}[precision]
+        assert text.count(f"precision=({name}, {name})") + text.count(f"precision={name}\n") == products > 0
+
+
+@pytest.mark.parametrize("precision", ["high", "highest"])
+def test_the_precision_is_torchs(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_float32_matmul_precision()
+    try:
+        agent_of("dqn", "torch", matmul_precision=precision)
+        assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+# Exploring
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("log_std", "std"), [(10.0, np.exp(2.0)), (-30.0, np.exp(-20.0)), (-1.0, np.exp(-1.0))])
+def test_an_exploring_sac_keeps_the_bounds_of_log_std(backend: str, log_std: float, std: float) -> None:
+    agent = agent_of("sac", backend, dtype="float64")
+    state = agent.state_dict()
+    state["actor.0.1.weight"] = np.zeros_like(state["actor.0.1.weight"])
+    state["actor.0.1.bias"] = np.array([0, 0, log_std, log_std])  # mean 0
+    agent.load_state_dict(state)
+    action = agent.act(np.zeros((4000, 3), np.float32)).astype(np.float64)
+    if std > 1:  # float32 has no room near the bounds: by the share that lies inside
+        inside = int((np.abs(action) < 0.9).sum())
+        expected = stats.norm.cdf(np.arctanh(0.9), scale=std) - stats.norm.cdf(-np.arctanh(0.9), scale=std)
+        assert stats.binomtest(inside, action.size, expected).pvalue > P
+    else:
+        assert stats.kstest(np.arctanh(action).ravel(), "norm", args=(0, std)).pvalue > P
+    apart = stats.spearmanr(np.abs(action[:, 0]), action[:, 1])
+    assert apart.pvalue > P  # a number of its own for each dimension
+    assert len(np.unique(action[:, 0])) > 3000 or std > 1  # and for each environment
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_exploring_dqn_draws_every_action_for_every_environment(backend: str) -> None:
+    actions = explored(agent_of("dqn", backend)).reshape(10, 50)  # epsilon is 1
+    counts = np.bincount(actions.ravel(), minlength=4)
+    assert stats.chisquare(counts).pvalue > P
+    assert len(np.unique(actions, axis=0)) == 10  # acts
+    assert len(np.unique(actions, axis=1).T) == 50  # environments
+
+
+# A generator that is not there
+
+
+@pytest.mark.parametrize(("algo", "backend"), AGENTS)
+def test_a_state_without_the_generator_does_not_repeat_the_noise_from_the_start(algo: str, backend: str) -> None:
+    """As when a checkpoint of the CPU goes on on a GPU, or one of the other framework here."""
+    agent = agent_of(algo, backend)
+    begun = explored(agent_of(algo, backend))
+    state = agent.state_dict()
+    state["num_updates"] = np.array(7, np.int32)
+    state["rng.torch.other"] = state.pop(agent.rng_name)
+    agent.load_state_dict(state)
+    told = explored(agent)
+    assert not np.array_equal(told, begun)
+    agent.reseed(integer(0, "noise", 7))
+    np.testing.assert_array_equal(explored(agent), told)
+
+
+@pytest.mark.parametrize(("backend", "its"), [("torch", "torch.cuda"), ("jax", "torch.cuda"), ("jax", "torch.cpu")])
+def test_a_run_goes_on_with_new_noise_where_the_generator_is_not_its_own(
+    backend: str, its: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The generator's name is what another machine would have written: that of torch is by the kind of device."""
+    train(config_of("sac", backend, run_dir="run", total_timesteps=200))
+    rename_generator(Path("run/checkpoints/step_200"), f"rng.{its}")
+    seeds = list[int]()
+    agent_class: Any = {"torch": agent_torch.TorchAgent, "jax": agent_jax.JaxAgent}[backend]
+    reseed = agent_class.reseed
+    monkeypatch.setattr(agent_class, "reseed", lambda self, seed: seeds.append(seed) or reseed(self, seed))
+    train(config_of("sac", backend, resume="run", total_timesteps=300))
+    assert seeds[-1] == integer(0, "noise", 200)
+    own = {"torch": "torch.cpu", "jax": "jax"}[backend]
+    note = f"{its}'s random numbers do not carry over to {own}: exploration is reseeded from seed=0 and env step 200"
+    assert f"rlpair: {note}" in capsys.readouterr().err.splitlines()
+
+
+def rename_generator(folder: Path, name: str) -> None:
+    """In a checkpoint, with its digest made anew."""
+    tensors = load_file(folder / "agent.safetensors")
+    (old,) = (key for key in tensors if key.startswith("rng."))
+    save_file({**{k: v for k, v in tensors.items() if k != old}, name: tensors[old]}, folder / "agent.safetensors")
+    meta = json.loads((folder / "agent.json").read_text())
+    meta["sha256"]["agent.safetensors"] = hashlib.sha256((folder / "agent.safetensors").read_bytes()).hexdigest()
+    (folder / "agent.json").write_text(json.dumps(meta))
