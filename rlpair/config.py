@@ -97,8 +97,8 @@ class RunConfig(LoopConfig):
         self._at_least("num_seeds", 1)
         if self.mode == "host" and self.num_seeds > 1:
             raise ConfigError("num_seeds", self.num_seeds, "1 in mode=host; mode=fused trains many")
-        if self.mode == "fused" and self.backend != "jax":
-            raise ConfigError("mode", self.mode, f"host with backend={self.backend}; fused needs backend=jax")
+        if self.mode == "fused":
+            self._check_fused()
         for key in ("backend", "vectorization", "device", "matmul_precision", "mode"):
             check_choice(key, getattr(self, key))
         check_compile(self.compile, self.backend)
@@ -107,6 +107,15 @@ class RunConfig(LoopConfig):
             raise ConfigError("algo.learning_starts", starts, f"less than total_timesteps={self.total_timesteps}")
         if size < self.num_envs:
             raise ConfigError("algo.buffer_size", size, f"at least num_envs={self.num_envs}")
+
+    def _check_fused(self) -> None:
+        """The compiled loop is JAX's, and counts vector steps and transitions in int32."""
+        if self.backend != "jax":
+            raise ConfigError("mode", self.mode, f"host with backend={self.backend}; fused needs backend=jax")
+        if self.total_timesteps // self.num_envs >= 2**31:
+            raise ConfigError("total_timesteps", self.total_timesteps, f"less than 2**31 * num_envs={self.num_envs}")
+        if self.algo.buffer_size >= 2**31:
+            raise ConfigError("algo.buffer_size", self.algo.buffer_size, "less than 2**31 with mode=fused")
 
     def to_dict(self) -> dict[str, Any]:
         """As config.yaml has it: plain values, the algorithm's under ``algo`` with its name."""

@@ -18,6 +18,8 @@ from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
 from rlpair.envs.functional_jax import EnvState, FunctionalEnv, reset, step
 from rlpair.types import EnvSpec, Transition
 
+LAST_STEP = 2**31 - 1  # that an int32 can count
+
 
 class FusedState(NamedTuple):
     """All that training changes. N environments."""
@@ -98,7 +100,8 @@ def make_fused(learner: Learner, env: FunctionalEnv, config: OffPolicyConfig, nu
     def interact(learns: bool, carry: Carry, inputs: tuple[jax.Array, Draws]) -> tuple[Carry, None]:
         """One step of every environment."""
         (state, told), (vector_step, draws) = carry, inputs
-        action = choose(state, vector_step * num_envs, draws, learns)
+        env_steps = jnp.minimum(vector_step, LAST_STEP // num_envs) * num_envs  # beyond int32 every schedule has ended
+        action = choose(state, env_steps, draws, learns)
         envs, out = jax.vmap(partial(step, env))(state.envs, action, draws.envs, draws.initial)
         transition = Transition(state.obs, action, out.reward, out.next_obs, out.terminated)
         ended = out.terminated | out.truncated

@@ -75,6 +75,14 @@ def test_config_yaml_brings_a_configuration_back(config: RunConfig, own_folder: 
         (lambda: SACConfig(n_critics=0), "algo.n_critics=0 is not allowed: "),
         (lambda: SACConfig(ent_coef="much"), "algo.ent_coef='much' is not allowed: "),
         (lambda: SACConfig(target_entropy="low"), "algo.target_entropy='low' is not allowed: "),
+        (
+            lambda: RunConfig(mode="fused", total_timesteps=2**33, num_envs=4),
+            "total_timesteps=8589934592 is not allowed: less than 2**31 * num_envs=4",
+        ),
+        (
+            lambda: RunConfig(mode="fused", algo=SACConfig(buffer_size=2**31)),
+            "algo.buffer_size=2147483648 is not allowed: less than 2**31 with mode=fused",
+        ),
     ],
 )
 def test_values_that_are_not_allowed(make: Callable[[], object], message: str) -> None:

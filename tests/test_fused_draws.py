@@ -152,6 +152,25 @@ def test_the_policy_acts_from_learning_starts_on(
     assert told.num_updates == updates * (ends > starts).sum()
 
 
+@pytest.mark.parametrize("num_envs", [1, 3, 1024])
+def test_the_policy_acts_beyond_two_to_the_31_env_steps(num_envs: int) -> None:
+    """Where env steps no longer fit an int32, the policy is told the largest that does: schedules have long ended."""
+    algo = DQNConfig(batch_size=8, train_freq=2, learning_starts=100, buffer_size=16 * num_envs, net_arch=(8,))
+    fused = make_fused(
+        probe_learner(8, 8, lambda obs, key, steps: jnp.full(len(obs), steps)), ProbeEnv(), algo, num_envs
+    )
+    last = (2**31 - 1) // num_envs  # vector step at which env steps still fit
+    start = last // 2 - 4  # in rounds of two vector steps
+    state = jax.jit(fused.init, compiler_options=QUICK)({}, (), jax.random.key(0))
+    stop = min(start + 8, 2**30 - 1)  # vector steps fit as well
+    state, _ = jax.jit(fused.run, compiler_options=QUICK)(state, np.int32(start), np.int32(stop))
+    steps = np.arange(start * 2, stop * 2)
+    expected = np.minimum(steps, last) * num_envs
+    actions = np.asarray(state.replay.action)[steps % 16]
+    np.testing.assert_array_equal(actions, np.repeat(expected[:, None], num_envs, 1))
+    assert expected[-1] >= 2**31 - num_envs - (2 if num_envs == 1 else 0)
+
+
 # Random actions
 
 

@@ -104,8 +104,8 @@ def test_a_signal_leaves_a_run_that_goes_on() -> None:
         (["env=CartPole-v1"], "sac needs a Box action space and this environment has a Discrete one: use algo=dqn"),
         (["num_seeds=0"], "num_seeds=0 is not allowed: a whole number >= 1"),
         (
-            ["algo.buffer_size=1000000000000"],
-            "algo.buffer_size=1000000000000 is not allowed: less: 1 replay of it needs 32.7 TiB, and there are ",
+            ["algo.buffer_size=2000000000"],
+            "algo.buffer_size=2000000000 is not allowed: less: 1 replay of it needs 67.1 GiB, and there are ",
         ),
     ],
 )
