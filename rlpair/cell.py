@@ -227,7 +227,7 @@ def microseconds(function: Callable[[int], Any], seconds: float) -> float:
 
 def serve(cell: Cell) -> None:
     """Build the cell, tell what there is to say of it, and answer requests until there are no more."""
-    told = configure_process(cell.backend, cell.config)
+    told = configure_process(cell.backend, cell.config, cell.device)
     runtime = backend_module("runtime", cell.backend)
     built = (FusedCell if cell.mode in ("fused", "seeds") else HostCell)(cell)
     answer({"compile_seconds": built.compile_seconds, "settings": told})

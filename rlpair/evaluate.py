@@ -133,7 +133,7 @@ def play(values: Values, given: set[str]) -> int:
     run_dir = Path(str(settings.run_dir))
     config = load_config(run_dir)
     backend = settings.backend or config.backend
-    configure_process(backend, config.algo)
+    configure_process(backend, config.algo, settings.device)
     path = run_dir if settings.checkpoint == "last" else run_dir / "checkpoints" / settings.checkpoint
     agent = load_agent(path, backend=backend, device=settings.device)
     envs = open_envs(config, settings.video)

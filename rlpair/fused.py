@@ -27,14 +27,14 @@ RESAMPLES = 2_000  # of the bootstrap, once a record
 
 def make_seeds(config: RunConfig, seeds: range) -> Any:
     """The seeds of one process."""
-    configure_process("jax", config.algo)
+    configure_process("jax", config.algo, config.device)
     return backend_module("seeds", "jax").Seeds(config, seeds)
 
 
 def make_workers(config: RunConfig) -> Workers:
     """One process for all seeds on a GPU; on a CPU one for each core, as far as there are seeds."""
     seeds = range(config.seed, config.seed + config.num_seeds)
-    configure_process("jax", config.algo)
+    configure_process("jax", config.algo, config.device)
     if config.num_seeds == 1 or backend_module("runtime", "jax").has_gpu(config.device):
         return Workers(make_seeds, [(config, seeds)], [usable_cores()])
     shares = spread(config.num_seeds, usable_cores())

@@ -112,10 +112,10 @@ def backend_module(name: str, backend: str) -> ModuleType:
         raise MissingExtraError(hint) from error
 
 
-def configure_process(backend: str, config: Any) -> str:
+def configure_process(backend: str, config: Any, device: str = "auto") -> str:
     """Settings of the whole process (threads, dispatch, memory) that suit the backend: for commands, at their start.
 
     Returns what is set, for the command to print.
     """
-    told: str = backend_module("runtime", backend).configure(config)
+    told: str = backend_module("runtime", backend).configure(config, device)
     return told

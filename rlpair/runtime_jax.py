@@ -15,17 +15,19 @@ from rlpair.types import Transition
 PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
 
 
-def configure(config: Any) -> str:
+def configure(config: Any, device: str) -> str:
     """Before the first array.
 
     On a CPU, an act is over sooner than another thread would wake up for it; and where all of a network is, XLA gets a
     pool of one thread, whose size it takes from NPROC: that is worth a fifth of a fused loop of DQN. On a GPU it takes
-    memory as it needs it, not three quarters at once, so that another process finds some.
+    memory as it needs it, not three quarters at once, so that another process finds some; with device=cpu none at all.
 
     Returns what is set and how it is overridden, for the command to print.
     """
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # type: ignore[no-untyped-call]
     os.environ.setdefault(PREALLOCATE, "false")
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")  # type: ignore[no-untyped-call]
     if config.threads == 1:
         os.environ.setdefault("NPROC", "1")
     nproc = os.environ.get("NPROC", "")
@@ -54,5 +56,5 @@ def device_memory(device: str) -> int | None:
     """Bytes of the GPU that were taken at most; None on a CPU."""
     if device == "cpu":
         return None
-    statistics = jax.devices(device)[0].memory_stats()
-    return int(statistics["peak_bytes_in_use"])
+    statistics = jax.devices(device)[0].memory_stats() or {}  # XLA_PYTHON_CLIENT_ALLOCATOR may have none
+    return statistics.get("peak_bytes_in_use")

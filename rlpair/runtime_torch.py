@@ -13,8 +13,10 @@ from rlpair.algos import onednn_torch
 from rlpair.types import Transition
 
 
-def configure(config: Any) -> str:
+def configure(config: Any, device: str) -> str:
     """One thread for small networks, up to four for larger ones; OMP_NUM_THREADS, if set, is left alone.
+
+    ``device`` changes nothing: PyTorch leaves a GPU alone until it is asked for it.
 
     Returns what is set and how it is overridden, for the command to print.
     """

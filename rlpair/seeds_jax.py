@@ -1,5 +1,6 @@
 """Seeds of a fused run that one process trains together, by vmap: numpy in, numpy out."""
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -40,12 +41,21 @@ class Chunk(NamedTuple):
 
 
 class Seeds:
-    """Agents of S seeds, on one device or spread over all GPUs."""
+    """Agents of S seeds, spread over some devices if they share them evenly."""
 
-    def __init__(self, config: Any, seeds: Sequence[int], dtype: str = "float32") -> None:
-        """``config``: a RunConfig. Each agent begins with the parameters that a host loop of its seed begins with."""
+    def __init__(
+        self, config: Any, seeds: Sequence[int], dtype: str = "float32", devices: Sequence[jax.Device] | None = None
+    ) -> None:
+        """Each agent begins with the parameters that a host loop of its seed begins with.
+
+        Args:
+            config: a RunConfig.
+            seeds: one for each agent.
+            dtype: of parameters and computation.
+            devices: of one kind; None takes those that ``config.device`` comes to.
+        """
         self._seeds, self._dtype, algo = list(seeds), dtype, config.algo
-        device = find_device(config.device)
+        placement = sharding(devices or find_devices(config.device), len(self._seeds))
         with precision_of(dtype):
             env = functional_env(config.env, dtype=dtype, env_kwargs=config.env_kwargs)
             algo.validate_spec(env.spec)
@@ -53,14 +63,14 @@ class Seeds:
             fused = make_fused(learner, env, algo, config.num_envs)
             self._run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), donate_argnums=0)
             self._play = jax.jit(jax.vmap(lambda params, key: play(learner, env, params, key, config.eval_episodes)))
-            check_memory(replay_bytes(algo.buffer_size, config.num_envs, env.spec), config.num_seeds, algo, device)
+            replay = replay_bytes(algo.buffer_size, config.num_envs, env.spec)
+            check_memory(replay, config.num_seeds, algo, list(placement.device_set))
             params = [
                 ALGOS[algo.name].initial_params(algo, env.spec, stream(seed, "parameters")) for seed in self._seeds
             ]
             stacked = jax.tree.map(lambda *x: jnp.stack(x), *(tree_of(p, dtype) for p in params))
-            init = jax.jit(jax.vmap(fused.init, in_axes=(0, None, 0)))
-            state = init(stacked, hyper_of(algo, env.spec, dtype), self._keys("fused"))
-            self._state: FusedState = jax.device_put(state, sharding(device, len(params)))
+            init = jax.jit(jax.vmap(fused.init, in_axes=(0, None, 0)), out_shardings=placement)
+            self._state: FusedState = init(stacked, hyper_of(algo, env.spec, dtype), self._keys("fused"))
         self._spec: EnvSpec = env.spec
 
     def _keys(self, purpose: str, *more: int) -> jax.Array:  # (S,)
@@ -130,11 +140,16 @@ def named_leaves(tree: Tree) -> dict[str, jax.Array]:
     return {".".join(map(text, path)): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def sharding(device: jax.Device, num_seeds: int) -> jax.sharding.Sharding:
-    """Over all GPUs, where they share the seeds evenly; else on one device."""
-    devices = jax.devices(device.platform)
-    if device.platform == "cpu" or len(devices) == 1 or num_seeds % len(devices):
-        return SingleDeviceSharding(device)
+def find_devices(device: str) -> list[jax.Device]:
+    """All GPUs, or the CPU. Raises ConfigError where there is none such."""
+    first = find_device(device)
+    return [first] if first.platform == "cpu" else jax.devices(first.platform)
+
+
+def sharding(devices: Sequence[jax.Device], num_seeds: int) -> jax.sharding.Sharding:
+    """Over all of them, where they share the seeds evenly; else on the first."""
+    if len(devices) == 1 or num_seeds % len(devices):
+        return SingleDeviceSharding(devices[0])
     return NamedSharding(Mesh(np.array(devices), ("seeds",)), PartitionSpec("seeds"))  # type: ignore[no-untyped-call]
 
 
@@ -145,12 +160,13 @@ def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
     )
 
 
-def check_memory(replay: int, num_seeds: int, algo: Any, device: jax.Device) -> None:
-    """Raises ConfigError where so many replays of so many bytes are more than the device has."""
-    if device.platform == "cpu":
+def check_memory(replay: int, num_seeds: int, algo: Any, devices: Sequence[jax.Device]) -> None:
+    """Raises ConfigError where so many replays of so many bytes are more than the devices have, or this machine."""
+    if devices[0].platform == "cpu":
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     else:
-        available = (device.memory_stats() or {}).get("bytes_limit", num_seeds * replay) * len(jax.devices())
+        known = [(device.memory_stats() or {}).get("bytes_limit", math.inf) for device in devices]
+        available = len(devices) * min(known)
     if num_seeds * replay > available:
         replays = "1 replay of it needs" if num_seeds == 1 else f"{num_seeds} replays of it need"
         text = f"less: {replays} {in_units(num_seeds * replay)}, and there are {in_units(available)}"

@@ -67,7 +67,7 @@ class HostRun:
     def __init__(self, config: RunConfig, stack: ExitStack) -> None:
         """The stack closes the environments."""
         self.config = config
-        self.settings = configure_process(config.backend, config.algo)
+        self.settings = configure_process(config.backend, config.algo, config.device)
         eval_count = min(config.eval_episodes, EVAL_ENVS)
         self.eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)
         stack.callback(self.eval_envs.close)
@@ -123,7 +123,7 @@ class FusedRun:
 
     def __init__(self, config: RunConfig, stack: ExitStack) -> None:
         """The stack ends the worker processes."""
-        self.settings = configure_process(config.backend, config.algo)
+        self.settings = configure_process(config.backend, config.algo, config.device)
         self.loop = open_fused(config, stack)
         self.evaluate, self.save, self.save_best = self.loop.evaluate, self.loop.save, self.loop.save_best
         self.load = self.loop.load

@@ -1,0 +1,115 @@
+"""What branches on the device, as far as a machine without a GPU shows it: stand-ins, and virtual devices of a CPU."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import pytest
+import torch
+
+from rlpair import DQNConfig, RLPairError, agent_torch, runtime_jax, seeds_jax
+from rlpair.algos import learner_torch
+
+GIB = 2**30
+
+SHARDED = """
+import sys
+import jax, numpy as np
+from rlpair import DQNConfig, SACConfig
+from rlpair.config import RunConfig
+from rlpair.parity import errors
+from rlpair.seeds_jax import Seeds
+
+small = {"net_arch": (16,), "batch_size": 8, "learning_starts": 50, "buffer_size": 100}
+algo, env = {"dqn": (DQNConfig(**small), "CartPole-v1"), "sac": (SACConfig(**small), "Pendulum-v1")}[sys.argv[1]]
+config = RunConfig(algo=algo, env=env, mode="fused", num_seeds=4, device="cpu", total_timesteps=400, eval_episodes=1)
+one, four = (Seeds(config, range(4), "float64", jax.devices()[:count]) for count in (1, 4))
+told = [seeds.run(0, 160) for seeds in (one, four)]
+assert max(errors(told[0].metrics, told[1].metrics).values()) < 1e-9
+assert (told[0].episodes == told[1].episodes).all()
+four.load(four.save(True))
+assert all(x.addressable_shards[0].data.shape[0] == 1 for x in jax.tree.leaves(four._state))
+for mine, its in zip(*(seeds.save(True) for seeds in (one, four)), strict=True):
+    assert max(errors(mine.agent, its.agent).values()) < 1e-9
+np.testing.assert_allclose(*(seeds.evaluate(7)[0] for seeds in (one, four)), rtol=1e-5)
+with jax.enable_x64(True):
+    program = four._run.lower(four._state, np.int32(0), np.int32(9)).compile().as_text()
+assert "all-" not in program and "collective" not in program, "the devices have nothing to tell each other"
+uneven = Seeds(config, range(3), devices=jax.devices())
+assert all(len(x.sharding.device_set) == 1 for x in jax.tree.leaves(uneven._state))
+"""
+
+
+@pytest.mark.parametrize("algo", ["dqn", pytest.param("sac", marks=pytest.mark.slow)])
+def test_seeds_spread_over_four_devices_are_those_of_one(
+    run_python: Any, monkeypatch: pytest.MonkeyPatch, algo: str
+) -> None:
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+    run_python("-c", SHARDED, algo)
+
+
+def gpu(limit: int | None) -> Any:
+    """What check_memory sees of a device."""
+    return SimpleNamespace(platform="gpu", memory_stats=lambda: None if limit is None else {"bytes_limit": limit})
+
+
+def test_replays_that_gpus_cannot_hold_are_refused() -> None:
+    algo = DQNConfig(buffer_size=1_000)
+    for devices in ([gpu(4 * GIB)], [gpu(2 * GIB)] * 2, [gpu(None)]):
+        seeds_jax.check_memory(GIB, 4, algo, devices)
+    for devices, there in (([gpu(3 * GIB)], "3.0 GiB"), ([gpu(GIB), gpu(2 * GIB)], "2.0 GiB")):
+        with pytest.raises(RLPairError) as error:
+            seeds_jax.check_memory(GIB, 4, algo, devices)
+        message = f"less: 4 replays of it need 4.0 GiB, and there are {there}"
+        assert str(error.value) == f"algo.buffer_size=1000 is not allowed: {message}"
+
+
+@pytest.mark.parametrize(("statistics", "taken"), [({"peak_bytes_in_use": 7}, 7), ({}, None), (None, None)])
+def test_memory_of_a_gpu_is_told_where_it_is_known(
+    monkeypatch: pytest.MonkeyPatch, statistics: Any, taken: int | None
+) -> None:
+    monkeypatch.setattr(jax, "devices", lambda kind: [SimpleNamespace(memory_stats=lambda: statistics)])
+    assert runtime_jax.device_memory("cuda") == taken
+    assert runtime_jax.device_memory("cpu") is None
+
+
+@pytest.mark.parametrize(
+    ("is_there", "device", "found"),
+    [
+        (True, "auto", "cuda"),
+        (True, "cuda", "cuda"),
+        (True, "cpu", "cpu"),
+        (False, "auto", "cpu"),
+        (False, "cpu", "cpu"),
+    ],
+)
+def test_torch_takes_the_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, is_there: bool, device: str, found: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: is_there)
+    assert agent_torch.find_device(device) == torch.device(found)
+
+
+@pytest.mark.parametrize(("device", "platforms"), [("cpu", "cpu"), ("auto", None)])
+def test_a_jax_process_on_the_cpu_leaves_gpus_alone(run_python: Any, device: str, platforms: str | None) -> None:
+    configure = f"import jax, rlpair, rlpair.make as m; m.configure_process('jax', rlpair.DQNConfig(), '{device}')"
+    assert run_python("-c", f"{configure}; print(jax.config.jax_platforms)") == f"{platforms}\n"
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "chosen"),
+    [
+        ("cpu", torch.float64, "adam_by_kernel"),
+        ("cuda", torch.float32, "adam_by_kernel"),
+        ("cuda", torch.float64, "adam_by_formula"),
+    ],
+)
+def test_adams_kernel_is_taken_where_it_reads_all_of_the_learning_rate(
+    monkeypatch: pytest.MonkeyPatch, device: str, dtype: torch.dtype, chosen: str
+) -> None:
+    called = []
+    for name in ("adam_by_kernel", "adam_by_formula"):
+        monkeypatch.setattr(learner_torch, name, lambda *_, name=name: called.append(name))
+    params: Any = SimpleNamespace(device=torch.device(device))
+    learner_torch.adam(params, params, {}, torch.tensor(0.1, dtype=dtype))
+    assert called == [chosen]
