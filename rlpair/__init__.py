@@ -9,22 +9,27 @@ from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
 from rlpair.config import LoopConfig
 from rlpair.errors import RLPairError
-from rlpair.loop import run
+from rlpair.loop import Evaluation
 from rlpair.make import load_agent, make_agent
 from rlpair.presets import Preset, preset
-from rlpair.types import Agent, EnvSpec, Record, Transition, UpdateInfo
+from rlpair.training import Training, evaluate_agent, run
+from rlpair.types import Agent, EnvSpec, Record, Replay, Transition, UpdateInfo
 
 __all__ = [
     "Agent",
     "DQNConfig",
     "EnvSpec",
+    "Evaluation",
     "LoopConfig",
     "Preset",
     "RLPairError",
     "Record",
+    "Replay",
     "SACConfig",
+    "Training",
     "Transition",
     "UpdateInfo",
+    "evaluate_agent",
     "load_agent",
     "make_agent",
     "preset",

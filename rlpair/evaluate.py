@@ -12,12 +12,12 @@ from gymnasium.wrappers import RecordVideo
 
 from rlpair.cli import Command
 from rlpair.config import RunConfig, check_choice
-from rlpair.envs.host import HostEnvs
+from rlpair.envs.host import HostEnvs, Playable
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import FAMILIES, one_line
 from rlpair.errors import ConfigError, EnvError, MissingExtraError
-from rlpair.loop import Playable, evaluate
-from rlpair.make import backend_module, configure_process, load_agent
+from rlpair.loop import evaluate
+from rlpair.make import configure_process, load_agent, open_playable
 from rlpair.saved_config import Values, load_config
 from rlpair.statistics import bootstrap_interval, mean
 
@@ -116,15 +116,11 @@ def open_envs(config: RunConfig, video: str | None) -> Playable:
     Raises:
         RLPairError: it cannot be built, or not be filmed.
     """
-    if config.env.partition("/")[0] not in FAMILIES:
-        return (
-            filmed(config.env, config.env_kwargs, video)
-            if video
-            else make_envs(config.env, env_kwargs=config.env_kwargs)
-        )
-    if video:
+    if not video:
+        return open_playable(config.env, config.env_kwargs)
+    if config.env.partition("/")[0] in FAMILIES:
         raise ConfigError("video", video, f"left out with env={config.env}, which does not render")
-    return backend_module("envs.stepped", "jax").make(config.env, config.env_kwargs)
+    return filmed(config.env, config.env_kwargs, video)
 
 
 def play(values: Values, given: set[str]) -> int:

@@ -11,17 +11,15 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rlpair.config import LoopConfig
-from rlpair.envs.host import HostEnvs, Step
-from rlpair.envs.make import as_envs
+from rlpair.envs.host import HostEnvs, Playable
 from rlpair.errors import ConfigError, NonFiniteError
-from rlpair.replay import ReplayBuffer
 from rlpair.seeding import integer, stream
-from rlpair.types import Agent, Record, Transition
+from rlpair.types import Agent, Record, Replay, Transition
 
 
 class Evaluation(NamedTuple):
@@ -29,24 +27,6 @@ class Evaluation(NamedTuple):
 
     returns: np.ndarray  # (episodes,) float64, undiscounted
     lengths: np.ndarray  # (episodes,) int64
-
-
-class Playable(Protocol):
-    """What of HostEnvs an evaluation needs."""
-
-    num_envs: int
-
-    def reset(self, seed: int) -> np.ndarray:
-        """See HostEnvs."""
-        ...
-
-    def step(self, action: np.ndarray) -> Step:
-        """See HostEnvs."""
-        ...
-
-    def close(self) -> None:
-        """See HostEnvs."""
-        ...
 
 
 def evaluate(agent: Agent, envs: Playable, episodes: int, seed: int) -> Evaluation:
@@ -74,18 +54,21 @@ def evaluate(agent: Agent, envs: Playable, episodes: int, seed: int) -> Evaluati
     return Evaluation(returns, lengths)
 
 
-class HostLoop:
-    """The training loop over N environments; iterate over it for its records.
+class HostLoop(Iterator[Record]):
+    """The training loop over N environments; an iterator of its records.
 
     ``stop()`` ends it after the step that it is in. The last record always has ``checkpoint`` set: what ``state_dict``
     gives then, with the agent's and the replay's, is what a later loop goes on from.
+
+    An agent that has learned before, and whose clock is not given by ``go_on_from`` or ``load_state_dict``, explores by
+    its own policy from the first step on, warm-up included, with its schedules at their end.
     """
 
     def __init__(
         self,
         agent: Agent,
         envs: HostEnvs,
-        replay: ReplayBuffer,
+        replay: Replay,
         config: LoopConfig,
         *,
         eval_envs: HostEnvs | None = None,
@@ -104,12 +87,30 @@ class HostLoop:
         self._info: Any = None  # of the newest updates; fetched from the device only when a record is due
         self._obs: Any = None  # (N, *obs_shape), once an episode has begun
         self._stopped = False
+        self._is_experienced = agent.num_updates > 0
+        self._records = self._run()
 
     def stop(self) -> None:
         """End after the current step; safe in a signal handler."""
         self._stopped = True
 
-    def __iter__(self) -> Iterator[Record]:
+    def go_on_from(self, earlier: "HostLoop") -> None:
+        """Take the place of an earlier loop, which ends: its clock, its generators, its best evaluation; in the same
+        environments its episodes too.
+        """
+        earlier.stop()
+        self.env_steps, self.best_return = earlier.env_steps, earlier.best_return
+        self.warm_up_rng, self.minibatch_rng = earlier.warm_up_rng, earlier.minibatch_rng
+        self.ended, self.metrics, self._info = earlier.ended, earlier.metrics, earlier._info
+        self._is_experienced = earlier._is_experienced
+        if self.envs is earlier.envs:
+            self._obs = earlier._obs
+            self.episode_return, self.episode_length = earlier.episode_return, earlier.episode_length
+
+    def __next__(self) -> Record:
+        return next(self._records)
+
+    def _run(self) -> Iterator[Record]:
         config, stopwatch = self.config, Stopwatch(self.env_steps, self.agent.num_updates)
         if self._obs is None:
             self._obs = self.envs.reset(integer(config.seed, "envs"))
@@ -131,7 +132,9 @@ class HostLoop:
         return every > 0 and self.env_steps % every < self.envs.num_envs
 
     def _interact(self) -> None:
-        if self.env_steps < self.agent.config.learning_starts:
+        if self._is_experienced:
+            action = self.agent.act(self._obs)
+        elif self.env_steps < self.agent.config.learning_starts:
             action = self.envs.sample_actions(self.warm_up_rng)
         else:
             action = self.agent.act(self._obs, env_steps=self.env_steps)
@@ -205,7 +208,7 @@ class HostLoop:
 
     def load_state_dict(self, state: dict[str, Any]) -> np.ndarray:
         """Go on from a state. Returns which environments (N,) bool stand where they stood; others start an episode."""
-        self.env_steps = state["env_steps"]
+        self.env_steps, self._is_experienced = state["env_steps"], False
         self.best_return = -math.inf if state["best_return"] is None else state["best_return"]
         self.warm_up_rng.bit_generator.state = state["warm_up_rng"]
         self.minibatch_rng.bit_generator.state = state["minibatch_rng"]
@@ -240,21 +243,3 @@ class Stopwatch:
         began = time.perf_counter()
         yield
         self.start += time.perf_counter() - began
-
-
-def run(agent: Agent, env: Any, config: LoopConfig | None = None, *, eval_env: Any = None) -> Iterator[Record]:
-    """Train an agent: the loop for importers, with a replay of its own.
-
-    Args:
-        agent: from ``rlpair.make_agent``; it is changed.
-        env: an id, an environment, a function that makes one, or a Gymnasium vector environment.
-        config: how long, how often to evaluate, the seed.
-        eval_env: likewise, to evaluate on; needed where ``config.eval_every`` is not 0.
-
-    Yields:
-        Records, as they come.
-    """
-    config = LoopConfig() if config is None else config
-    envs = as_envs(env)
-    replay = ReplayBuffer(agent.config.buffer_size, envs.num_envs, envs.spec)
-    yield from HostLoop(agent, envs, replay, config, eval_envs=None if eval_env is None else as_envs(eval_env))

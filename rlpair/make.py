@@ -2,19 +2,26 @@
 
 import importlib
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import gymnasium as gym
+from gymnasium.vector import VectorEnv
+
 from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, sac
 from rlpair.checkpoint import find_checkpoint, load_checkpoint, spec_of
 from rlpair.config import ALGO_CONFIGS, check_choice, check_compile
-from rlpair.envs.spec import env_spec
+from rlpair.envs.host import Playable
+from rlpair.envs.make import is_recipe, make_envs
+from rlpair.envs.spec import FAMILIES, env_name, env_spec
 from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
+from rlpair.presets import preset
 from rlpair.seeding import stream
-from rlpair.types import State
+from rlpair.types import EnvSpec, State
 
 ALGOS: dict[str, ModuleType] = {"dqn": dqn, "sac": sac}
 AGENTS = {"torch": "TorchAgent", "jax": "JaxAgent"}
@@ -37,8 +44,10 @@ def make_agent(
     Args:
         algo: "dqn" or "sac".
         backend: "torch" or "jax".
-        env: anything with Gymnasium spaces (single or vector), or an EnvSpec.
-        config: a DQNConfig or SACConfig; the algorithm's defaults if None.
+        env: an id, an environment, a function that makes one, a vector environment, or an EnvSpec; what is built to
+            look at its spaces is closed again.
+        config: a DQNConfig or SACConfig. None: the tuned settings of the environment's id (``rlpair.preset``), or the
+            algorithm's own defaults where there are none, as for an EnvSpec.
         seed: of the parameters and of the exploration.
         device: "cpu", "cuda", or "auto" for the GPU if there is one.
         dtype: of parameters and computation, "float32" or "float64".
@@ -52,16 +61,47 @@ def make_agent(
         check_choice(key, value)
     check_choice("matmul_precision", matmul_precision)
     check_compile(compile, backend)
-    config = ALGO_CONFIGS[algo]() if config is None else config
-    if not isinstance(config, ALGO_CONFIGS[algo]):
+    if not isinstance(config, ALGO_CONFIGS[algo] | None):
         raise ConfigError("config", type(config).__name__, f"algo={algo} takes a {ALGO_CONFIGS[algo].__name__}")
-    spec = env_spec(env)
+    spec, name = describe_env(env)
+    if config is None:
+        config = ALGO_CONFIGS[algo]() if name is None else preset(algo, name).config
     config.validate_spec(spec)
     params = ALGOS[algo].initial_params(config, spec, stream(seed, "parameters"))
     options = {"compile": True} if compile else {}
     return agent_class(backend)(
         Identity(spec, config, seed, dtype), params, device=device, matmul_precision=matmul_precision, **options
     )
+
+
+def describe_env(env: Any) -> tuple[EnvSpec, str | None]:
+    """The EnvSpec of all that ``make_agent`` takes, and the name that a preset is found by.
+
+    Raises:
+        EnvError: it cannot be built, or no algorithm here can learn it.
+    """
+    if isinstance(env, str):
+        envs = open_playable(env)
+        envs.close()
+        return envs.spec, env
+    if is_recipe(env):
+        made = env()
+        described = describe_env(made)
+        made.close()
+        return described
+    return env_spec(env), env_name(env) if isinstance(env, gym.Env | VectorEnv) else None
+
+
+def open_playable(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> Playable:
+    """One environment by id, to act in: Gymnasium's, or, of a compiled family, that, stepped from the host.
+
+    Raises:
+        EnvError, MissingExtraError: it cannot be built here.
+    """
+    if env_id.partition("/")[0] in FAMILIES:
+        stepped: Playable = backend_module("envs.stepped", "jax").make(env_id, env_kwargs or {})
+        return stepped
+    return make_envs(env_id, env_kwargs=env_kwargs)
 
 
 def load_agent(path: str | Path, backend: str | None = None, device: str = "auto") -> BaseAgent:

@@ -44,6 +44,26 @@ class UpdateInfo(NamedTuple):
     td_error: Array  # (B,) or (U, B)
 
 
+class Replay(Protocol):
+    """What a training loop learns from: ``rlpair.run`` takes any object with these methods."""
+
+    def add(self, transition: Transition, truncated: np.ndarray) -> None:
+        """Store a step of every environment, (N, ...); ``truncated`` (N,) bool: where a time limit ended an episode."""
+        ...
+
+    def sample(self, batch_size: int, num_batches: int, rng: np.random.Generator) -> tuple[Transition, Any]:
+        """Transitions (U, B, ...), and anything that says which they are. All randomness comes from ``rng``."""
+        ...
+
+    def state_dict(self) -> State:
+        """All that it holds, by name: for who writes it to a disk."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over a state."""
+        ...
+
+
 class Agent(Protocol):
     """A learner with a state: numpy in, numpy out, one device. The same for every algorithm and backend."""
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rlpair import DQNConfig
+from rlpair import DQNConfig, evaluate_agent, load_agent, make_agent
 from rlpair.config import RunConfig
 from rlpair.envs.functional_jax import FunctionalStep, functional_env, reset, step
 from rlpair.errors import ConfigError
@@ -170,5 +170,9 @@ def test_evaluate_plays_a_gymnax_run_in_both_backends(tmp_path: Any, capsys: pyt
         assert result.startswith("3 episodes of 9.0 steps, return ")
         told.append((result, interval))
     assert told[0] == told[1]
+    agent = load_agent(run_dir)
+    returns = evaluate_agent(agent, "gymnax/Catch-bsuite", 3).returns
+    assert told[0][0] == f"3 episodes of 9.0 steps, return {returns.mean():.2f}, std {returns.std():.2f}"
+    assert make_agent("dqn", backend="torch", env="gymnax/Catch-bsuite").spec == agent.spec
     with pytest.raises(ConfigError, match="video='films' is not allowed: left out with env=gymnax/Catch-bsuite, which"):
         play(dataclasses.asdict(EvaluateConfig(run_dir=str(run_dir), video="films")), {"run_dir", "video"})

@@ -1,70 +1,20 @@
 """The host loop: how many updates, which records, what is stored, and that it goes on where it stood."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import toy_envs  # noqa: F401 - registers toy/...
-from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from loop_fakes import CLOCKS, FakeAgent, stairs
 
-from rlpair import DQNConfig, LoopConfig, Record, SACConfig, Transition, UpdateInfo, make_agent, run
+from rlpair import DQNConfig, LoopConfig, Record, SACConfig, make_agent
 from rlpair import loop as loop_module
 from rlpair.envs.host import HostEnvs
-from rlpair.envs.make import as_envs, make_envs
+from rlpair.envs.make import make_envs
 from rlpair.errors import ConfigError, NonFiniteError
 from rlpair.loop import HostLoop, Stopwatch, evaluate
 from rlpair.replay import ReplayBuffer
-
-CLOCKS = {"throughput/env_steps_per_second", "throughput/updates_per_second"}
-
-
-class Stairs(gym.Env[np.ndarray, Any]):
-    """The steps of an episode pay 1, 2, 3, ..., and ``length`` of them are all. The observation is their number."""
-
-    observation_space = spaces.Box(0, 100, (1,), np.float32)
-    action_space = spaces.Discrete(2)
-
-    def __init__(self, length: int, truncates: bool = False) -> None:
-        self.length, self.truncates = length, truncates
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        super().reset(seed=seed)
-        self.count = 0
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action: Any) -> Any:
-        self.count += 1
-        over = self.count == self.length
-        return np.full(1, self.count, np.float32), float(self.count), over and not self.truncates, over, {}
-
-
-def stairs(*lengths: int, truncates: bool = False) -> HostEnvs:
-    fns: list[Callable[[], Any]] = [lambda length=length: Stairs(length, truncates) for length in lengths]
-    return as_envs(SyncVectorEnv(fns, autoreset_mode=AutoresetMode.SAME_STEP))
-
-
-class FakeAgent:
-    """No more than the contract of rlpair.types.Agent that a loop may use; remembers how it was called."""
-
-    def __init__(self, loss: float = 0.5, **config: Any) -> None:
-        self.config = DQNConfig(**{"learning_starts": 0, "batch_size": 4, "train_freq": 1, **config})
-        self.loss, self.num_updates = loss, 0
-        self.env_steps: list[int | None] = []  # at each exploring act
-        self.batches: list[Transition] = []
-
-    def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
-        if explore:
-            self.env_steps.append(env_steps)
-        return np.full(len(obs), int(not explore), np.int32)
-
-    def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
-        self.batches.append(batch)
-        self.num_updates += len(batch.reward)
-        return UpdateInfo({"loss/q": np.full(len(batch.reward), self.loss)}, np.zeros_like(batch.reward))
 
 
 def make_loop(agent: Any, envs: HostEnvs, eval_envs: HostEnvs | None = None, **config: Any) -> HostLoop:
@@ -204,18 +154,6 @@ def test_numbers_that_are_none_stop_the_run() -> None:
         list(make_loop(agent, stairs(99), total_timesteps=10, log_every=5))
     with pytest.raises(NonFiniteError, match=r"^loss/q is nan at env step 10: the learner has diverged$"):
         list(make_loop(agent, stairs(99), total_timesteps=10))  # no checkpoint of it either
-
-
-def test_run_is_the_loop_for_importers() -> None:
-    agent = FakeAgent()
-    records = list(
-        run(agent, Stairs(5), LoopConfig(total_timesteps=10, eval_every=10, log_every=5), eval_env=lambda: Stairs(2))
-    )
-    assert agent.num_updates == 10
-    values: dict[str, float] = {}
-    for record in records:
-        values |= record.values
-    assert (values["rollout/episodic_return"], values["eval/mean_return"]) == (15, 3)
 
 
 # Evaluation

@@ -1,7 +1,7 @@
 """Gymnasium environments on the host: N at once, every step N true transitions, whatever resets them."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium import spaces
@@ -23,6 +23,25 @@ class Step(NamedTuple):
     next_obs: np.ndarray  # (N, *obs_shape) the true successor, also where an episode ended
     terminated: np.ndarray  # (N,) bool
     truncated: np.ndarray  # (N,) bool
+
+
+class Playable(Protocol):
+    """What of HostEnvs an evaluation needs."""
+
+    spec: EnvSpec
+    num_envs: int
+
+    def reset(self, seed: int) -> np.ndarray:
+        """See HostEnvs."""
+        ...
+
+    def step(self, action: np.ndarray) -> Step:
+        """See HostEnvs."""
+        ...
+
+    def close(self) -> None:
+        """See HostEnvs."""
+        ...
 
 
 class HostEnvs:

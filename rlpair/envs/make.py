@@ -66,6 +66,11 @@ def as_envs(env: Any) -> HostEnvs:
     raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: give {accepted}")
 
 
+def is_recipe(env: Any) -> bool:
+    """Whether it is an id or a function, of which environments are made again and again."""
+    return isinstance(env, str) or (callable(env) and not isinstance(env, HostEnvs | VectorEnv | gym.Env))
+
+
 def _sync(make: Callable[[], Any], num_envs: int) -> HostEnvs:
     fns = [partial(_taped, make)] * num_envs
     return HostEnvs(SyncVectorEnv(fns, copy=False, autoreset_mode=AutoresetMode.SAME_STEP), taped=True)
