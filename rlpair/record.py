@@ -10,13 +10,16 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
 from rlpair import atomic
 from rlpair.errors import NonFiniteError
 from rlpair.types import Record
+
+FIRST = ("algo", "backend", "env", "seed")  # columns of TensorBoard's table
+FINAL = "eval/final_"  # begins the tags of the evaluation at the end
 
 
 class Recorder:
@@ -40,12 +43,23 @@ class Recorder:
 class TensorBoardWriter(Recorder):
     """Scalars at ``step=env_steps``, and the hyperparameters, in an event file of its own in the run's folder."""
 
-    def __init__(self, run_dir: str | Path, hparams: Mapping[str, Any], start_step: int | None = None) -> None:
+    def __init__(
+        self,
+        run_dir: str | Path,
+        hparams: Mapping[str, Any],
+        start_step: int | None = None,
+        *,
+        others: Sequence[Mapping[str, Any]] = (),
+        metrics: Sequence[str] = (),
+    ) -> None:
         """
         Args:
             run_dir: made if it is not there.
-            hparams: the configuration; nested mappings get flat names such as ``algo.learning_rate``.
+            hparams: the configuration; nested mappings get flat names such as ``algo.learning_rate``, and their
+                ``name`` that of the mapping.
             start_step: env_steps of the checkpoint that a run is resumed from: TensorBoard forgets what came after it.
+            others: configurations of other runs, whose keys are columns of TensorBoard's table too.
+            metrics: tags that are columns of the table; without any it has what TensorBoard finds.
         """
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
@@ -57,6 +71,9 @@ class TensorBoardWriter(Recorder):
         if start_step is not None:
             restart = SessionLog(status=SessionLog.START)
             self._writer.add_event(Event(wall_time=now, step=start_step + 1, session_log=restart))
+        if metrics:
+            columns = {key: value for values in (*others, hparams) for key, value in _flat(values).items()}
+            self._writer.add_event(Event(wall_time=now, summary=_table(columns, metrics)))
         self._writer.add_event(Event(wall_time=now, summary=hparams_pb(_flat(hparams), start_time_secs=now)))
 
     def write(self, record: Record) -> None:
@@ -64,13 +81,35 @@ class TensorBoardWriter(Recorder):
         if record.values:
             event = self._event(wall_time=time.time(), step=record.env_steps)
             for tag, value in record.values.items():
-                event.summary.value.add(tag=tag, simple_value=value)
+                event.summary.value.add(tag=shown_tag(tag), simple_value=value)
             self._writer.add_event(event)
         if record.checkpoint:
             self._writer.flush()
 
     def close(self) -> None:
         self._writer.close()
+
+
+def shown_tag(tag: str) -> str:
+    """loss/q -> train/loss/q: TensorBoard opens the first two groups by name, which so are eval and rollout."""
+    return f"train/{tag}" if tag.startswith("loss/") else tag
+
+
+def _table(columns: Mapping[str, Any], metrics: Sequence[str]) -> Any:
+    """TensorBoard's table of hyperparameters: it sorts them by name, those first that are said to differ."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import api_pb2, metadata
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    types = {bool: api_pb2.DATA_TYPE_BOOL, int: api_pb2.DATA_TYPE_FLOAT64, float: api_pb2.DATA_TYPE_FLOAT64}
+    hparams = [
+        api_pb2.HParamInfo(name=name, type=types.get(type(value), api_pb2.DATA_TYPE_STRING), differs=name in FIRST)
+        for name, value in columns.items()
+    ]
+    tags = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics]
+    experiment = api_pb2.Experiment(hparam_infos=hparams, metric_infos=tags)
+    content = metadata.create_summary_metadata(HParamsPluginData(experiment=experiment))
+    return Summary(value=[Summary.Value(tag=metadata.EXPERIMENT_TAG, metadata=content, tensor=metadata.NULL_TENSOR)])
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -80,7 +119,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")
         elif isinstance(value, bool | int | float | str):
-            flat[prefix + key] = value
+            flat[(prefix + key).removesuffix(".name")] = value
         else:
             flat[prefix + key] = json.dumps(value, default=str)
     return flat
@@ -102,15 +141,19 @@ class JsonlWriter(Recorder):
         for tag, value in record.values.items():
             if not math.isfinite(value):
                 raise NonFiniteError(f"{tag} is {value} at env step {record.env_steps}")
-        seconds = round(time.perf_counter() - self._start, 3)
+        seconds = round(self.seconds(), 3)
         self._file.write(self._encode({"env_steps": record.env_steps, **record.values, "seconds": seconds}) + "\n")
+
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.perf_counter() - self._start
 
     def close(self) -> None:
         self._file.close()
 
 
 def cut(path: str | Path, env_steps: int) -> float:
-    """Drop the lines of a metrics.jsonl after ``env_steps``, and one that a kill left half-written.
+    """Drop the lines of a metrics.jsonl after ``env_steps``, that of the end, and one that a kill left half-written.
 
     Returns the seconds of the last line that is kept; 0.0 where there is none, or no file.
     """
@@ -124,7 +167,7 @@ def cut(path: str | Path, env_steps: int) -> float:
                 record = json.loads(line)
             except ValueError:
                 continue
-            if record["env_steps"] <= env_steps:
+            if record["env_steps"] <= env_steps and not any(tag.startswith(FINAL) for tag in record):
                 kept.write(line.rstrip() + b"\n")
                 seconds = record["seconds"]
     atomic.sync(temp)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from rlpair.checkpoint import drop_old_replays, find_step, load_checkpoint, load_run, save_checkpoint
 from rlpair.cli import Command
-from rlpair.config import RunConfig
+from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, ConfigError
 from rlpair.fused import FusedLoop, open_fused
@@ -21,6 +21,7 @@ from rlpair.overrides import Pair, parse
 from rlpair.presets import defaults
 from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, cut
 from rlpair.replay import ReplayBuffer
+from rlpair.result import MEAN, RESULT, STD, final_record, save_result
 from rlpair.saved_config import CONFIG, Values, load_config, load_values, nested, save_config
 from rlpair.seeding import integer
 
@@ -48,17 +49,34 @@ def train(config: RunConfig) -> Outcome:
         loop = run.loop
         run_dir = resume(config, run) if config.resume else begin(config)
         stack.enter_context(sole_process(run_dir))
+        (run_dir / RESULT).unlink(missing_ok=True)  # of an earlier, shorter run: this one is not complete
         save_config(config, run_dir)
-        seconds = cut(run_dir / METRICS, loop.env_steps)  # 0 in a new run
-        start_step = loop.env_steps if config.resume else None
-        recorders: list[Recorder] = [
-            stack.enter_context(TensorBoardWriter(run_dir, config.to_dict(), start_step)),
-            stack.enter_context(JsonlWriter(run_dir / METRICS, seconds)),
-            stack.enter_context(ProgressBar(config.total_timesteps, loop.env_steps)),
-        ]
+        recorders, clock = open_recorders(config, run_dir, loop.env_steps, stack)
         print(f"rlpair: {run.settings}", file=sys.stderr)
         stopped_by = follow(run, recorders, run_dir / CHECKPOINTS)
-        return Outcome(run_dir, loop.env_steps, None if stopped_by else run.evaluate(), stopped_by)
+        if stopped_by:
+            return Outcome(run_dir, loop.env_steps, None, stopped_by)
+        evaluation = run.evaluate()
+        for recorder in recorders:
+            recorder.write(final_record(loop.env_steps, evaluation))
+        save_result(run_dir, config, loop.env_steps, evaluation, clock.seconds())
+        return Outcome(run_dir, loop.env_steps, evaluation, 0)
+
+
+def open_recorders(
+    config: RunConfig, run_dir: Path, env_steps: int, stack: ExitStack
+) -> tuple[list[Recorder], JsonlWriter]:
+    """What takes the records of a run that stands at ``env_steps``; the last of metrics.jsonl, which has the time."""
+    seconds = cut(run_dir / METRICS, env_steps)  # 0 in a new run
+    others = [RunConfig(algo=algo()).to_dict() for algo in ALGO_CONFIGS.values()]
+    tensorboard = TensorBoardWriter(
+        run_dir, config.to_dict(), env_steps if config.resume else None, others=others, metrics=(MEAN, STD)
+    )
+    jsonl = JsonlWriter(run_dir / METRICS, seconds)
+    recorders: list[Recorder] = [tensorboard, jsonl, ProgressBar(config.total_timesteps, env_steps)]
+    for recorder in recorders:
+        stack.enter_context(recorder)
+    return recorders, jsonl
 
 
 class HostRun:
@@ -165,10 +183,12 @@ def resume(config: RunConfig, run: HostRun | FusedRun) -> Path:
     assert config.resume is not None
     folder = find_step(config.resume)
     run.load(folder)
-    if run.loop.env_steps >= config.total_timesteps:
-        allowed = f"more than the {run.loop.env_steps} steps that {folder} has behind it"
+    run_dir, steps = run_dir_of(folder), run.loop.env_steps
+    complete = (run_dir / RESULT).exists() or config.total_timesteps < load_config(run_dir).total_timesteps
+    if steps >= config.total_timesteps and complete:  # else its evaluation at the end is still to come
+        allowed = f"more than the {steps} steps that {folder} has behind it"
         raise ConfigError("total_timesteps", config.total_timesteps, allowed)
-    return run_dir_of(folder)
+    return run_dir
 
 
 def run_dir_of(checkpoint: Path) -> Path:

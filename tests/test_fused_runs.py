@@ -51,6 +51,9 @@ def test_a_run_of_many_seeds() -> None:
     outcome = train(config_of("dqn", run_dir="run", num_seeds=3, seed=5))
     assert outcome.evaluation is not None
     assert len(outcome.evaluation.returns) == 3 * 2
+    result = json.loads(Path("run/result.json").read_text())
+    assert (result["seeds"], result["env_steps"]) == ([5, 6, 7], 400)
+    assert result["returns"] == outcome.evaluation.returns.reshape(3, 2).tolist()
     newest = "run/checkpoints/step_400"
     assert {str(path.parent) for path in Path("run").rglob("replay.safetensors")} == {
         f"{newest}/seed_{k}" for k in (5, 6, 7)

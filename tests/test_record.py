@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import metadata
+from tensorboard.plugins.hparams import api_pb2, metadata
 
 from rlpair import record as record_module
 from rlpair.errors import NonFiniteError
@@ -52,7 +52,14 @@ def test_tensorboard_reads_the_values_at_env_steps(tmp_path):
         writer.write(Record(250, {"loss/critic": 0.5, "eval/mean_return": -1034.25}))
         writer.write(Record(500, {"loss/critic": 0.25}))
         writer.write(Record(500, {}, checkpoint=True))
-    assert scalars(tmp_path) == {"loss/critic": [(250, 0.5), (500, 0.25)], "eval/mean_return": [(250, -1034.25)]}
+    assert scalars(tmp_path) == {"train/loss/critic": [(250, 0.5), (500, 0.25)], "eval/mean_return": [(250, -1034.25)]}
+
+
+def test_tensorboard_opens_eval_and_rollout_its_first_two_groups(tmp_path):
+    groups = ("loss", "train", "throughput", "rollout", "eval", "seed_5/rollout")
+    with TensorBoardWriter(tmp_path, HPARAMS) as writer:
+        writer.write(Record(250, {f"{group}/x": 1.0 for group in groups}))
+    assert sorted({tag.split("/")[0] for tag in scalars(tmp_path)})[:2] == ["eval", "rollout"]
 
 
 def test_tensorboard_has_the_hyperparameters_by_flat_name(tmp_path):
@@ -69,8 +76,25 @@ def test_tensorboard_has_the_hyperparameters_by_flat_name(tmp_path):
         "algo.double_q": True,
         "algo.net_arch": "[256, 256]",
         "algo.max_grad_norm": "null",
-        "algo.name": "dqn",
+        "algo": "dqn",
     }
+
+
+def test_tensorboards_table_begins_with_algo_backend_env_seed(tmp_path):
+    others = [{"algo": {"name": "sac", "ent_coef": "auto", "gamma": 0.9}, "env": "", "compile": False}]
+    TensorBoardWriter(tmp_path, HPARAMS, others=others, metrics=["eval/final_mean_return"]).close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    content = events.SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
+    experiment = metadata.parse_experiment_plugin_data(content)
+    # TensorBoard sorts the columns: those that differ before others, then by name.
+    columns = sorted(experiment.hparam_infos, key=lambda info: (not info.differs, info.name))
+    assert [info.name for info in columns][:5] == ["algo", "backend", "env", "seed", "algo.double_q"]
+    text, number, flag = api_pb2.DATA_TYPE_STRING, api_pb2.DATA_TYPE_FLOAT64, api_pb2.DATA_TYPE_BOOL
+    types = {info.name: info.type for info in columns}
+    assert types["algo"] == types["algo.net_arch"] == types["algo.ent_coef"] == text
+    assert types["seed"] == types["algo.gamma"] == number
+    assert types["compile"] == types["algo.double_q"] == flag
+    assert [info.name.tag for info in experiment.metric_infos] == ["eval/final_mean_return"]
 
 
 def test_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path, monkeypatch):
@@ -81,14 +105,14 @@ def test_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path, monkeypatc
     monkeypatch.setattr(time, "time", lambda: now)
     with TensorBoardWriter(tmp_path, HPARAMS, start_step=1000) as writer:
         writer.write(Record(1100, {"loss/critic": 2.0}))
-    assert scalars(tmp_path) == {"loss/critic": [(500, 1.0), (1000, 1.0), (1100, 2.0)]}
+    assert scalars(tmp_path) == {"train/loss/critic": [(500, 1.0), (1000, 1.0), (1100, 2.0)]}
 
 
 def test_tensorboard_events_are_in_the_file_at_a_checkpoint(tmp_path):
     with TensorBoardWriter(tmp_path, HPARAMS) as writer:
         writer.write(Record(1, {"loss/critic": 1.0}))
         writer.write(Record(2, {"loss/critic": 2.0}, checkpoint=True))
-        assert scalars(tmp_path) == {"loss/critic": [(1, 1.0), (2, 2.0)]}
+        assert scalars(tmp_path) == {"train/loss/critic": [(1, 1.0), (2, 2.0)]}
 
 
 @pytest.mark.parametrize("use", ["", "rlpair.record.TensorBoardWriter('.', {}).close()"])
@@ -147,6 +171,7 @@ def test_a_resumed_jsonl_is_cut_and_its_clock_goes_on(tmp_path, clock):
         ('{"env_steps": 1, "seconds": 0.5}\n{"env_steps": 2', '{"env_steps": 1, "seconds": 0.5}\n', 0.5),
         ('{"env_steps": 1, "seconds": 0.5}', '{"env_steps": 1, "seconds": 0.5}\n', 0.5),
         ('{"env_steps": 9, "seconds": 0.5}\n', "", 0.0),
+        ('{"env_steps": 5, "eval/final_mean_return": 1.0, "seconds": 0.5}\n', "", 0.0),
         ("", "", 0.0),
     ],
 )

@@ -1,5 +1,6 @@
 """python -m rlpair.train: what a run writes, how it is stopped and resumed, and what it refuses in one line."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -7,23 +8,34 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toy_envs  # noqa: F401 - registers toy/...
-from runs import assert_same, command, config_of
+from runs import assert_same, command, config_of, records
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpair import load_agent
-from rlpair.train import main, sole_process, train
+from rlpair.train import HostRun, main, sole_process, train
 
 TAGS = {
-    "dqn": {"loss/q", "train/q_mean", "train/grad_norm"},
-    "sac": {"loss/critic", "loss/actor", "loss/alpha", "train/alpha", "train/entropy", "train/q_mean"},
+    "dqn": {"train/loss/q", "train/q_mean", "train/grad_norm"},
+    "sac": {
+        "train/loss/critic",
+        "train/loss/actor",
+        "train/loss/alpha",
+        "train/alpha",
+        "train/entropy",
+        "train/q_mean",
+    },
 }
 COMMON_TAGS = {
     "rollout/episodic_return",
     "rollout/episodic_length",
     "eval/mean_return",
     "eval/std_return",
+    "eval/final_mean_return",
+    "eval/final_std_return",
+    "eval/final_episodes",
     "throughput/env_steps_per_second",
     "throughput/updates_per_second",
 }
@@ -35,11 +47,46 @@ def test_what_a_run_writes(algo: str, backend: str) -> None:
     train(config_of(algo, backend, run_dir="whole"))
     events = EventAccumulator("whole")
     events.Reload()
-    assert set(events.Tags()["scalars"]) == COMMON_TAGS | TAGS[algo]
+    assert set(events.Tags()["scalars"]) == COMMON_TAGS | {f"train/{tag}" for tag in TAGS[algo]}
     names = {path.relative_to("whole").as_posix() for path in Path("whole").rglob("*") if path.is_file()}
-    assert {"config.yaml", "metrics.jsonl", "checkpoints/best/agent.safetensors"} <= names
+    assert {"config.yaml", "metrics.jsonl", "result.json", "checkpoints/best/agent.safetensors"} <= names
     assert "checkpoints/step_200/replay.safetensors" not in names
     assert "checkpoints/step_400/replay.safetensors" in names
+
+
+def test_the_score_at_the_end_is_on_disk() -> None:
+    outcome = train(config_of("dqn", "torch", run_dir="run", seed=3))
+    assert outcome.evaluation is not None
+    returns, lengths = (x.tolist() for x in outcome.evaluation)
+    result = json.loads(Path("run/result.json").read_text())
+    assert result.pop("seconds") > 0
+    assert result.pop("versions").keys() >= {"python", "rlpair", "numpy", "gymnasium", "torch"}
+    assert result == {
+        **{"algo": "dqn", "backend": "torch", "env": "CartPole-v1", "seeds": [3], "env_steps": 400},
+        **{"mean": np.mean(returns), "std": np.std(returns), "returns": [returns], "lengths": [lengths]},
+    }
+    final = {"mean_return": np.mean(returns), "std_return": np.std(returns), "episodes": 2.0}
+    expected = {f"eval/final_{name}": value for name, value in final.items()}
+    assert records("run")[-1] == {"env_steps": 400, **expected}
+    events = EventAccumulator("run").Reload()
+    for tag, value in expected.items():
+        (event,) = events.Scalars(tag)
+        assert (event.step, event.value) == (400, np.float32(value))
+
+
+def test_a_run_that_goes_on_has_no_result_until_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    train(config_of("dqn", "torch", run_dir="run", total_timesteps=200))
+    assert Path("run/result.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(HostRun, "evaluate", lambda run: 1 / 0)  # as if it were killed there
+        with pytest.raises(ZeroDivisionError):
+            train(config_of("dqn", "torch", resume="run"))
+    assert not Path("run/result.json").exists()
+    assert [line["env_steps"] for line in records("run") if "eval/final_episodes" in line] == []
+    before = records("run")
+    assert train(config_of("dqn", "torch", resume="run")).env_steps == 400  # only its last evaluation was to come
+    assert records("run")[:-1] == before
+    assert json.loads(Path("run/result.json").read_text())["env_steps"] == 400
 
 
 @pytest.mark.parametrize(("number", "name", "code"), [(signal.SIGINT, "SIGINT", 130), (signal.SIGTERM, "SIGTERM", 143)])
@@ -54,6 +101,7 @@ def test_a_signal_leaves_a_checkpoint(number: int, name: str, code: int) -> None
     assert process.returncode == code
     (checkpoint,) = Path("run/checkpoints").glob("step_*")
     step = int(checkpoint.name.removeprefix("step_"))
+    assert not Path("run/result.json").exists()
     how = f"stopped by {name} at step {step:,}; go on with: python -m rlpair.train resume=run"
     assert out == f"dqn torch CartPole-v1: {how}\n"
 
