@@ -18,15 +18,8 @@ from rlpair import load_agent
 from rlpair.train import HostRun, main, sole_process, train
 
 TAGS = {
-    "dqn": {"train/loss/q", "train/q_mean", "train/grad_norm"},
-    "sac": {
-        "train/loss/critic",
-        "train/loss/actor",
-        "train/loss/alpha",
-        "train/alpha",
-        "train/entropy",
-        "train/q_mean",
-    },
+    "dqn": {"loss/q", "q_mean", "grad_norm"},
+    "sac": {"loss/critic", "loss/actor", "loss/alpha", "alpha", "entropy", "q_mean"},
 }
 COMMON_TAGS = {
     "rollout/episodic_return",
