@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rlpair.advice import install_command
 from rlpair.cell import CHECKS, SETTINGS, Cell
 from rlpair.cli import Command
 from rlpair.compare_report import Result, console_table, draw, markdown, verdicts, write_tensorboard
@@ -245,7 +246,7 @@ def task(values: Values, given: set[str]) -> int:
     for backend in config.backend:
         backend_module("agent", backend)  # says now what is not installed
     if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("compare needs matplotlib, which is not installed: pip install 'rlpair[compare]'")
+        raise MissingExtraError(f"compare needs matplotlib, which is not installed: {install_command('compare')}")
     began, workloads = time.perf_counter(), grid(config, present(config.device, config.backend))
     if not workloads:
         raise ConfigError("mode", list(config.mode), f"one that backend={list(config.backend)} has on this environment")

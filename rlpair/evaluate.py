@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.wrappers import RecordVideo
 
+from rlpair.advice import install_command
 from rlpair.cli import Command
 from rlpair.config import RunConfig, check_choice
 from rlpair.envs.host import HostEnvs, Playable
@@ -83,7 +84,7 @@ def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str) -> HostEnvs:
     env_kwargs = {key: value for key, value in env_kwargs.items() if key != "render_mode"}
     make_envs(env_id, env_kwargs=env_kwargs).close()  # which says in one line where it cannot be built
     if importlib.util.find_spec("moviepy") is None:
-        raise MissingExtraError("video needs moviepy, which is not installed: pip install 'rlpair[video]'")
+        raise MissingExtraError(f"video needs moviepy, which is not installed: {install_command('video')}")
     if "rgb_array" not in gym.make(env_id, **env_kwargs).metadata.get("render_modes", ()):
         raise EnvError(f"env={env_id} cannot be filmed: it has no render_mode rgb_array; leave video out")
     if "DISPLAY" not in os.environ:
@@ -103,7 +104,7 @@ def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
     try:
         env.render()
     except gym.error.DependencyNotInstalled as error:
-        raise MissingExtraError(f"video of {env_id}: {one_line(error)}, or pip install 'rlpair[video]'") from error
+        raise MissingExtraError(f"video of {env_id}: {one_line(error)}, or {install_command('video')}") from error
     except Exception as error:
         raise EnvError(f"env={env_id} cannot be filmed here: {one_line(error)}; leave video out") from error
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import VectorEnv
 
+from rlpair.advice import install_command
 from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, sac
 from rlpair.checkpoint import find_checkpoint, load_checkpoint, spec_of
@@ -148,7 +149,7 @@ def backend_module(name: str, backend: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "rlpair":
             raise
-        hint = f"backend={backend} needs {error.name}, which is not installed: pip install 'rlpair[{backend}]'"
+        hint = f"backend={backend} needs {error.name}, which is not installed: {install_command(backend)}"
         raise MissingExtraError(hint) from error
 
 

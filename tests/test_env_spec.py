@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import RescaleAction
 
+from rlpair.advice import install_command
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import env_spec
 from rlpair.errors import ConfigError, EnvError
@@ -167,7 +168,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     with pytest.raises(EnvError) as error:
         make_envs(env_id)
-    assert str(error.value) == f"env={env_id} needs a package that is not installed: pip install 'rlpair[{extra}]'"
+    assert str(error.value) == f"env={env_id} needs a package that is not installed: {install_command(extra)}"
 
 
 @pytest.mark.parametrize(("key", "value"), [("num_envs", 0), ("vectorization", "threads")])

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.error import DependencyNotInstalled
 
 from rlpair import DQNConfig, make_agent
+from rlpair.advice import install_command
 from rlpair.config import RunConfig
 from rlpair.envs.make import make_envs
 from rlpair.evaluate import RESAMPLES, main
@@ -156,7 +157,7 @@ def test_films_every_episode_and_changes_none(make_run: Run, command: Call) -> N
         assert (clip.n_frames, clip.fps, clip.size) == (4, 10, [32, 32])
 
 
-NO_PYGAME = "video of evaluate/NoPygame-v0: pygame is not installed, or pip install 'rlpair[video]'"
+NO_PYGAME = f"video of evaluate/NoPygame-v0: pygame is not installed, or {install_command('video')}"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_what_cannot_be_filmed(make_run: Run, command: Call, env: str, message: 
 def test_filming_needs_moviepy(make_run: Run, command: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run("evaluate/Payer-v0")
     monkeypatch.setitem(sys.modules, "moviepy", None)
-    message = "video needs moviepy, which is not installed: pip install 'rlpair[video]'"
+    message = f"video needs moviepy, which is not installed: {install_command('video')}"
     assert command("run_dir=run", "video=films") == (2, "", f"rlpair: {message}\n")
 
 

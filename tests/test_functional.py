@@ -13,6 +13,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.experimental.functional import FuncEnv
 
+from rlpair.advice import install_command
 from rlpair.envs.classic_jax import CLASSIC
 from rlpair.envs.functional_jax import EnvState, FunctionalStep, from_func_env, functional_env, reset, step
 from rlpair.envs.spec import env_spec
@@ -448,5 +449,5 @@ def test_a_missing_extra_is_named(family: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("importlib.import_module", no_module)
     with pytest.raises(MissingExtraError) as error:
         functional_env(f"{family}/anything")
-    expected = f"env={family}/... needs {family}, which is not installed: pip install 'rlpair[{family}]'"
+    expected = f"env={family}/... needs {family}, which is not installed: {install_command(family)}"
     assert str(error.value) == expected

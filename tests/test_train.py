@@ -15,6 +15,7 @@ from runs import assert_same, command, config_of, records
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpair import load_agent
+from rlpair.advice import install_command
 from rlpair.train import HostRun, main, sole_process, train
 
 TAGS = {
@@ -173,7 +174,7 @@ def test_a_missing_extra_is_named(backend: str, fails: Callable[..., str], monke
     for module in [name for name in sys.modules if name.startswith("rlpair.") and name.endswith(f"_{backend}")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, backend, None)  # as if it were not installed
-    hint = f"backend={backend} needs {backend}, which is not installed: pip install 'rlpair[{backend}]'"
+    hint = f"backend={backend} needs {backend}, which is not installed: {install_command(backend)}"
     assert fails(f"backend={backend}") == f"rlpair: {hint}"
     assert list(Path().iterdir()) == []
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from gymnasium.experimental.functional import FuncEnv
 
+from rlpair.advice import install_command
 from rlpair.config import check_choice
 from rlpair.envs.classic_jax import CLASSIC
 from rlpair.envs.spec import FAMILIES, is_flattened, one_line, spec_of_spaces
@@ -137,7 +138,7 @@ def _family(family: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "rlpair":
             raise
-        hint = f"env={family}/... needs {error.name}, which is not installed: pip install 'rlpair[{family}]'"
+        hint = f"env={family}/... needs {error.name}, which is not installed: {install_command(family)}"
         raise MissingExtraError(hint) from error
 
 

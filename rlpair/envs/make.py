@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
+from rlpair.advice import install_command
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.spec import env_spec, one_line
 from rlpair.envs.tape import EpisodeTape
@@ -101,7 +102,7 @@ def _make(spec: gym.envs.registration.EnvSpec, env_kwargs: dict[str, Any]) -> gy
         return gym.make(spec, **env_kwargs)
     except (gym.error.DependencyNotInstalled, ImportError) as error:
         extras = [extra for extra in ("box2d", "mujoco") if f".{extra}." in str(spec.entry_point)]
-        advice = f"pip install 'rlpair[{extras[0]}]'" if extras else one_line(error)
+        advice = install_command(extras[0]) if extras else one_line(error)
         raise EnvError(f"env={spec.id} needs a package that is not installed: {advice}") from error
     except (TypeError, ValueError, KeyError, AssertionError, gym.error.Error) as error:
         cause = error.__cause__ or error  # Gymnasium rewrites some, at length
