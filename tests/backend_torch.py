@@ -30,7 +30,7 @@ def batch_of(**arrays: Any) -> Transition:
 
 def numbers(x: Any) -> np.ndarray:
     """As numpy."""
-    return x.detach().numpy()
+    return x.detach().cpu().numpy()
 
 
 def gradient(function: Callable[[Any], Any], x: Any) -> np.ndarray:
@@ -65,8 +65,8 @@ def blend(target: Any, online: Any, tau: float) -> np.ndarray:
 def losses(agent: Any, batch: Transition, noise: Any = ()) -> dict[str, np.ndarray]:
     """Values, targets, losses and gradients per parameter at the agent's parameters, by name."""
     function = {"dqn": _dqn_losses, "sac": _sac_losses}[agent.config.name]
-    batch = Transition(*(None if x is None else torch.as_tensor(x) for x in batch))
-    found = function(agent, batch, [torch.as_tensor(x, dtype=agent.learner.dtype) for x in noise])
+    batch = Transition(*(None if x is None else torch.as_tensor(x, device=agent.device) for x in batch))
+    found = function(agent, batch, [torch.as_tensor(x, dtype=agent.learner.dtype, device=agent.device) for x in noise])
     return {name: numbers(x) for name, x in found.items()}
 
 

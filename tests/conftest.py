@@ -13,6 +13,9 @@ import pytest
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["MPLBACKEND"] = "agg"
 os.environ["SDL_VIDEODRIVER"] = "dummy"
+os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # of a GPU's memory, which two frameworks share
+if os.environ.get("RLPAIR_TEST_DEVICE", "cpu") == "cpu":  # as if there were no GPU here
+    os.environ |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")

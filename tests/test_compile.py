@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from devices import DEVICE, host
 from parity_cases import assert_close
 from runs import command, config_of, overrides_of
 
@@ -40,7 +41,7 @@ def compilers_own_warnings() -> Iterator[None]:
 
 def agent_of(case: Case, backend: str, dtype: str, **options: Any) -> Any:
     name = case.config.name
-    return make_agent(name, backend=backend, env=case.spec, config=case.config, dtype=dtype, device="cpu", **options)
+    return make_agent(name, backend=backend, env=case.spec, config=case.config, dtype=dtype, device=DEVICE, **options)
 
 
 @pytest.mark.slow
@@ -55,7 +56,7 @@ def test_equals_its_twins_after_every_of_20_updates(name: str) -> None:
     for u in range(20):
         now, its_noise = row(batch, noise, u)
         infos = [agent.update(now, noise=its_noise) for agent in agents]
-        told = [{tag: np.asarray(value) for tag, value in info.metrics.items()} for info in infos]
+        told = [{tag: host(value) for tag, value in info.metrics.items()} for info in infos]
         states = [without_rng(agent.state_dict()) for agent in agents]
         for other in (1, 2):
             assert_close(told[0], told[other], FLOAT64)
@@ -172,7 +173,7 @@ def test_wide_layers_are_onednns_in_a_compiled_update(monkeypatch: pytest.Monkey
     agents = [agent_of(case, "torch", "float32", compile=compile) for compile in (True, False)]
     for u in range(5):
         infos = [agent.update(row(batch, (), u)[0]) for agent in agents]
-        assert_close(*({tag: value.numpy() for tag, value in info.metrics.items()} for info in infos), FLOAT32)
+        assert_close(*({tag: host(value) for tag, value in info.metrics.items()} for info in infos), FLOAT32)
     assert_close(*(without_rng(agent.state_dict()) for agent in agents), FLOAT32)
     with torch.profiler.profile() as profile:
         for agent in agents:

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from devices import DEVICE, agent_of
 from parity_cases import assert_close
 from safetensors.numpy import save_file
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, load_agent
 from rlpair.checkpoint import load_checkpoint, save_checkpoint
 from rlpair.errors import CheckpointError
-from rlpair.parity import FLOAT64, Case, agent_of, data, without_rng
+from rlpair.parity import FLOAT64, Case, data, without_rng
 
 BACKENDS = ("torch", "jax")
 COMMON: dict[str, Any] = {"net_arch": (16, 8), "learning_rate": 1e-3, "max_grad_norm": 1.0}
@@ -44,7 +45,7 @@ def test_500_updates_here_and_500_there_are_1000_in_either(first: str, second: s
     begun = agent_of(case, first)
     begun.update(part(batch, 0, 500), noise=part(noise, 0, 500))
     begun.save("half")
-    crossed = load_agent("half", backend=second)
+    crossed = load_agent("half", backend=second, device=DEVICE)
     assert (crossed.backend, crossed.dtype, crossed.num_updates) == (second, "float64", 500)
     assert_close(without_rng(begun.state_dict()), without_rng(crossed.state_dict()), 0)
     crossed.update(part(batch, 500, 1000), noise=part(noise, 500, 1000))

@@ -91,7 +91,10 @@ def test_torch_takes_the_gpu_where_there_is_one(
 
 
 @pytest.mark.parametrize(("device", "platforms"), [("cpu", "cpu"), ("auto", None)])
-def test_a_jax_process_on_the_cpu_leaves_gpus_alone(run_python: Any, device: str, platforms: str | None) -> None:
+def test_a_jax_process_on_the_cpu_leaves_gpus_alone(
+    run_python: Any, monkeypatch: pytest.MonkeyPatch, device: str, platforms: str | None
+) -> None:
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     configure = f"import jax, rlpair, rlpair.make as m; m.configure_process('jax', rlpair.DQNConfig(), '{device}')"
     assert run_python("-c", f"{configure}; print(jax.config.jax_platforms)") == f"{platforms}\n"
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from devices import DEVICE
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlpair import DQNConfig, SACConfig, make_agent
@@ -88,7 +89,7 @@ def test_a_fused_run_is_the_host_run_with_the_same_draws(
         def states() -> np.ndarray:
             return np.array([env.unwrapped.state for env in vector.envs], np.float64)  # type: ignore[attr-defined]
 
-        agent: Any = make_agent(algo, backend="jax", env=envs.spec, config=config, dtype="float64", device="cpu")
+        agent: Any = make_agent(algo, backend="jax", env=envs.spec, config=config, dtype="float64", device=DEVICE)
         replay = ReplayBuffer(config.buffer_size, num_envs, envs.spec)
         recorder: Any = Recorder(agent, replay, envs, states)
         host = HostLoop(recorder, recorder, recorder, LoopConfig(total_timesteps=rounds * size, log_every=10**6))
@@ -137,7 +138,7 @@ def test_a_fused_run_is_the_host_run_with_the_same_draws(
 
 def run_config(algo: str, **changes: Any) -> RunConfig:
     _, config, env_id = AGENTS[algo]
-    return RunConfig(algo=config, env=env_id, mode="fused", total_timesteps=250, device="cpu", **changes)
+    return RunConfig(algo=config, env=env_id, mode="fused", total_timesteps=250, device=DEVICE, **changes)
 
 
 @pytest.mark.parametrize("algo", AGENTS)
@@ -178,7 +179,7 @@ def start_of(algo: str, **changes: Any) -> tuple[Any, FusedState]:
     module, config, env_id = AGENTS[algo]
     config = config.__class__(**(vars(config) | changes))
     env = functional_env(env_id)
-    agent: Any = make_agent(algo, backend="jax", env=env.spec, config=config, device="cpu")
+    agent: Any = make_agent(algo, backend="jax", env=env.spec, config=config, device=DEVICE)
     fused = make_fused(agent.learner, env, config, 1)
     params = tree_of(module.initial_params(config, env.spec, stream(0, "parameters")), "float32")
     return fused, jax.jit(fused.init)(params, hyper_of(config, env.spec, "float32"), jax.random.key(0))
@@ -213,7 +214,7 @@ def test_memory_holds_one_replay(seeds: int) -> None:
 
 
 def test_play_counts_as_the_host_does() -> None:
-    agent: Any = make_agent("dqn", backend="jax", env=gym.make("CartPole-v1"), device="cpu")
+    agent: Any = make_agent("dqn", backend="jax", env=gym.make("CartPole-v1"), device=DEVICE)
     assert isinstance(agent, JaxAgent)
     returns, lengths = play(agent.learner, functional_env("CartPole-v1"), agent.state.params, jax.random.key(0), 400)
     np.testing.assert_array_equal(returns, lengths)  # 1 a step

@@ -9,6 +9,7 @@ import backend_jax
 import backend_torch
 import numpy as np
 import pytest
+from devices import agent_of, host
 from hypothesis import Phase, given, settings
 from parity_cases import assert_close, dqn_cases, sac_cases
 
@@ -19,7 +20,6 @@ from rlpair.parity import (
     FLOAT32_STEPPED,
     FLOAT64,
     Case,
-    agent_of,
     data,
     relative_error,
     row,
@@ -46,7 +46,7 @@ def compare(case: Case, dtype: str, tolerance: float) -> None:
         for agent, history in zip(twins, told, strict=True):
             info = agent.update(row(batch, noise, u)[0], noise=row(batch, noise, u)[1])
             for name, value in {**info.metrics, "td_error": info.td_error}.items():
-                history.setdefault(name, []).append(np.asarray(value))
+                history.setdefault(name, []).append(host(value))
         if u == 0:
             assert_close(*(without_rng(agent.state_dict()) for agent in twins), tolerance)
     assert_close(*(without_rng(agent.state_dict()) for agent in twins), tolerance)
@@ -140,9 +140,9 @@ def test_many_updates_in_one_call_are_those_one_by_one(algo: str, backend: str) 
     assert_close(one_by_one.state_dict(), one_call.state_dict(), 1e-13)
     assert one_call.num_updates == 7
     assert info.td_error.shape == (7, 8)
-    np.testing.assert_allclose(info.td_error, np.stack([np.asarray(i.td_error) for i in infos]), rtol=1e-12)
+    np.testing.assert_allclose(host(info.td_error), np.stack([host(i.td_error) for i in infos]), rtol=1e-12)
     for tag, values in info.metrics.items():
-        np.testing.assert_allclose(values, [float(i.metrics[tag]) for i in infos], rtol=1e-12, err_msg=tag)
+        np.testing.assert_allclose(host(values), [float(i.metrics[tag]) for i in infos], rtol=1e-12, err_msg=tag)
 
 
 # Greedy actions
@@ -254,7 +254,7 @@ def test_every_update_draws_noise_of_its_own(backend: str) -> None:
     same = type(batch)(*(None if x is None else np.repeat(x, 20, axis=0) for x in going_on))
     infos = [agent.update(same) for _ in range(2)]
     for tag in ("loss/actor", "loss/critic"):
-        values = np.concatenate([np.asarray(info.metrics[tag]) for info in infos])
+        values = np.concatenate([host(info.metrics[tag]) for info in infos])
         assert len(np.unique(values.round(6))) == 40
 
 
@@ -277,7 +277,7 @@ def test_updates_of_wide_networks_one_by_one_are_those_of_a_loop() -> None:
     batch, noise = data(case, 3)
     infos, states = [], []
     for one_by_one in (True, False):
-        agent = agent_of(case, "jax", "float64")
+        agent = agent_of(case, "jax", "float64", "cpu")
         assert agent._one_by_one
         agent._one_by_one = one_by_one
         infos.append(agent.update(batch, noise=noise))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from devices import DEVICE
 from probe_envs import (
     ActionChoice,
     ActionGivenObservation,
@@ -42,7 +43,7 @@ def trained(algo: str, backend: str, probe: type[Probe], **changes: Any) -> Agen
     """An agent after 600 updates on a probe."""
     env = probe(discrete=algo == "dqn")
     config = type(CONFIGS[algo])(**{**vars(CONFIGS[algo]), **changes})
-    agent = make_agent(algo, backend=backend, env=env, config=config)
+    agent = make_agent(algo, backend=backend, env=env, config=config, device=DEVICE)
     for _ in run(agent, env, LoopConfig(total_timesteps=900)):
         pass
     return agent

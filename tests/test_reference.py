@@ -9,11 +9,12 @@ import backend_torch
 import numpy as np
 import pytest
 import reference
+from devices import agent_of, host
 from parity_cases import assert_close
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS, initial_mlp
-from rlpair.parity import Case, agent_of, data, row, without_rng
+from rlpair.parity import Case, data, row, without_rng
 
 BACKENDS = {"torch": backend_torch, "jax": backend_jax}
 SPECS = {
@@ -61,7 +62,7 @@ def test_whole_updates(name: str, backend: str) -> None:
             state, metrics, td_error = reference.dqn_update(state, step, case.config, case.spec)
         else:
             state, metrics, td_error = reference.sac_update(state, step, its_noise, case.config, case.spec)
-        assert_close(metrics, {tag: np.asarray(value) for tag, value in info.metrics.items()}, 1e-7)
+        assert_close(metrics, {tag: host(value) for tag, value in info.metrics.items()}, 1e-7)
         assert_close({"td_error": td_error}, {"td_error": info.td_error}, 1e-7)
         assert_close(state, without_rng(agent.state_dict()), 1e-6)  # differences for gradients are right to 1e-10
 
