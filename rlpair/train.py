@@ -24,6 +24,7 @@ from rlpair.replay import ReplayBuffer
 from rlpair.result import MEAN, RESULT, STD, final_record, save_result
 from rlpair.saved_config import CONFIG, Values, load_config, load_values, nested, save_config
 from rlpair.seeding import integer
+from rlpair.sweep import announce
 
 METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
 EVAL_ENVS = 10  # that play the episodes of an evaluation together
@@ -49,6 +50,7 @@ def train(config: RunConfig) -> Outcome:
         loop = run.loop
         run_dir = resume(config, run) if config.resume else begin(config)
         stack.enter_context(sole_process(run_dir))
+        announce(run_dir)
         (run_dir / RESULT).unlink(missing_ok=True)  # of an earlier, shorter run: this one is not complete
         save_config(config, run_dir)
         recorders, clock = open_recorders(config, run_dir, loop.env_steps, stack)

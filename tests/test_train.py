@@ -106,16 +106,51 @@ def test_worker_processes_change_nothing() -> None:
     assert_same("async", "sync")
 
 
+SWEEP = ["algo=dqn", "backend=torch", "eval_episodes=2", "algo.net_arch=8"]
+
+
 @pytest.mark.slow
-def test_a_sweep_runs_each_job_in_a_process() -> None:
-    result = command("-m", "algo=dqn", "backend=torch,jax", "seed=5", "total_timesteps=2000", "algo.gamma=0.9,2")
+def test_a_sweep_runs_each_job_in_a_process_and_ends_with_their_scores() -> None:
+    result = command("-m", *SWEEP, "total_timesteps=2000", "seed=5", "algo.gamma=0.9,2")
     assert result.returncode == 2
-    assert {path.parent.name for path in Path("runs/CartPole-v1").glob("*/seed5-*")} == {"dqn-torch", "dqn-jax"}
-    assert len(list(Path("runs").rglob("checkpoints/step_2000/agent.json"))) == 2
     lines = result.stderr.splitlines()
-    assert lines.count("rlpair: algo.gamma=2.0 is not allowed: a number in [0, 1]") == 2
-    assert "rlpair: algo=dqn backend=torch seed=5 total_timesteps=2000 algo.gamma=0.9" in lines
-    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["dqn", "torch"], ["dqn", "jax"]]
+    assert lines.count("rlpair: algo.gamma=2.0 is not allowed: a number in [0, 1]") == 1
+    assert f"rlpair: {' '.join(SWEEP)} total_timesteps=2000 seed=5 algo.gamma=0.9" in lines
+    (run_dir,) = Path("runs/CartPole-v1/dqn-torch").iterdir()
+    result_of = json.loads((run_dir / "result.json").read_text())
+    mean, std, seconds = (result_of[key] for key in ("mean", "std", "seconds"))
+    first, *table = [line.split() for line in result.stdout.splitlines()]
+    assert first[:2] == ["dqn", "torch"]
+    assert table == [
+        ["algo.gamma", "return", "episodes", "env", "steps", "seconds", "run_dir"],
+        [
+            "0.9",
+            f"{mean:.1f}",
+            "+-",
+            f"{std:.1f}",
+            "2",
+            "2,000",
+            f"{seconds:.0f}",
+            str(run_dir),
+        ],
+        ["2", "exit", "code", "2"],
+    ]
+
+
+def test_a_signal_ends_a_sweep_after_the_checkpoint_of_its_job() -> None:
+    arguments = ["-m", *SWEEP, "total_timesteps=1000000", "algo.learning_starts=100", "seed=0,1", "run_dir=run"]
+    process = subprocess.Popen([sys.executable, "-m", "rlpair.train", *arguments], stdout=subprocess.PIPE, text=True)
+    metrics = Path("run/metrics.jsonl")
+    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size > 0):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert len(list(Path("run/checkpoints").glob("step_*"))) == 1
+    assert [line.split() for line in out.splitlines()[-2:]] == [
+        ["0", "exit", "code", "130", "run"],
+        ["1", "not", "begun"],
+    ]
 
 
 @pytest.fixture
