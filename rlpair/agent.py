@@ -1,6 +1,7 @@
 """What the agents of both backends share: how a state is checked and written. Backend-free."""
 
 import dataclasses
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,8 +86,11 @@ class BaseAgent(ABC):
             self.reseed(integer(self.seed, "noise", self.num_updates))
 
     def save(self, path: str | Path) -> None:
-        """Write a checkpoint folder that ``rlpair.load_agent`` reads, in either backend."""
-        save_checkpoint(Path(path), self.state_dict(), self.description())
+        """Write a checkpoint folder that ``rlpair.load_agent`` reads, in either backend.
+
+        Where ``path`` is a link, what it leads to is written.
+        """
+        save_checkpoint(os.path.realpath(path), self.state_dict(), self.description())
 
     def description(self) -> dict[str, Any]:
         """What ``agent.json`` says: all that ``load_agent`` needs beside the state."""

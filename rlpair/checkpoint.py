@@ -8,25 +8,25 @@
 A kill at any moment leaves a whole checkpoint (atomic.py). docs/checkpoints.md has the names, shapes and dtypes.
 """
 
-import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from rlpair import atomic
-from rlpair.errors import CheckpointError, NonFiniteError
+from rlpair import atomic, files
+from rlpair.errors import CheckpointError, NonFiniteError, reason
 from rlpair.types import EnvSpec, State
 
 FORMAT = "rlpair-agent"
 FORMAT_VERSION = 1
 AGENT, TENSORS, RUN, REPLAY = "agent.json", "agent.safetensors", "run.json", "replay.safetensors"
+LARGEST_JSON = 2**26  # bytes
+T = TypeVar("T")
 HEADER = {  # what agent.json holds besides
     **dict.fromkeys(("rlpair_version", "algo", "backend", "dtype"), str),
     "seed": int,
@@ -64,9 +64,8 @@ def save_checkpoint(
         CheckpointError: the folder cannot be written, or is something else than a checkpoint.
         In both cases what stood there before still does.
     """
-    path = Path(os.path.realpath(path))
-    if path.exists() and not (path.is_dir() and set(os.listdir(path)) <= {AGENT, TENSORS, RUN, REPLAY}):
-        _fail(path, "exists and is not a checkpoint folder; it is left alone")
+    path = Path(path)
+    _check_replaceable(path)
     if (name := _not_finite(tensors)) is not None:
         raise NonFiniteError(f"{name} holds a NaN or an infinity; {path} is not written")
 
@@ -76,14 +75,14 @@ def save_checkpoint(
             _write_json(folder / RUN, run)
         if replay is not None:
             _write_tensors(folder / REPLAY, replay)
-        digests = {file.name: _sha256(file) for file in sorted(folder.iterdir())}
+        digests = {name: files.sha256(folder / name) for name in files.names(folder)}
         header = {"format": FORMAT, "format_version": FORMAT_VERSION, **meta, "sha256": digests}
         _write_json(folder / AGENT, header, indent=1)  # for people to read; run.json may be long
 
     try:
         atomic.write_folder(path, fill)
     except (OSError, SafetensorError) as error:
-        _fail(path, f"cannot be written: {error}")
+        _fail(path, f"cannot be written: {reason(error)}")
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Any], State]:
@@ -130,7 +129,7 @@ def find_step(path: str | Path) -> Path:
         if not (steps := _steps(path / "checkpoints")):
             _fail(path, f"holds no checkpoint: neither {AGENT} nor checkpoints/step_N")
     except OSError as error:
-        _fail(path, f"cannot be read: {error}")
+        _fail(Path(error.filename or path), f"cannot be read: {reason(error)}")
     return steps[-1]
 
 
@@ -144,7 +143,7 @@ def drop_old_replays(checkpoints_dir: str | Path, keep: str | Path) -> None:
     for folder in _steps(Path(checkpoints_dir)):
         if folder.name != Path(keep).name:
             for agent in _seeds(folder) or [folder]:
-                (agent / REPLAY).unlink(missing_ok=True)
+                files.remove_file(agent / REPLAY)
     atomic.remove_leftovers(Path(checkpoints_dir))
 
 
@@ -155,23 +154,40 @@ def spec_of(meta: Mapping[str, Any]) -> EnvSpec:
 
 
 def _steps(checkpoints_dir: Path) -> list[Path]:
-    """The ``step_N`` folders, by N."""
+    """The ``step_N`` folders, by N. Raises OSError where one is a link, or ``checkpoints_dir``."""
+    if not files.is_folder(checkpoints_dir):
+        return []
     folders = atomic.settled_folders(checkpoints_dir)
     steps = {int(name[5:]): folder for name, folder in folders.items() if re.fullmatch(r"step_[0-9]+", name)}
-    return [steps[n] for n in sorted(steps) if _holds_agents(steps[n])]
+    return [steps[n] for n in sorted(steps) if files.is_folder(steps[n]) and _holds_agents(steps[n])]
 
 
 def _seeds(step: Path) -> list[Path]:
-    """The ``seed_K`` folders in a ``step_N``, by K."""
-    return sorted(step.glob("seed_*"), key=lambda path: (len(path.name), path.name))
+    """The ``seed_K`` folders in a ``step_N``, by K. Raises OSError where one is a link."""
+    folders = [step / name for name in files.names(step) if re.fullmatch(r"seed_[0-9]+", name)]
+    return sorted((x for x in folders if files.is_folder(x)), key=lambda path: (len(path.name), path.name))
 
 
 def _holds_agents(folder: Path) -> bool:
-    return all((agent / AGENT).exists() or (agent / TENSORS).exists() for agent in _seeds(folder) or [folder])
+    agents = _seeds(folder) or [folder]
+    return all(files.is_there(agent / AGENT) or files.is_there(agent / TENSORS) for agent in agents)
 
 
 def _resumable(folder: Path) -> bool:
-    return all((agent / RUN).exists() and (agent / REPLAY).exists() for agent in _seeds(folder) or [folder])
+    agents = _seeds(folder) or [folder]
+    return all(files.is_there(agent / RUN) and files.is_there(agent / REPLAY) for agent in agents)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raises CheckpointError unless a checkpoint stands at ``path``, or nothing."""
+    try:
+        is_free = not files.is_there(path) or (
+            files.is_folder(path) and set(files.names(path)) <= {AGENT, TENSORS, RUN, REPLAY}
+        )
+    except OSError as error:
+        _fail(path, f"cannot be written: {reason(error)}")
+    if not is_free:
+        _fail(path, "exists and is not a checkpoint folder; it is left alone")
 
 
 def _fail(path: Path, cause: str) -> NoReturn:
@@ -183,11 +199,6 @@ def _not_finite(tensors: State) -> str | None:
     return next((name for name, x in tensors.items() if x.dtype.kind == "f" and not np.isfinite(x).all()), None)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _write_tensors(path: Path, tensors: State) -> None:
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     for name, array in arrays.items():
@@ -195,12 +206,11 @@ def _write_tensors(path: Path, tensors: State) -> None:
             raise TypeError(f"{name} has dtype {array.dtype}, which no checkpoint holds")
     save_file(arrays, path)
     path.chmod(path.parent.stat().st_mode & 0o666)  # safetensors makes it private; the folder follows the umask
-    atomic.sync(path)
+    files.sync(path)
 
 
 def _write_json(path: Path, value: Mapping[str, Any], indent: int | None = None) -> None:
-    path.write_text(json.dumps(value, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
-    atomic.sync(path)
+    files.write_new(path, (json.dumps(value, indent=indent, allow_nan=False) + "\n").encode())
 
 
 # Reading: nothing that a file says is believed before it is checked
@@ -245,11 +255,9 @@ def _check_spec(path: Path, spec: dict[str, Any]) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    _require_file(path)
+    content = _opened(path, lambda: files.read(path, LARGEST_JSON))
     try:
-        value = json.loads(path.read_bytes(), parse_constant=_refuse)
-    except OSError as error:
-        _fail(path, f"cannot be read: {error}")
+        value = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         _fail(path, f"is not JSON: {error}")
     if not isinstance(value, dict):
@@ -278,15 +286,15 @@ def _read_tensors(path: Path, digests: Mapping[str, Any]) -> State:
 
 
 def _verify(path: Path, digests: Mapping[str, Any]) -> None:
-    _require_file(path)
-    try:
-        digest = _sha256(path)
-    except OSError as error:
-        _fail(path, f"cannot be read: {error}")
-    if digest != digests.get(path.name):
+    if _opened(path, lambda: files.sha256(path)) != digests.get(path.name):
         _fail(path, f"is corrupt: its sha256 is not the one in {AGENT}")
 
 
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        _fail(path, "is not a file" if path.exists() else "is missing")
+def _opened(path: Path, read: Callable[[], T]) -> T:
+    """What ``read`` returns. Raises CheckpointError where the file cannot be read."""
+    try:
+        return read()
+    except FileNotFoundError:
+        _fail(path, "is missing")
+    except OSError as error:
+        _fail(path, reason(error))

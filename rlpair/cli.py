@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from rlpair import __version__
 from rlpair.config import ALGO_CONFIGS, check_choice
-from rlpair.errors import ConfigError, RLPairError
+from rlpair.errors import ConfigError, RLPairError, disk_line
 from rlpair.help import help_text
 from rlpair.overrides import Pair, combinations, parse, split
 from rlpair.saved_config import Values
@@ -45,6 +45,9 @@ class Command:
             return self._run(arguments)
         except RLPairError as error:
             print(f"rlpair: {error}", file=sys.stderr)
+            return 2
+        except OSError as error:
+            print(f"rlpair: {disk_line(error)}", file=sys.stderr)
             return 2
 
     def _run(self, arguments: Sequence[str]) -> int:

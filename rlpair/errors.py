@@ -35,3 +35,13 @@ class NonFiniteError(RLPairError):
 def first_line(error: BaseException) -> str:
     """What an error says, on one line."""
     return " ".join(str(error).split())
+
+
+def reason(error: BaseException) -> str:
+    """Why it failed, on one line; of an OSError without the number and the path."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+
+
+def disk_line(error: OSError) -> str:
+    """PATH: No space left on device."""
+    return f"{error.filename}: {reason(error)}" if error.filename else first_line(error)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from rlpair.envs.spec import FAMILIES, one_line
 from rlpair.errors import ConfigError, EnvError, MissingExtraError
 from rlpair.loop import evaluate
 from rlpair.make import configure_process, load_agent, open_playable
+from rlpair.run_dir import checkpoint_of
 from rlpair.saved_config import Values, load_config
 from rlpair.statistics import bootstrap_interval, mean
 
@@ -58,6 +60,9 @@ class EvaluateConfig:
         if self.backend is not None:
             check_choice("backend", self.backend)
         check_choice("device", self.device)
+        if not re.fullmatch(r"last|(best|step_[0-9]+)(/seed_[0-9]+)?", self.checkpoint):
+            allowed = "last, best or step_N; in a run of many seeds with /seed_K behind it"
+            raise ConfigError("checkpoint", self.checkpoint, allowed)
         if self.video is not None and os.path.lexists(self.video):
             raise ConfigError("video", self.video, "a folder that does not exist yet")
 
@@ -131,8 +136,7 @@ def play(values: Values, given: set[str]) -> int:
     config = load_config(run_dir)
     backend = settings.backend or config.backend
     configure_process(backend, config.algo, settings.device)
-    path = run_dir if settings.checkpoint == "last" else run_dir / "checkpoints" / settings.checkpoint
-    agent = load_agent(path, backend=backend, device=settings.device)
+    agent = load_agent(checkpoint_of(run_dir, settings.checkpoint), backend=backend, device=settings.device)
     envs = open_envs(config, settings.video)
     returns, lengths = evaluate(agent, envs, settings.episodes, settings.seed)
     envs.close()

@@ -4,22 +4,28 @@ All know tags and numbers only, no algorithm and no backend. tensorboard and ric
 importing this module costs nothing and loads neither torch nor tensorflow.
 """
 
+import io
+import itertools
 import json
 import math
 import os
+import socket
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
-from rlpair import atomic
+from rlpair import files
 from rlpair.errors import NonFiniteError
 from rlpair.types import Record
 
 FIRST = ("algo", "backend", "env", "seed")  # columns of TensorBoard's table
 FINAL = "eval/final_"  # begins the tags of the evaluation at the end
+FLUSH_SECONDS = 10.0
+FILE_NUMBERS = itertools.count()  # of event files by this process
 
 
 class Recorder:
@@ -36,8 +42,10 @@ class Recorder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        """Close it. Where an exception ends the block, that is the one that tells, and not the disk's after it."""
+        with suppress(OSError) if kind else nullcontext():
+            self.close()
 
 
 class TensorBoardWriter(Recorder):
@@ -63,31 +71,58 @@ class TensorBoardWriter(Recorder):
         """
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        self._event = Event
-        self._writer = EventFileWriter(str(run_dir), max_queue_size=1000, flush_secs=10)
-        now = time.time()
+        files.make_folders(Path(run_dir))
+        now, self._event, self._buffer = time.time(), Event, io.BytesIO()
+        self._put = RecordWriter(self._buffer).write
+        name = f"events.out.tfevents.{int(now):010}.{socket.gethostname()}.{os.getpid()}.{next(FILE_NUMBERS)}"
+        self._file = files.Appender(Path(run_dir) / name, new=True)
+        self._add(Event(wall_time=now, file_version="brain.Event:2"))
         if start_step is not None:
             restart = SessionLog(status=SessionLog.START)
-            self._writer.add_event(Event(wall_time=now, step=start_step + 1, session_log=restart))
+            self._add(Event(wall_time=now, step=start_step + 1, session_log=restart))
         if metrics:
             columns = {key: value for values in (*others, hparams) for key, value in _flat(values).items()}
-            self._writer.add_event(Event(wall_time=now, summary=_table(columns, metrics)))
-        self._writer.add_event(Event(wall_time=now, summary=hparams_pb(_flat(hparams), start_time_secs=now)))
+            self._add(Event(wall_time=now, summary=_table(columns, metrics)))
+        self._add(Event(wall_time=now, summary=hparams_pb(_flat(hparams), start_time_secs=now)))
+        try:
+            self._flush()
+        except OSError:
+            self.discard()
+            raise
 
     def write(self, record: Record) -> None:
-        """Queue the values; at a checkpoint everything so far is in the file when this returns."""
+        """Take the values; at a checkpoint, and every ten seconds, everything so far is in the file."""
         if record.values:
             event = self._event(wall_time=time.time(), step=record.env_steps)
             for tag, value in record.values.items():
                 event.summary.value.add(tag=shown_tag(tag), simple_value=value)
-            self._writer.add_event(event)
-        if record.checkpoint:
-            self._writer.flush()
+            self._add(event)
+        if record.checkpoint or time.time() >= self._next_flush:
+            self._flush()
 
     def close(self) -> None:
-        self._writer.close()
+        try:
+            self._flush()
+        finally:
+            self._file.close()
+
+    def discard(self) -> None:
+        """Close it, and remove the file: nothing has happened."""
+        self._file.close()
+        files.discard(self._file.path)
+
+    def _add(self, event: Any) -> None:
+        self._put(event.SerializeToString())
+
+    def _flush(self) -> None:
+        data = self._buffer.getvalue()
+        self._buffer.seek(0)
+        self._buffer.truncate()  # whether or not the disk takes it: it is not asked twice
+        self._next_flush = time.time() + FLUSH_SECONDS
+        if data:
+            self._file.write(data)
 
 
 def shown_tag(tag: str) -> str:
@@ -129,8 +164,8 @@ class JsonlWriter(Recorder):
     """One strict JSON object a line: ``env_steps``, the values by tag, ``seconds`` since the run began."""
 
     def __init__(self, path: str | Path, seconds: float = 0.0) -> None:
-        """``path`` is appended to. ``seconds``: those of an earlier part of the run, as ``cut`` returns them."""
-        self._file = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - a line is flushed when it ends
+        """``path`` is appended to. ``seconds``: of an earlier part of the run, as ``truncate_metrics`` returns them."""
+        self._file = files.Appender(Path(path), new=False)
         self._start = time.perf_counter() - seconds
         self._encode = json.JSONEncoder(allow_nan=False).encode
 
@@ -142,7 +177,8 @@ class JsonlWriter(Recorder):
             if not math.isfinite(value):
                 raise NonFiniteError(f"{tag} is {value} at env step {record.env_steps}")
         seconds = round(self.seconds(), 3)
-        self._file.write(self._encode({"env_steps": record.env_steps, **record.values, "seconds": seconds}) + "\n")
+        line = self._encode({"env_steps": record.env_steps, **record.values, "seconds": seconds})
+        self._file.write(line.encode() + b"\n")
 
     def seconds(self) -> float:
         """Since the run began."""
@@ -152,16 +188,15 @@ class JsonlWriter(Recorder):
         self._file.close()
 
 
-def cut(path: str | Path, env_steps: int) -> float:
+def truncate_metrics(path: str | Path, env_steps: int) -> float:
     """Drop the lines of a metrics.jsonl after ``env_steps``, that of the end, and one that a kill left half-written.
 
     Returns the seconds of the last line that is kept; 0.0 where there is none, or no file.
     """
     path, seconds = Path(path), 0.0
-    if not path.exists():
+    if not files.is_there(path):
         return seconds
-    temp = path.with_name(f".{path.name}.tmp")
-    with path.open("rb") as lines, temp.open("wb") as kept:
+    with files.open_to_read(path) as lines, files.replacing(path) as kept:
         for line in lines:
             try:
                 record = json.loads(line)
@@ -170,8 +205,6 @@ def cut(path: str | Path, env_steps: int) -> float:
             if record["env_steps"] <= env_steps and not any(tag.startswith(FINAL) for tag in record):
                 kept.write(line.rstrip() + b"\n")
                 seconds = record["seconds"]
-    atomic.sync(temp)
-    os.replace(temp, path)
     return seconds
 
 

@@ -1,11 +1,10 @@
 """result.json: how good a run's agent is at its end. A run that is complete has it in its folder, no other."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from rlpair import atomic
+from rlpair import files
 from rlpair.config import RunConfig
 from rlpair.loop import Evaluation
 from rlpair.machine import versions
@@ -13,6 +12,7 @@ from rlpair.record import FINAL
 from rlpair.types import Record
 
 RESULT = "result.json"
+LARGEST = 2**26  # bytes of it
 MEAN, STD, EPISODES = FINAL + "mean_return", FINAL + "std_return", FINAL + "episodes"
 
 
@@ -39,16 +39,13 @@ def save_result(run_dir: Path, config: RunConfig, env_steps: int, evaluation: Ev
         "seconds": round(seconds, 3),
         "versions": versions(),
     }
-    temp = run_dir / f".{RESULT}.tmp"
-    temp.write_text(json.dumps(result, allow_nan=False) + "\n", encoding="utf-8")
-    atomic.sync(temp)
-    os.replace(temp, run_dir / RESULT)
+    files.write(run_dir / RESULT, (json.dumps(result, allow_nan=False) + "\n").encode())
 
 
 def load_result(run_dir: Path) -> dict[str, Any] | None:
     """What ``save_result`` wrote; None where there is no such file, or another."""
     try:
-        result = json.loads((run_dir / RESULT).read_text(encoding="utf-8"))
+        result = json.loads(files.read(run_dir / RESULT, LARGEST))
     except (OSError, ValueError):
         return None
     return result if isinstance(result, dict) and isinstance(result.get("mean"), float) else None

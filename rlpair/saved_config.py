@@ -1,6 +1,6 @@
 """A run's settings by dotted key, and config.yaml, which keeps them in its folder."""
 
-import os
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from rlpair import files
 from rlpair.config import RunConfig
-from rlpair.errors import CheckpointError, ConfigError, first_line
+from rlpair.errors import CheckpointError, ConfigError, first_line, reason
 
 Values = dict[str, Any]  # by dotted key
 CONFIG = "config.yaml"  # of a run, in its run_dir
+LARGEST_CONFIG = 2**20  # bytes
 
 
 def flat(values: Mapping[Any, Any]) -> Values:
@@ -35,20 +37,23 @@ def nested(values: Values) -> dict[str, Any]:
 
 def save_config(config: RunConfig, run_dir: Path) -> None:
     """Write config.yaml, whole: what ``resume`` and ``evaluate`` start from."""
-    temp = run_dir / f".{CONFIG}.tmp"
-    values = config.to_dict() | {"run_dir": None, "resume": None}
-    temp.write_text(OmegaConf.to_yaml(OmegaConf.create(values)), encoding="utf-8")
-    os.replace(temp, run_dir / CONFIG)
+    files.write(run_dir / CONFIG, to_yaml(config))
+
+
+def to_yaml(config: RunConfig) -> bytes:
+    """What config.yaml holds: the folder has its name from outside, and may be moved."""
+    return OmegaConf.to_yaml(OmegaConf.create(config.to_dict() | {"run_dir": None, "resume": None})).encode()
 
 
 def load_values(run_dir: Path) -> Values:
     """The values in config.yaml by dotted key. Raises CheckpointError where it is not there or not one."""
     try:
-        values = OmegaConf.to_container(OmegaConf.load(run_dir / CONFIG))
+        text = files.read(run_dir / CONFIG, LARGEST_CONFIG).decode()
+        values = OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))
         assert isinstance(values, dict)
         return flat(values)
     except (OSError, OmegaConfBaseException, YAMLError, ValueError, AttributeError, AssertionError) as error:
-        raise CheckpointError(f"{run_dir / CONFIG} is not a run's configuration: {first_line(error)}") from error
+        raise CheckpointError(f"{run_dir / CONFIG} is not a run's configuration: {reason(error)}") from error
 
 
 def load_config(run_dir: Path) -> RunConfig:

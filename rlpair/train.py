@@ -1,6 +1,5 @@
 """python -m rlpair.train algo=sac backend=jax: train an agent, with records, checkpoints and resume."""
 
-import fcntl
 import signal
 import sys
 import time
@@ -9,24 +8,26 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rlpair import files
 from rlpair.checkpoint import drop_old_replays, find_step, load_checkpoint, load_run, save_checkpoint
 from rlpair.cli import Command
 from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.envs.make import make_envs
-from rlpair.errors import CheckpointError, ConfigError
+from rlpair.errors import CheckpointError, ConfigError, RLPairError, disk_line, first_line
 from rlpair.fused import FusedLoop, open_fused
 from rlpair.loop import Evaluation, HostLoop, evaluate
 from rlpair.make import configure_process, make_agent
 from rlpair.overrides import Pair, parse
 from rlpair.presets import defaults
-from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, cut
+from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, truncate_metrics
 from rlpair.replay import ReplayBuffer
 from rlpair.result import MEAN, RESULT, STD, final_record, save_result
-from rlpair.saved_config import CONFIG, Values, load_config, load_values, nested, save_config
+from rlpair.run_dir import RunDir, begin, go_on, run_dir_of
+from rlpair.saved_config import CONFIG, Values, load_config, load_values, nested, save_config, to_yaml
 from rlpair.seeding import integer
 from rlpair.sweep import announce
+from rlpair.types import Record
 
-METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
 EVAL_ENVS = 10  # that play the episodes of an evaluation together
 
 
@@ -47,38 +48,20 @@ def train(config: RunConfig) -> Outcome:
     """
     with ExitStack() as stack:
         run = (FusedRun if config.mode == "fused" else HostRun)(config, stack)
-        loop = run.loop
-        run_dir = resume(config, run) if config.resume else begin(config)
-        stack.enter_context(sole_process(run_dir))
-        announce(run_dir)
-        (run_dir / RESULT).unlink(missing_ok=True)  # of an earlier, shorter run: this one is not complete
-        save_config(config, run_dir)
-        recorders, clock = open_recorders(config, run_dir, loop.env_steps, stack)
+        folder, recorders, clock = open_run(config, run, stack)
+        announce(folder.path)
         print(f"rlpair: {run.settings}", file=sys.stderr)
-        stopped_by = follow(run, recorders, run_dir / CHECKPOINTS)
+        stopped_by = follow(run, recorders, folder)
         if stopped_by:
-            return Outcome(run_dir, loop.env_steps, None, stopped_by)
+            return Outcome(folder.path, run.loop.env_steps, None, stopped_by)
         evaluation = run.evaluate()
-        for recorder in recorders:
-            recorder.write(final_record(loop.env_steps, evaluation))
-        save_result(run_dir, config, loop.env_steps, evaluation, clock.seconds())
-        return Outcome(run_dir, loop.env_steps, evaluation, 0)
-
-
-def open_recorders(
-    config: RunConfig, run_dir: Path, env_steps: int, stack: ExitStack
-) -> tuple[list[Recorder], JsonlWriter]:
-    """What takes the records of a run that stands at ``env_steps``; the last of metrics.jsonl, which has the time."""
-    seconds = cut(run_dir / METRICS, env_steps)  # 0 in a new run
-    others = [RunConfig(algo=algo()).to_dict() for algo in ALGO_CONFIGS.values()]
-    tensorboard = TensorBoardWriter(
-        run_dir, config.to_dict(), env_steps if config.resume else None, others=others, metrics=(MEAN, STD)
-    )
-    jsonl = JsonlWriter(run_dir / METRICS, seconds)
-    recorders: list[Recorder] = [tensorboard, jsonl, ProgressBar(config.total_timesteps, env_steps)]
-    for recorder in recorders:
-        stack.enter_context(recorder)
-    return recorders, jsonl
+        try:
+            for recorder in recorders:
+                recorder.write(final_record(run.loop.env_steps, evaluation))
+            save_result(folder.path, config, run.loop.env_steps, evaluation, clock.seconds())
+        except OSError as error:
+            raise after_failure(error, run, folder) from error
+        return Outcome(folder.path, run.loop.env_steps, evaluation, 0)
 
 
 class HostRun:
@@ -118,7 +101,7 @@ class HostRun:
 
     def save_best(self, path: Path) -> None:
         """The agent, whose evaluation was the best so far."""
-        self.agent.save(path)
+        save_checkpoint(path, self.agent.state_dict(), self.agent.description())
 
     def load(self, folder: Path) -> None:
         """Go on from what ``save`` wrote; what does not carry over is said on stderr."""
@@ -143,37 +126,45 @@ class FusedRun:
 
     def __init__(self, config: RunConfig, stack: ExitStack) -> None:
         """The stack ends the worker processes."""
+        self.config = config
         self.settings = configure_process(config.backend, config.algo, config.device)
         self.loop = open_fused(config, stack)
         self.evaluate, self.save, self.save_best = self.loop.evaluate, self.loop.save, self.loop.save_best
         self.load = self.loop.load
 
 
-def begin(config: RunConfig) -> Path:
-    """Make the run's folder. Raises ConfigError for one that has something in it."""
-    if config.run_dir:
-        run_dir = Path(config.run_dir)
-        if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
-            raise ConfigError("run_dir", config.run_dir, "a folder that is new or empty; resume= goes on in an old one")
-        make_folder(run_dir, exist_ok=True)
-        return run_dir
-    env = config.env.replace("/", "-").replace(":", "-")
-    name = f"seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-    parent = Path("runs") / env / f"{config.algo.name}-{config.backend}"
-    for attempt in range(1, 1000):  # another job may have begun in the same second
-        run_dir = parent / (name if attempt == 1 else f"{name}-{attempt}")
-        if not run_dir.exists():
-            make_folder(run_dir, exist_ok=False)
-            return run_dir
-    raise ConfigError("run_dir", str(parent / name), "given by hand here: a thousand runs have this name")
+def open_run(
+    config: RunConfig, run: HostRun | FusedRun, stack: ExitStack
+) -> tuple[RunDir, list[Recorder], JsonlWriter]:
+    """The folder of a run, which begins or goes on, and what takes its records; the last, of metrics.jsonl, is among
+    them and has the time. The stack closes all.
 
-
-def make_folder(path: Path, *, exist_ok: bool) -> None:
-    """Raises ConfigError where it cannot be made."""
-    try:
-        path.mkdir(parents=True, exist_ok=exist_ok)
-    except OSError as error:
-        raise ConfigError("run_dir", str(path), f"a folder that can be made: {error.strerror}") from error
+    Raises:
+        RLPairError, OSError: then the folder is as it was.
+    """
+    with ExitStack() as undo:
+        path, is_empty = (resume(config, run), False) if config.resume else begin(config, undo)
+        folder = RunDir(path, undo)
+        kept = run.loop.env_steps if config.resume else -1  # records up to that step
+        others = [RunConfig(algo=algo()).to_dict() for algo in ALGO_CONFIGS.values()]
+        tensorboard = TensorBoardWriter(
+            path, config.to_dict(), None if is_empty else kept, others=others, metrics=(MEAN, STD)
+        )
+        undo.callback(tensorboard.discard)
+        if is_empty:
+            undo.callback(files.discard, folder.config)
+        with files.replacing(folder.config) as file:  # and the records with it, or neither
+            file.write(to_yaml(config))
+            file.flush()
+            seconds = truncate_metrics(folder.metrics, kept)
+        files.remove_file(path / RESULT)  # of an earlier, shorter run: this one is not complete
+        jsonl = JsonlWriter(folder.metrics, seconds)
+        undo.pop_all()
+    stack.callback(folder.close)
+    recorders: list[Recorder] = [tensorboard, jsonl, ProgressBar(config.total_timesteps, run.loop.env_steps)]
+    for recorder in recorders:
+        stack.enter_context(recorder)
+    return folder, recorders, jsonl
 
 
 def resume(config: RunConfig, run: HostRun | FusedRun) -> Path:
@@ -186,45 +177,54 @@ def resume(config: RunConfig, run: HostRun | FusedRun) -> Path:
     folder = find_step(config.resume)
     run.load(folder)
     run_dir, steps = run_dir_of(folder), run.loop.env_steps
-    complete = (run_dir / RESULT).exists() or config.total_timesteps < load_config(run_dir).total_timesteps
+    complete = files.is_there(run_dir / RESULT) or config.total_timesteps < load_config(run_dir).total_timesteps
     if steps >= config.total_timesteps and complete:  # else its evaluation at the end is still to come
         allowed = f"more than the {steps} steps that {folder} has behind it"
         raise ConfigError("total_timesteps", config.total_timesteps, allowed)
     return run_dir
 
 
-def run_dir_of(checkpoint: Path) -> Path:
-    """RUN_DIR/checkpoints/step_N -> RUN_DIR. Raises CheckpointError where that holds no run."""
-    run_dir = checkpoint.parent.parent
-    if not (run_dir / CONFIG).is_file():
-        raise CheckpointError(f"{checkpoint} belongs to no run: there is no {CONFIG} two folders above it")
-    return run_dir
-
-
-@contextmanager
-def sole_process(run_dir: Path) -> Iterator[None]:
-    """Hold the run's folder. Raises ConfigError while another process does; a killed one holds it no more."""
-    with (run_dir / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError("run_dir", str(run_dir), "one that no other process is writing to") from error
-        yield
-
-
-def follow(run: HostRun | FusedRun, recorders: list[Recorder], checkpoints: Path) -> int:
+def follow(run: HostRun | FusedRun, recorders: list[Recorder], folder: RunDir) -> int:
     """Take the run to its end, or until a signal stops it; returns the signal's number, else 0."""
     loop = run.loop
     with stop_on_signals(loop) as received:
         for record in loop:
-            for recorder in recorders:
-                recorder.write(record)
-            if record.best:
-                run.save_best(checkpoints / "best")
-            if record.checkpoint:
-                run.save(checkpoints / f"step_{loop.env_steps}")  # older ones keep the agent and lose the replay
-                drop_old_replays(checkpoints, checkpoints / f"step_{loop.env_steps}")
+            try:
+                keep(record, run, recorders, folder)
+            except (OSError, CheckpointError) as error:
+                raise after_failure(error, run, folder) from error
     return received[0] if received and loop.env_steps < loop.config.total_timesteps else 0
+
+
+def keep(record: Record, run: HostRun | FusedRun, recorders: list[Recorder], folder: RunDir) -> None:
+    """Write down a record, and save what it asks for."""
+    folder.check()
+    for recorder in recorders:
+        recorder.write(record)
+    if record.best:
+        run.save_best(folder.best)
+    if record.checkpoint:
+        save_step(run, folder)
+
+
+def save_step(run: HostRun | FusedRun, folder: RunDir) -> None:
+    """All that the run can be resumed from; older checkpoints keep the agent and lose the replay."""
+    step = folder.step(run.loop.env_steps)
+    run.save(step)
+    drop_old_replays(folder.checkpoints, step)
+
+
+def after_failure(error: Exception, run: HostRun | FusedRun, folder: RunDir) -> RLPairError:
+    """Save the run once more, if the disk that failed lets it. Returns the error to end with: it says the way on."""
+    cause = disk_line(error) if isinstance(error, OSError) else str(error)
+    try:
+        if not files.is_folder(folder.step(run.loop.env_steps)):
+            files.make_folders(folder.path)  # which may have been removed
+            save_config(run.config, folder.path)
+            save_step(run, folder)
+    except (OSError, RLPairError) as second:
+        print(f"rlpair: step {run.loop.env_steps} cannot be saved: {first_line(second)}", file=sys.stderr)
+    return RLPairError(f"{cause}; {folder.way_on()}")
 
 
 @contextmanager
@@ -284,7 +284,7 @@ def task(values: Values, given: set[str]) -> int:
     name = f"{config.algo.name} {config.backend} {config.env}"
     if outcome.evaluation is None:
         how = f"stopped by {signal.Signals(outcome.signal).name} at step {outcome.env_steps:,}"
-        print(f"{name}: {how}; go on with: python -m rlpair.train resume={outcome.run_dir}")
+        print(f"{name}: {how}; {go_on(outcome.run_dir)}")
         return 128 + outcome.signal
     returns, seconds = outcome.evaluation.returns, time.perf_counter() - began
     result = f"return {returns.mean():.1f} +- {returns.std():.1f} over {len(returns)} greedy episodes"

@@ -1,5 +1,6 @@
 """What every test stands on: strict frameworks, no screen, a folder of its own to write into."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -37,5 +38,19 @@ def run_python(tmp_path: Path) -> Callable[..., str]:
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
         return result.stdout
+
+    return run
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """``command("train", "algo=dqn", ...)``, in this process: exit code, stdout and stderr."""
+
+    def run(name: str, *arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", [f"rlpair.{name}", *arguments])
+        with pytest.raises(SystemExit) as exit_info:
+            importlib.import_module(f"rlpair.{name}").main()
+        return (int(str(exit_info.value.code)), *capsys.readouterr())
 
     return run

@@ -181,6 +181,17 @@ def test_filming_needs_moviepy(make_run: Run, command: Call, monkeypatch: pytest
     assert command("run_dir=run", "video=films") == (2, "", f"rlpair: {message}\n")
 
 
+A_NAME = "last, best or step_N; in a run of many seeds with /seed_K behind it"
+OUTSIDE = (
+    "../../elsewhere",
+    "/tmp/elsewhere",
+    "step_5/../../../elsewhere",
+    "best/.",
+    "step_5/agent.json",
+    ".step_5.tmp",
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -192,6 +203,7 @@ def test_filming_needs_moviepy(make_run: Run, command: Call, monkeypatch: pytest
         (["run_dir=run", "device=tpu"], "device='tpu' is not allowed: one of auto, cpu, cuda"),
         (["run_dir=run", "video=run"], "video='run' is not allowed: a folder that does not exist yet"),
         (["run_dir=run", "checkpoint=step_7"], "run/checkpoints/step_7: does not exist"),
+        *((["run_dir=run", f"checkpoint={name}"], f"checkpoint='{name}' is not allowed: {A_NAME}") for name in OUTSIDE),
     ],
 )
 def test_bad_input_is_one_line(make_run: Run, command: Call, arguments: list[str], message: str) -> None:

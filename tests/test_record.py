@@ -15,7 +15,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 
 from rlpair import record as record_module
 from rlpair.errors import NonFiniteError
-from rlpair.record import JsonlWriter, ProgressBar, TensorBoardWriter, cut
+from rlpair.record import JsonlWriter, ProgressBar, TensorBoardWriter, truncate_metrics
 from rlpair.types import Record
 
 HPARAMS = {
@@ -155,7 +155,7 @@ def test_a_resumed_jsonl_is_cut_and_its_clock_goes_on(tmp_path, clock):
         for step in (250, 500, 750):
             clock.now += 2
             writer.write(Record(step, {"loss/critic": float(step)}))
-    assert cut(path, 500) == 4.0
+    assert truncate_metrics(path, 500) == 4.0
     clock.now += 1000
     with JsonlWriter(path, seconds=4.0) as writer:
         clock.now += 1
@@ -178,12 +178,12 @@ def test_a_resumed_jsonl_is_cut_and_its_clock_goes_on(tmp_path, clock):
 def test_cut_repairs_what_a_kill_left(tmp_path, content, kept, seconds):
     path = tmp_path / "metrics.jsonl"
     path.write_text(content)
-    assert cut(path, 5) == seconds
+    assert truncate_metrics(path, 5) == seconds
     assert path.read_text() == kept
 
 
 def test_cut_needs_no_file(tmp_path):
-    assert cut(tmp_path / "metrics.jsonl", 500) == 0.0
+    assert truncate_metrics(tmp_path / "metrics.jsonl", 500) == 0.0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rlpair import load_agent
 from rlpair.advice import install_command
-from rlpair.train import HostRun, main, sole_process, train
+from rlpair.run_dir import RunDir
+from rlpair.train import HostRun, main, train
 
 TAGS = {
     "dqn": {"loss/q", "q_mean", "grad_norm"},
@@ -259,7 +261,8 @@ def written(run_dir: str) -> dict[Path, bytes]:
 def test_a_run_of_another_process_is_left_alone(fails: Callable[..., str]) -> None:
     train(config_of("dqn", "torch", run_dir="run", total_timesteps=200))
     before = written("run")
-    with sole_process(Path("run")):
+    with ExitStack() as undo:
+        RunDir(Path("run"), undo)
         line = fails("resume=run", "total_timesteps=300")
     assert line == "rlpair: run_dir='run' is not allowed: one that no other process is writing to"
     assert written("run") == before
