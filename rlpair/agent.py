@@ -11,7 +11,7 @@ import numpy as np
 
 from rlpair import __version__
 from rlpair.checkpoint import save_checkpoint
-from rlpair.errors import CheckpointError
+from rlpair.errors import CheckpointError, ObservationError
 from rlpair.seeding import integer
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
@@ -42,9 +42,20 @@ class BaseAgent(ABC):
     def num_updates(self) -> int:
         """Gradient updates so far."""
 
-    @abstractmethod
     def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
         """See rlpair.types.Agent."""
+        shape = getattr(obs, "shape", None)
+        if shape is not None and shape[1:] == self.spec.obs_shape:
+            return self._act(obs, explore, FINAL_STEP if env_steps is None else env_steps)
+        if shape == self.spec.obs_shape:
+            return self._act(obs[None], explore, FINAL_STEP if env_steps is None else env_steps)[0]
+        found = f"is a {type(obs).__name__}" if shape is None else f"has shape {tuple(shape)}"
+        batch = ", ".join(["N", *map(str, self.spec.obs_shape)])
+        raise ObservationError(f"obs {found}, and this agent takes an array of {self.spec.obs_shape} or ({batch})")
+
+    @abstractmethod
+    def _act(self, obs: np.ndarray, explore: bool, env_steps: int) -> np.ndarray:
+        """(N, *obs_shape) -> (N,) or (N, action_dim)."""
 
     @abstractmethod
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:

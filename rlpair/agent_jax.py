@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlpair.agent import FINAL_STEP, BaseAgent, Identity
+from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, dqn_jax, sac, sac_jax
 from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
 from rlpair.errors import ConfigError
@@ -71,7 +71,7 @@ class JaxAgent(BaseAgent):
         self._one_by_one = self.device.platform == "cpu" and self.config.threads > 1
         self._stack = jax.jit(lambda infos: jax.tree.map(lambda *x: jnp.stack(x), *infos))
         self._greedy = jax.jit(greedy, compiler_options=options)
-        self._act = jax.jit(act, donate_argnums=1, compiler_options=options)
+        self._explore = jax.jit(act, donate_argnums=1, compiler_options=options)
         self._update = jax.jit(update, donate_argnums=(0, 1), compiler_options=options)
         self._update_given = jax.jit(update_given, donate_argnums=0, compiler_options=options)
 
@@ -93,11 +93,10 @@ class JaxAgent(BaseAgent):
     def num_updates(self) -> int:
         return self._num_updates
 
-    def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
+    def _act(self, obs: np.ndarray, explore: bool, env_steps: int) -> np.ndarray:
         with self._precision():
             if explore:
-                steps = np.int32(FINAL_STEP if env_steps is None else env_steps)
-                action, self._key_data = self._act(self._packed, self._key_data, obs, steps)
+                action, self._key_data = self._explore(self._packed, self._key_data, obs, np.int32(env_steps))
             else:
                 action = self._greedy(self._packed, obs)
         return np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32, copy=False)

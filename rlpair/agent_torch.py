@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rlpair.agent import FINAL_STEP, BaseAgent, Identity
+from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn_torch, sac_torch
 from rlpair.algos.compile_torch import compiled
 from rlpair.algos.learner_torch import Learner
@@ -49,12 +49,9 @@ class TorchAgent(BaseAgent):
         return self.learner.num_updates
 
     @torch.inference_mode()
-    def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
+    def _act(self, obs: np.ndarray, explore: bool, env_steps: int) -> np.ndarray:
         tensor = torch.as_tensor(obs, device=self.device)
-        if explore:
-            action = self.learner.act(tensor, self.generator, FINAL_STEP if env_steps is None else env_steps)
-        else:
-            action = self.learner.greedy(tensor)
+        action = self.learner.act(tensor, self.generator, env_steps) if explore else self.learner.greedy(tensor)
         return action.cpu().numpy().astype(np.int32 if self.spec.discrete else np.float32, copy=False)
 
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:

@@ -8,6 +8,10 @@ class RLPairError(Exception):
     """Base of the errors below; ``str(error)`` is one line."""
 
 
+class RLPairWarning(UserWarning):
+    """What is amiss, and does not stop a run; the commands print it as one line."""
+
+
 class ConfigError(RLPairError, ValueError):
     """A setting that cannot be used: names the key, the value and what is allowed."""
 
@@ -20,6 +24,21 @@ class EnvError(RLPairError):
     """An environment that cannot be built, or that the algorithm cannot learn."""
 
 
+class EnvFailedError(EnvError):
+    """An environment that failed in a step or a reset: names it, and, once the loop has had it, the step.
+
+    ``__cause__`` is what it raised; ``details`` is the traceback, where it was a worker process that of the worker.
+    """
+
+    def __init__(self, what: str, text: str = "", details: str = "") -> None:
+        super().__init__(f"{what}: {text}" if text else what)
+        self.what, self.text, self.details = what, text, details
+
+    def at(self, where: str) -> "EnvFailedError":
+        """The same, saying also where it happened."""
+        return EnvFailedError(f"{self.what} at {where}", self.text, self.details)
+
+
 class MissingExtraError(RLPairError, ImportError):
     """A package that is not installed: names the command that installs it."""
 
@@ -28,8 +47,16 @@ class CheckpointError(RLPairError):
     """A checkpoint that is missing, corrupt, truncated, foreign, or of another shape."""
 
 
+class ObservationError(RLPairError, ValueError):
+    """An observation that an agent cannot act on: names its shape and what the agent takes."""
+
+
 class NonFiniteError(RLPairError):
     """A NaN or an infinity, in the environment's numbers or in the learner's: names the step."""
+
+    def at(self, where: str) -> "NonFiniteError":
+        """The same, saying also where it happened."""
+        return NonFiniteError(f"{self} at {where}")
 
 
 def first_line(error: BaseException) -> str:

@@ -9,6 +9,7 @@ same data reach every backend.
 
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -17,9 +18,11 @@ import numpy as np
 
 from rlpair.config import LoopConfig
 from rlpair.envs.host import HostEnvs, Playable
-from rlpair.errors import ConfigError, NonFiniteError
+from rlpair.errors import ConfigError, EnvFailedError, NonFiniteError, RLPairWarning
 from rlpair.seeding import integer, stream
 from rlpair.types import Agent, Record, Replay, Transition
+
+LONGEST_EPISODE = 100_000  # steps, of an evaluation: Atari's, the longest of the usual ones, end after 27,000
 
 
 class Evaluation(NamedTuple):
@@ -30,28 +33,54 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(agent: Agent, envs: Playable, episodes: int, seed: int) -> Evaluation:
-    """Play greedy episodes, ``num_envs`` at a time; every one counts, however long it takes.
+    """Play greedy episodes, ``num_envs`` at a time; every one counts, however long it takes, up to LONGEST_EPISODE.
 
     Args:
         agent: acts without exploring.
         envs: environments that no training goes on in: they are reset.
         episodes: how many.
         seed: of the resets: the same seed plays the same episodes.
+
+    Raises:
+        EnvFailedError, NonFiniteError: an environment fails; says at which step.
     """
     returns, lengths = np.zeros(0), np.zeros(0, np.int64)
     for first in range(0, episodes, envs.num_envs):
-        obs = envs.reset(integer(seed, "evaluation", first))
-        total, length = np.zeros(envs.num_envs), np.zeros(envs.num_envs, np.int64)
-        playing = np.ones(envs.num_envs, bool)
-        while playing[: episodes - first].any():
-            step = envs.step(agent.act(obs, explore=False))
-            total += step.reward * playing
-            length += playing
-            playing &= ~(step.terminated | step.truncated)
-            obs = step.obs
-        returns = np.append(returns, total[: episodes - first])
-        lengths = np.append(lengths, length[: episodes - first])
+        total, length = _play(agent, envs, integer(seed, "evaluation", first), min(envs.num_envs, episodes - first))
+        returns, lengths = np.append(returns, total), np.append(lengths, length)
     return Evaluation(returns, lengths)
+
+
+def _play(agent: Agent, envs: Playable, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns and lengths (count,) of an episode in each of the first ``count`` environments."""
+    obs = envs.reset(seed)
+    returns, lengths = np.zeros(envs.num_envs), np.zeros(envs.num_envs, np.int64)
+    playing = np.ones(envs.num_envs, bool)
+    for number in range(1, LONGEST_EPISODE + 1):
+        try:
+            step = envs.step(agent.act(obs, explore=False))
+        except (EnvFailedError, NonFiniteError) as error:
+            raise error.at(f"step {number} of an evaluation") from error.__cause__
+        returns += step.reward * playing
+        lengths += playing
+        playing &= ~(step.terminated | step.truncated)
+        if not playing[:count].any():
+            break
+        obs = step.obs
+    else:
+        advice = "it has no end of its own, and env_kwargs.max_episode_steps=N sets one"
+        cut = f"episodes of an evaluation are cut at {LONGEST_EPISODE:,} steps"
+        warnings.warn(f"env={envs.name}: {cut}: {advice}", RLPairWarning, stacklevel=3)
+    return returns[:count], lengths[:count]
+
+
+@contextmanager
+def _saying_where(where: str) -> Iterator[None]:
+    """Lets the errors of environments inside say where they arose."""
+    try:
+        yield
+    except (EnvFailedError, NonFiniteError) as error:
+        raise error.at(where) from error.__cause__
 
 
 class HostLoop(Iterator[Record]):
@@ -113,7 +142,8 @@ class HostLoop(Iterator[Record]):
     def _run(self) -> Iterator[Record]:
         config, stopwatch = self.config, Stopwatch(self.env_steps, self.agent.num_updates)
         if self._obs is None:
-            self._obs = self.envs.reset(integer(config.seed, "envs"))
+            with _saying_where("env step 0"):
+                self._obs = self.envs.reset(integer(config.seed, "envs"))
         while self.env_steps < config.total_timesteps and not self._stopped:
             self._interact()
             self._learn()
@@ -140,8 +170,8 @@ class HostLoop(Iterator[Record]):
             action = self.agent.act(self._obs, env_steps=self.env_steps)
         try:
             step = self.envs.step(action)
-        except NonFiniteError as error:
-            raise NonFiniteError(f"{error} at env step {self.env_steps + self.envs.num_envs}") from error
+        except (EnvFailedError, NonFiniteError) as error:
+            raise error.at(f"env step {self.env_steps + self.envs.num_envs}") from error.__cause__
         transition = Transition(self._obs, action, step.reward, step.next_obs, step.terminated)
         self.replay.add(transition, step.truncated)
         self._obs = step.obs
@@ -182,7 +212,8 @@ class HostLoop(Iterator[Record]):
 
     def _evaluate(self) -> Record:
         seed = integer(self.config.seed, "evaluation", self.env_steps)
-        returns = evaluate(self.agent, self._eval_envs, self.config.eval_episodes, seed).returns
+        with _saying_where(f"env step {self.env_steps}"):
+            returns = evaluate(self.agent, self._eval_envs, self.config.eval_episodes, seed).returns
         values = {"eval/mean_return": float(returns.mean()), "eval/std_return": float(returns.std())}
         best = values["eval/mean_return"] > self.best_return
         self.best_return = max(self.best_return, values["eval/mean_return"])

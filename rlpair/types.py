@@ -76,7 +76,10 @@ class Agent(Protocol):
         ...
 
     def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
-        """(N, *obs_shape) -> (N,) or (N, action_dim). ``env_steps`` drives schedules; None means their final value."""
+        """(N, *obs_shape) -> (N,) or (N, action_dim); of one observation, (*obs_shape), () or (action_dim,).
+
+        ``env_steps`` drives schedules; None means their final value. Raises ObservationError for another shape.
+        """
         ...
 
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:

@@ -13,7 +13,7 @@ from gymnasium.wrappers import RescaleAction
 
 from rlpair.advice import install_command
 from rlpair.envs.make import as_envs, make_envs
-from rlpair.envs.spec import env_spec
+from rlpair.envs.spec import env_spec, image_shapes, pixel_scale
 from rlpair.errors import ConfigError, EnvError
 from rlpair.types import EnvSpec
 
@@ -121,6 +121,33 @@ def test_what_cannot_be_learned_is_refused_in_one_line(env: Any, message: str) -
     assert str(error.value) == message
 
 
+# --- images
+
+
+IMAGE, NUMBER = spaces.Box(0, 255, (2, 2, 1), np.uint8), spaces.Box(0, 9, (1,))
+
+
+@pytest.mark.parametrize(
+    ("space", "dtype", "scaled", "images"),
+    [
+        (spaces.Dict(a=IMAGE, b=NUMBER), "float32", [1, 1, 1, 1, 0], [(2, 2, 1)]),
+        (spaces.Tuple([spaces.Discrete(2), spaces.Dict(a=IMAGE)]), "float32", [0, 0, 1, 1, 1, 1], [(2, 2, 1)]),
+        (spaces.Dict(a=IMAGE, b=IMAGE), "uint8", None, [(2, 2, 1)] * 2),  # learners scale these
+        (spaces.Dict(a=IMAGE, b=spaces.Box(0, 255, (1,), np.uint8)), "uint8", None, [(2, 2, 1)]),
+        (IMAGE, "uint8", None, [(2, 2, 1)]),
+        (NUMBER, "float32", None, []),
+        (spaces.Discrete(2, dtype=np.uint8), "float32", None, []),  # one-hot, and no image
+    ],
+)
+def test_pixels_are_scaled_once(space: spaces.Space, dtype: str, scaled: list[int] | None, images: list[Any]) -> None:
+    assert env_spec(Spaces(space)).obs_dtype == dtype
+    scale = pixel_scale(space)
+    assert (scale is None) == (scaled is None)
+    if scale is not None:
+        np.testing.assert_array_equal(scale, [np.float32(1 / 255) if x else 1 for x in scaled or []])
+    assert image_shapes(space) == images
+
+
 # --- make_envs, as_envs
 
 
@@ -132,7 +159,12 @@ def test_what_cannot_be_learned_is_refused_in_one_line(env: Any, message: str) -
             {},
             "env=CartPol-v1 is not registered: Environment `CartPol` doesn't exist. Did you mean: `CartPole`?",
         ),
-        ("not_there:A-v0", {}, "env=not_there:A-v0 is not registered: No module named 'not_there'"),
+        (
+            "not_there:A-v0",
+            {},
+            "env=not_there:A-v0 cannot be used: "
+            "importing not_there raised ModuleNotFoundError: No module named 'not_there'",
+        ),
         (
             "toy/NeedsOther-v0",
             {},
@@ -142,12 +174,13 @@ def test_what_cannot_be_learned_is_refused_in_one_line(env: Any, message: str) -
             "toy/Picky-v0",
             {"colour": "red"},
             "env=toy/Picky-v0 cannot be built with env_kwargs={'colour': 'red'}: "
-            "Picky.__init__() got an unexpected keyword argument 'colour'",
+            "TypeError: Picky.__init__() got an unexpected keyword argument 'colour'",
         ),
         (
             "toy/Picky-v0",
             {"size": 9},
-            "env=toy/Picky-v0 cannot be built with env_kwargs={'size': 9}: size is 9, and has to be 1 to 5",
+            "env=toy/Picky-v0 cannot be built with env_kwargs={'size': 9}: "
+            "AssertionError: size is 9, and has to be 1 to 5",
         ),
     ],
 )

@@ -19,7 +19,7 @@ from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.errors import EnvError, NonFiniteError
 from rlpair.replay import ReplayBuffer
-from rlpair.types import State, Transition
+from rlpair.types import EnvSpec, State, Transition
 
 
 def vector(mode: AutoresetMode, num_envs: int = 3, env_id: str = "toy/Counter-v0") -> SyncVectorEnv:
@@ -169,6 +169,25 @@ def test_images_stay_uint8() -> None:
     assert envs.spec.obs_dtype == "uint8"
     assert envs.reset(0).dtype == np.uint8
     assert envs.step(np.zeros(1, np.int32)).next_obs.shape == (1, 2, 2, 1)
+
+
+def test_an_image_in_a_dict_is_scaled_beside_what_is_not() -> None:
+    def make() -> gym.Env[Any, Any]:
+        space = spaces.Dict(image=spaces.Box(0, 255, (1, 2), np.uint8), steps=spaces.Box(0, 100, (1,)))
+        counter = toy_envs.Counter()
+        return TransformObservation(
+            counter, lambda obs: {"image": np.array([[51, 255]], np.uint8), "steps": obs[1:]}, space
+        )
+
+    envs = as_envs(make)
+    assert envs.spec == EnvSpec((3,), "float32", True, 3)
+    np.testing.assert_allclose(envs.reset(0), [[0.2, 1, 0]], rtol=1e-6)
+    step = envs.step(np.zeros(1, np.int32))
+    np.testing.assert_allclose(step.next_obs, [[0.2, 1, 1]], rtol=1e-6)
+    while not step.terminated[0]:
+        step = envs.step(np.full(1, 2, np.int32))
+    np.testing.assert_allclose(step.next_obs[0, :2], [0.2, 1], rtol=1e-6)  # the last of an episode
+    assert step.next_obs[0, 2] > 1
 
 
 # --- numbers

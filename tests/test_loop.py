@@ -12,7 +12,7 @@ from rlpair import DQNConfig, LoopConfig, Record, SACConfig, make_agent
 from rlpair import loop as loop_module
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import make_envs
-from rlpair.errors import ConfigError, NonFiniteError
+from rlpair.errors import ConfigError, NonFiniteError, RLPairWarning
 from rlpair.loop import HostLoop, Stopwatch, evaluate
 from rlpair.replay import ReplayBuffer
 
@@ -176,6 +176,20 @@ def test_the_seed_decides_the_episodes_of_an_evaluation() -> None:
     first, again, other = (evaluate(FakeAgent(), envs, 8, seed).returns.tolist() for seed in (0, 0, 1))
     assert first == again != other
     assert len(set(first)) > 1
+
+
+def test_an_episode_without_end_is_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "LONGEST_EPISODE", 4)
+    line = (
+        "env=Stairs: episodes of an evaluation are cut at 4 steps: "
+        "it has no end of its own, and env_kwargs.max_episode_steps=N sets one"
+    )
+    with pytest.warns(RLPairWarning) as warned:
+        evaluation = evaluate(FakeAgent(), stairs(99, 2), 3, seed=0)
+    assert {str(warning.message) for warning in warned} == {line}
+    assert evaluation.returns.tolist() == [10, 3, 10]
+    assert evaluation.lengths.tolist() == [4, 2, 4]
+    assert evaluate(FakeAgent(), stairs(4), 1, seed=0).returns.tolist() == [10]  # it ends by itself
 
 
 # Going on

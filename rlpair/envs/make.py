@@ -1,19 +1,19 @@
 """From an id, an environment or a function to HostEnvs; what cannot be built is refused in one line."""
 
-import importlib
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
-from multiprocessing import resource_tracker
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from rlpair.advice import install_command
+from rlpair.envs import processes
+from rlpair.envs.failures import Guard, is_ours, name_and_text
 from rlpair.envs.host import HostEnvs
-from rlpair.envs.spec import env_spec, one_line
+from rlpair.envs.normalize import refuse_running_statistics
+from rlpair.envs.registry import find_env
+from rlpair.envs.spec import env_name, env_spec, one_line
 from rlpair.envs.tape import EpisodeTape
 from rlpair.errors import ConfigError, EnvError
 
@@ -36,14 +36,10 @@ def make_envs(
         raise ConfigError("num_envs", num_envs, "at least 1")
     if vectorization not in ("sync", "async"):
         raise ConfigError("vectorization", vectorization, "one of sync, async")
-    make = partial(_make, _registered(env_id), dict(env_kwargs or {}))
+    make = partial(_make, find_env(env_id), dict(env_kwargs or {}))
     if vectorization == "sync":
-        return _sync(make, num_envs)
-    with _interrupts_blocked():
-        envs = AsyncVectorEnv(
-            [partial(_taped, make)] * num_envs, context="spawn", copy=False, autoreset_mode=AutoresetMode.SAME_STEP
-        )
-    return HostEnvs(envs, taped=True)
+        return _sync(make, num_envs, env_id)
+    return HostEnvs(processes.start(partial(_learnable, make), num_envs), taped=True, name=env_id)
 
 
 def as_envs(env: Any) -> HostEnvs:
@@ -58,9 +54,10 @@ def as_envs(env: Any) -> HostEnvs:
         case str():
             return make_envs(env)
         case VectorEnv():
+            refuse_running_statistics(env)
             return HostEnvs(env)
         case gym.Env():
-            return _sync(lambda: env, 1)
+            return _sync(lambda: env, 1, env_name(env))
         case _ if callable(env):
             return _sync(env, 1)
     accepted = "an id, a gymnasium.Env, a function that makes one, or a VectorEnv"
@@ -72,29 +69,20 @@ def is_recipe(env: Any) -> bool:
     return isinstance(env, str) or (callable(env) and not isinstance(env, HostEnvs | VectorEnv | gym.Env))
 
 
-def _sync(make: Callable[[], Any], num_envs: int) -> HostEnvs:
-    fns = [partial(_taped, make)] * num_envs
-    return HostEnvs(SyncVectorEnv(fns, copy=False, autoreset_mode=AutoresetMode.SAME_STEP), taped=True)
+def _sync(make: Callable[[], Any], num_envs: int, name: str | None = None) -> HostEnvs:
+    fns = [lambda: EpisodeTape(Guard(_learnable(make)))] * num_envs
+    envs = SyncVectorEnv(fns, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+    return HostEnvs(envs, taped=True, name=name)
 
 
-def _taped(make: Callable[[], Any]) -> EpisodeTape:
-    """One environment of a vector; what cannot be learned is refused here, before Gymnasium stumbles over it."""
+def _learnable(make: Callable[[], Any]) -> gym.Env[Any, Any]:
+    """What ``make`` makes; what cannot be learned is refused here, before Gymnasium stumbles over it."""
     env = make()
     if not isinstance(env, gym.Env):
         raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: the function has to make a gymnasium.Env")
     env_spec(env)
-    return EpisodeTape(env)
-
-
-def _registered(env_id: str) -> gym.envs.registration.EnvSpec:
-    """The registry's entry, which, unlike the id, worker processes understand too."""
-    module, _, name = env_id.rpartition(":")
-    try:
-        if module:
-            importlib.import_module(module)
-        return gym.spec(name)
-    except (gym.error.Error, ImportError) as error:
-        raise EnvError(f"env={env_id} is not registered: {one_line(error)}") from error
+    refuse_running_statistics(env)
+    return env
 
 
 def _make(spec: gym.envs.registration.EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
@@ -104,18 +92,9 @@ def _make(spec: gym.envs.registration.EnvSpec, env_kwargs: dict[str, Any]) -> gy
         extras = [extra for extra in ("box2d", "mujoco") if f".{extra}." in str(spec.entry_point)]
         advice = install_command(extras[0]) if extras else one_line(error)
         raise EnvError(f"env={spec.id} needs a package that is not installed: {advice}") from error
-    except (TypeError, ValueError, KeyError, AssertionError, gym.error.Error) as error:
+    except BaseException as error:
+        if is_ours(error):
+            raise
         cause = error.__cause__ or error  # Gymnasium rewrites some, at length
         given = f" with env_kwargs={one_line(env_kwargs)}" if env_kwargs else ""
-        raise EnvError(f"env={spec.id} cannot be built{given}: {one_line(cause)}") from error
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Processes started inside never see Ctrl-C, which reaches all of a terminal's: this one ends them."""
-    resource_tracker.ensure_running()  # else it is started inside, which would unblock
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+        raise EnvError(f"env={spec.id} cannot be built{given}: {name_and_text(cause)}") from error

@@ -5,7 +5,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 
 from rlpair.errors import EnvError
 from rlpair.types import EnvSpec
@@ -42,7 +42,7 @@ def env_spec(env: Any) -> EnvSpec:
 def spec_of_spaces(obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> EnvSpec:
     """The EnvSpec of an environment with these spaces. Raises EnvError."""
     box = flat_space(obs_space)
-    obs_dtype = "uint8" if box.dtype == np.uint8 else "float32"
+    obs_dtype = "uint8" if _pixels(obs_space).all() else "float32"
     return EnvSpec(box.shape, obs_dtype, **_action_fields(action_space))
 
 
@@ -66,8 +66,39 @@ def is_flattened(space: spaces.Space[Any]) -> bool:
     return isinstance(space, FLATTENED) or space.shape == ()
 
 
+def pixel_scale(space: spaces.Space[Any]) -> np.ndarray | None:
+    """What to multiply a flattened observation by, (size,) float32: 1/255 where it holds a pixel of an image, else 1.
+
+    None where it is left as it is: without images, and of images alone, which learners scale.
+    """
+    pixels = _pixels(space)
+    return np.where(pixels, np.float32(1 / 255), np.float32(1)) if pixels.any() and not pixels.all() else None
+
+
+def image_shapes(space: spaces.Space[Any]) -> list[tuple[int, ...]]:
+    """The shapes of the images, boxes of uint8 with at least two axes, in an observation."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+        return [shape for part in parts for shape in image_shapes(part)]
+    return [shape] if _is_uint8(space) and len(shape := space.shape or ()) > 1 else []
+
+
+def _pixels(space: spaces.Space[Any]) -> np.ndarray:
+    """Which numbers of a flattened observation are of a Box of uint8: (size,) bool."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+        return np.concatenate([_pixels(part) for part in parts])
+    return np.full(spaces.flatdim(space), _is_uint8(space))
+
+
+def _is_uint8(space: spaces.Space[Any]) -> bool:
+    return isinstance(space, spaces.Box) and space.dtype == np.uint8
+
+
 def env_name(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
-    """The id that it is registered by, else the name of its class."""
+    """The id that it is registered by, else the name of its class; of a SyncVectorEnv, its first environment's."""
+    if isinstance(vector := env.unwrapped, SyncVectorEnv):
+        env = vector.envs[0]
     return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 

@@ -14,8 +14,8 @@ from rlpair.envs.host import Step
 class SteppedEnvs:
     """N environments of one kind, with what of HostEnvs an evaluation needs."""
 
-    def __init__(self, env: FunctionalEnv, num_envs: int) -> None:
-        self.num_envs, self.spec = num_envs, env.spec
+    def __init__(self, env: FunctionalEnv, num_envs: int, name: str) -> None:
+        self.name, self.num_envs, self.spec = name, num_envs, env.spec
         self._key = jax.random.key(0)
         self._reset = jax.jit(jax.vmap(partial(reset, env)))
         self._step = jax.jit(jax.vmap(partial(step, env)))
@@ -43,4 +43,4 @@ class SteppedEnvs:
 
 def make(env_id: str, env_kwargs: Mapping[str, Any]) -> SteppedEnvs:
     """One environment of ``functional_env``."""
-    return SteppedEnvs(functional_env(env_id, env_kwargs=env_kwargs), 1)
+    return SteppedEnvs(functional_env(env_id, env_kwargs=env_kwargs), 1, env_id)

@@ -1,0 +1,124 @@
+"""Environments in processes of their own: started, waited for within a limit, and ended whatever state they are in."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing import TimeoutError, connection, resource_tracker
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode
+
+from rlpair.envs.failures import Guard
+from rlpair.envs.tape import EpisodeTape
+from rlpair.interrupts import end_with_parent
+
+Envs = AsyncVectorEnv[Any, Any]
+Make = Callable[[], gym.Env[Any, Any]]
+ANSWER_SECONDS = 300  # for a step or a reset: a large simulator needs a minute or two to load a scene
+CLOSE_SECONDS = 5  # for all of them to close
+
+
+def start(make: Make, num_envs: int) -> Envs:
+    """``num_envs`` environments, each an EpisodeTape in a process of its own. Raises what ``make`` raises here."""
+    build = _Build(make)
+    with _interrupts_blocked():
+        return AsyncVectorEnv([build] * num_envs, context="spawn", copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+class _Build:
+    """What Gymnasium calls for an environment: once here, to see its spaces, and, pickled, in every worker process."""
+
+    def __init__(self, make: Make) -> None:
+        self._make, self._first = make, Guard(make())
+
+    def __call__(self) -> gym.Env[Any, Any]:
+        return self._first
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial, (_in_worker, self._make, self._first.observation_space, self._first.action_space)
+
+
+def _in_worker(make: Make, obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> EpisodeTape:
+    """The environment of a worker process, which from here on ends when its parent does."""
+    end_with_parent()
+    try:
+        env = make()
+    except BaseException as error:  # noqa: BLE001 - its reset raises it again, where it is reported
+        env = _Unbuilt(error, obs_space, action_space)
+    return EpisodeTape(Guard(env))
+
+
+class _Unbuilt(gym.Env[Any, Any]):
+    """In the place of an environment that could not be built in a worker process: its reset raises why."""
+
+    def __init__(self, error: BaseException, obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
+        self.error, self.observation_space, self.action_space = error, obs_space, action_space
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        raise self.error
+
+
+def step(envs: Envs, action: np.ndarray) -> Any:
+    """As ``envs.step``. Raises multiprocessing.TimeoutError where one does not answer."""
+    envs.step_async(action)
+    return envs.step_wait(timeout=ANSWER_SECONDS)
+
+
+def reset(envs: Envs, **arguments: Any) -> Any:
+    """As ``envs.reset``. Raises multiprocessing.TimeoutError where one does not answer."""
+    envs.reset_async(**arguments)
+    return envs.reset_wait(timeout=ANSWER_SECONDS)
+
+
+def who_failed(envs: Envs, error: BaseException) -> str | None:
+    """In words, which environment's process is gone or silent, where that is what the error means; else None."""
+    if isinstance(error, TimeoutError):
+        silent = [index for index, pipe in enumerate(envs.parent_pipes) if _is_open(pipe) and not pipe.poll()]
+        return f"environment {silent[0]} gave no answer within {ANSWER_SECONDS} seconds" if silent else None
+    if not isinstance(error, EOFError | OSError):
+        return None
+    gone = connection.wait([process.sentinel for process in envs.processes], timeout=1)
+    for index, process in enumerate(envs.processes):
+        if process.sentinel in gone:
+            process.join()
+            code = process.exitcode or 0
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            return f"the process of environment {index} {how}"
+    return None
+
+
+def end(envs: Envs) -> None:
+    """Let the environments close, and kill those that have not within CLOSE_SECONDS."""
+    pipes = [pipe for pipe in envs.parent_pipes if _is_open(pipe)]
+    for pipe in pipes:
+        with suppress(OSError):  # its process is gone already
+            pipe.send(("close", None))
+    deadline = time.monotonic() + CLOSE_SECONDS
+    for process in envs.processes:
+        process.join(timeout=max(0.0, deadline - time.monotonic()))
+    for process in envs.processes:
+        process.kill()
+        process.join()
+    for pipe in pipes:
+        pipe.close()
+    envs.closed = True
+
+
+def _is_open(pipe: Any) -> bool:  # Gymnasium puts None in the place of one whose worker reported an error
+    return pipe is not None and not pipe.closed
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Processes started inside never see Ctrl-C, which reaches all of a terminal's: this one ends them."""
+    resource_tracker.ensure_running()  # else it is started inside, which would unblock
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)

@@ -1,0 +1,61 @@
+"""One contract of acting in both backends: a batch, one observation, and the one line for any other shape."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlpair import DQNConfig, EnvSpec, SACConfig, make_agent
+from rlpair.errors import ObservationError
+
+SPECS = {
+    "dqn": EnvSpec((3,), "float32", True, 2, action_start=-1),
+    "sac": EnvSpec((3,), "float32", False, 2, (-1.0, 0.0), (1.0, 2.0)),
+}
+
+
+def agent_of(algo: str, backend: str, spec: EnvSpec | None = None) -> Any:
+    config = DQNConfig(net_arch=(8,)) if algo == "dqn" else SACConfig(net_arch=(8,))
+    return make_agent(algo, backend=backend, env=spec or SPECS[algo], config=config)
+
+
+@pytest.mark.parametrize("explore", [False, True])
+@pytest.mark.parametrize("algo", ["dqn", "sac"])
+def test_one_observation_gives_one_action(algo: str, explore: bool) -> None:
+    obs = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    found = []
+    for backend in ("torch", "jax"):
+        one = agent_of(algo, backend).act(obs[0], explore=explore)
+        of_a_batch = agent_of(algo, backend).act(obs[:1], explore=explore)  # the same draws
+        assert (of_a_batch.shape, of_a_batch.dtype) == ((1, *one.shape), one.dtype)
+        np.testing.assert_array_equal(one, of_a_batch[0])
+        found.append((one.shape, one.dtype.name))
+        assert agent_of(algo, backend).act(obs).shape == (4, *one.shape)
+    assert found == [((), "int32") if algo == "dqn" else ((2,), "float32")] * 2
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize(
+    ("obs", "found"),
+    [
+        (np.zeros(4, np.float32), "has shape (4,)"),
+        (np.zeros((2, 4), np.float32), "has shape (2, 4)"),
+        (np.zeros((1, 2, 3), np.float32), "has shape (1, 2, 3)"),
+        (np.zeros((), np.float32), "has shape ()"),
+        ([0.0, 0.0, 0.0], "is a list"),
+        (None, "is a NoneType"),
+    ],
+)
+def test_another_shape_is_one_line(backend: str, obs: Any, found: str) -> None:
+    with pytest.raises(ObservationError) as error:
+        agent_of("sac", backend).act(obs)
+    assert str(error.value) == f"obs {found}, and this agent takes an array of (3,) or (N, 3)"
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_an_image(backend: str) -> None:
+    agent = agent_of("dqn", backend, EnvSpec((2, 2, 1), "uint8", True, 2))
+    assert agent.act(np.zeros((2, 2, 1), np.uint8)).shape == ()
+    with pytest.raises(ObservationError) as error:
+        agent.act(np.zeros((2, 2), np.uint8))
+    assert str(error.value) == "obs has shape (2, 2), and this agent takes an array of (2, 2, 1) or (N, 2, 2, 1)"
