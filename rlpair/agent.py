@@ -44,11 +44,11 @@ class BaseAgent(ABC):
 
     def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
         """See rlpair.types.Agent."""
-        shape = getattr(obs, "shape", None)
+        shape, step = getattr(obs, "shape", None), FINAL_STEP if env_steps is None else min(env_steps, FINAL_STEP)
         if shape is not None and shape[1:] == self.spec.obs_shape:
-            return self._act(obs, explore, FINAL_STEP if env_steps is None else env_steps)
+            return self._act(obs, explore, step)
         if shape == self.spec.obs_shape:
-            return self._act(obs[None], explore, FINAL_STEP if env_steps is None else env_steps)[0]
+            return self._act(obs[None], explore, step)[0]
         found = f"is a {type(obs).__name__}" if shape is None else f"has shape {tuple(shape)}"
         batch = ", ".join(["N", *map(str, self.spec.obs_shape)])
         raise ObservationError(f"obs {found}, and this agent takes an array of {self.spec.obs_shape} or ({batch})")

@@ -64,6 +64,8 @@ def run(
     if eval_env is None and config.eval_every and is_recipe(env):
         eval_env = env
     eval_envs = None if eval_env is None else as_envs(eval_env)
+    if eval_envs is not None and set(map(id, eval_envs.objects)) & set(map(id, envs.objects)):
+        raise ConfigError("eval_env", eval_envs.name, "another object than env: an evaluation resets it in mid-episode")
     training = Training(agent, envs, replay, config, eval_envs=eval_envs)
     training.env = env
     if resume is not None:

@@ -161,6 +161,16 @@ def test_an_exploring_dqn_draws_every_action_for_every_environment(backend: str)
     assert len(np.unique(actions, axis=1).T) == 50  # environments
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_agent_acts_beyond_two_to_the_31_env_steps(backend: str) -> None:
+    obs, told = np.zeros((50, 3), np.float32), []
+    for env_steps in (2**31 - 1, 2**31, 2**40, None):
+        agent = agent_of("dqn", backend, seed=1)
+        told.append(np.concatenate([agent.act(obs, env_steps=env_steps) for _ in range(10)]))
+        np.testing.assert_array_equal(told[-1], told[0])
+    assert 0 < (told[0] != agent.act(obs[:1], explore=False)).mean() < 0.15  # epsilon is 0.05
+
+
 # A generator that is not there
 
 

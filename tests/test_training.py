@@ -203,6 +203,35 @@ class CountingReplay(ReplayBuffer):
         return super().sample(batch_size, num_batches, rng)
 
 
+ENV = Stairs(9)
+VECTOR = SyncVectorEnv([lambda: ENV], autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+@pytest.mark.parametrize(
+    ("env", "eval_env"),
+    [
+        (ENV, ENV),
+        (ENV, lambda: ENV),
+        (lambda: ENV, lambda: ENV),
+        (ENV, gym.wrappers.TimeLimit(ENV, 5)),
+        (VECTOR, ENV),
+        (VECTOR, VECTOR),
+    ],
+)
+def test_one_environment_is_not_trained_and_evaluated_on(env: Any, eval_env: Any) -> None:
+    """The evaluation would reset it in the midst of an episode, and a transition be stored that never was."""
+    with pytest.raises(ConfigError) as error:
+        rlpair.run(FakeAgent(), env, LoopConfig(total_timesteps=60, eval_every=20), eval_env=eval_env)
+    allowed = "another object than env: an evaluation resets it in mid-episode"
+    assert str(error.value) == f"eval_env='Stairs' is not allowed: {allowed}"
+
+
+def test_one_environment_is_not_several() -> None:
+    twice = SyncVectorEnv([lambda: ENV] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    with pytest.raises(EnvError, match=r"^env=Stairs is one object in several rows: make an environment for each$"):
+        rlpair.run(FakeAgent(), twice)
+
+
 def test_an_own_replay() -> None:
     agent, envs = FakeAgent(learning_starts=4, gradient_steps=3), stairs(5)
     replay = CountingReplay(100, 1, envs.spec)

@@ -68,10 +68,13 @@ class HostEnvs:
             name: what errors call it; None: as it is registered, or its class.
 
         Raises:
-            EnvError: as ``env_spec``.
+            EnvError: as ``env_spec``, or two of the environments are one object.
         """
         self.spec, self.num_envs = env_spec(envs), envs.num_envs
         self.name = env_name(envs) if name is None else name
+        self.objects = bare_objects(envs)
+        if len(set(map(id, self.objects))) < len(self.objects):
+            raise EnvError(f"env={self.name} is one object in several rows: make an environment for each")
         self._envs: Any = envs
         self._reporting = _Reporting(self.name, envs)
         self._step_envs: Callable[..., Any] = envs.step
@@ -254,6 +257,12 @@ def _check_finite(name: str, values: np.ndarray) -> None:  # (N, ...)
     if rows.size:
         value = values[rows[0]][~np.isfinite(values[rows[0]])].flat[0]
         raise NonFiniteError(f"{name} of environment {rows[0]} is {value}")
+
+
+def bare_objects(envs: VectorEnv[Any, Any, Any]) -> list[object]:
+    """The environments beneath all wrappers, as far as they live in this process; else the vector environment."""
+    members = getattr(envs.unwrapped, "envs", ())
+    return [env.unwrapped for env in members] or [envs.unwrapped]
 
 
 def _resets_rows(envs: VectorEnv[Any, Any, Any]) -> bool:
