@@ -36,7 +36,12 @@ CHECKS = {"CartPole-v1": (8_000, 60.0), "Pendulum-v1": (3_000, -800.0)}
 # The work of the peers' published benchmarks, but for SAC's learning rate, RL-Zoo's for Pendulum.
 SETTINGS: dict[str, Any] = {
     "dqn": DQNConfig(
-        learning_rate=1e-3, batch_size=128, net_arch=(120, 84), target_update_interval=500, exploration_steps=5_000
+        learning_rate=1e-3,
+        batch_size=128,
+        net_arch=(120, 84),
+        tau=1.0,
+        target_update_interval=500,
+        exploration_steps=5_000,
     ),
     "sac": SACConfig(learning_rate=1e-3),
 }

@@ -55,9 +55,10 @@ COLUMNS = {  # of the tables: which two agents are compared
 }
 DISCRETE = EnvSpec((8,), "float32", True, 4)
 BOX = EnvSpec((17,), "float32", False, 6, (-1.0,) * 6, (1.0,) * 6)
+SMALL: dict[str, Any] = {"learning_rate": 1e-4, "net_arch": (64, 64)}
 SHOWN: dict[str, tuple[Any, EnvSpec]] = {
-    "DQN": (DQNConfig(tau=0.005, target_update_interval=1), DISCRETE),
-    "double DQN": (DQNConfig(double_q=True, target_update_interval=10), DISCRETE),
+    "DQN": (DQNConfig(**SMALL, tau=0.005), DISCRETE),
+    "double DQN": (DQNConfig(**SMALL, double_q=True, tau=1.0, target_update_interval=10), DISCRETE),
     "SAC": (SACConfig(), BOX),
     "SAC, fixed alpha": (SACConfig(ent_coef=0.2), BOX),
 }

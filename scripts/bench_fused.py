@@ -33,7 +33,7 @@ from rlpair.config import RunConfig
 from rlpair.fused import make_workers
 
 COMMON: dict[str, Any] = {"buffer_size": 20_000, "learning_starts": 512, "train_freq": 1, "gradient_steps": 1}
-DQN = DQNConfig(**COMMON, learning_rate=1e-3, batch_size=128, target_update_interval=500, net_arch=(64, 64))
+DQN = DQNConfig(**COMMON, learning_rate=1e-3, batch_size=128, tau=1.0, target_update_interval=500, net_arch=(64, 64))
 WORK = {  # algorithm: environment, settings, steps per seed of one seed and of many, how many
     "dqn": ("CartPole-v1", DQN, (100_000, 40_000), 16),
     "sac": ("Pendulum-v1", SACConfig(**COMMON), (6_000, 2_000), 8),

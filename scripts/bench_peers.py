@@ -47,6 +47,7 @@ CONFIGS: dict[str, Any] = {
     "dqn": DQNConfig(
         learning_rate=1e-3,
         batch_size=128,
+        tau=1.0,
         target_update_interval=500,
         net_arch=(120, 84),
         exploration_steps=5_000,

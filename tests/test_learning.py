@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlpair import DQNConfig, LoopConfig, SACConfig, make_agent, run
+from rlpair import DQNConfig, LoopConfig, SACConfig, evaluate_agent, make_agent, run
 from rlpair.envs.make import make_envs
 from rlpair.loop import evaluate
 from rlpair.make import configure_process
@@ -46,6 +46,18 @@ def test_learns(env: str, config: Any, steps: int, threshold: float, backend: st
         pass
     after = evaluate(agent, make_envs(env), 20, seed=0).returns.mean()
     assert before < threshold <= after
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_the_defaults_of_dqn_learn(backend: str, seed: int) -> None:
+    config = DQNConfig()
+    configure_process(backend, config)
+    agent = make_agent("dqn", backend=backend, env="CartPole-v1", config=config, seed=seed)
+    for _ in run(agent, "CartPole-v1", LoopConfig(total_timesteps=10_000, seed=seed)):
+        pass
+    returns = evaluate_agent(agent, "CartPole-v1", episodes=20).returns
+    assert returns.mean() > 120  # at random 21; five seeds gave 149 to 283 in either backend
 
 
 def test_example_of_an_own_environment(run_python: Callable[..., str], own_folder: Path) -> None:
