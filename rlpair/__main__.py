@@ -9,6 +9,7 @@ from rlpair import __version__
 COMMANDS = {
     "train": "train an agent, or go on with a run",
     "evaluate": "play greedy episodes with a trained agent, filmed if you like",
+    "plot": "draw the curves of runs, as a PNG and on the terminal",
     "compare": "which framework is faster for which work, on this machine",
     "parity": "how far apart the twins are, on this machine",
 }

@@ -36,7 +36,7 @@ class Command:
         """Do what ``sys.argv`` says and return the exit code."""
         arguments = sys.argv[1:]
         if {"-h", "--help"} & set(arguments):
-            print(help_text(self.name, self.schema, self.has_algo, self.sweeps))
+            print(help_text(self.name, self.schema, self.has_algo, self.sweeps, self.operands))
             return 0
         if "--version" in arguments:
             print(f"rlpair {__version__}")

@@ -51,6 +51,10 @@ class ObservationError(RLPairError, ValueError):
     """An observation that an agent cannot act on: names its shape and what the agent takes."""
 
 
+class MetricsError(RLPairError):
+    """A metrics.jsonl that is missing, or that holds what is no record, or not the tag that is asked for."""
+
+
 class NonFiniteError(RLPairError):
     """A NaN or an infinity, in the environment's numbers or in the learner's: names the step."""
 

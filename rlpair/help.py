@@ -8,9 +8,10 @@ from rlpair.presets import DEFAULTS
 from rlpair.schema import defaults_of, field_docs
 
 
-def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool) -> str:
+def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operands: str | None = None) -> str:
     """Every key with its default and its docstring."""
-    lines = [f"rlpair {name} KEY=VALUE ...     also python -m rlpair.{name}", ""]
+    before = f"{operands.removesuffix('s').upper()} ... " if operands else ""
+    lines = [f"rlpair {name} {before}KEY=VALUE ...     also python -m rlpair.{name}", ""]
     lines += describe(schema, "")
     for algo, settings in ALGO_CONFIGS.items() if has_algo else ():
         lines += ["", f"With algo={algo}:", "", *describe(settings, "algo.")]
