@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def draw(curves: Sequence[Curve], config: PlotConfig) -> None:
             colour = COLOURS[number % len(COLOURS)]
             axis.plot(curve.x, curve.middle, color=colour, label=f"{curve.name} ({curve.seeds})")
             axis.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
-        axis.set(title=env, xlabel="environment steps" if config.x == "steps" else "seconds", ylabel=config.tag)
+        axis.set(title=textwrap.fill(env, 40), xlabel="environment steps" if config.x == "steps" else "seconds", ylabel=config.tag)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False, title="(seeds)")
     out = Path(config.out)
