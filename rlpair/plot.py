@@ -17,7 +17,7 @@ from rlpair.curves import SECONDS, STEPS, Curve, Line, find_runs, group, read_li
 from rlpair.errors import ConfigError, MetricsError, MissingExtraError
 from rlpair.saved_config import Values
 
-AXES = {"steps": STEPS, "seconds": SECONDS}
+AXES, LABELS = {"steps": STEPS, "seconds": SECONDS}, {"steps": "environment steps", "seconds": "seconds"}
 MARKERS = "*o+x#@%&"  # of curves where there are no colours
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442")
 
@@ -108,7 +108,7 @@ def draw(curves: Sequence[Curve], config: PlotConfig) -> None:
             colour = COLOURS[number % len(COLOURS)]
             axis.plot(curve.x, curve.middle, color=colour, label=f"{curve.name} ({curve.seeds})")
             axis.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
-        axis.set(title=textwrap.fill(env, 40), xlabel="environment steps" if config.x == "steps" else "seconds", ylabel=config.tag)
+        axis.set(title=textwrap.fill(env, 40), xlabel=LABELS[config.x], ylabel=config.tag)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False, title="(seeds)")
     out = Path(config.out)
