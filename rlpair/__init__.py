@@ -5,6 +5,9 @@ Importing it loads neither framework.
 
 __version__ = "0.1.0"
 
+from rlpair import safe_path as safe_path  # first: it says where the others are looked for
+
+# isort: split
 from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
 from rlpair.config import LoopConfig

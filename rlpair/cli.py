@@ -12,6 +12,7 @@ from rlpair.config import ALGO_CONFIGS, check_choice
 from rlpair.errors import ConfigError, RLPairError, disk_line
 from rlpair.help import help_text
 from rlpair.overrides import Pair, combinations, parse, split
+from rlpair.safe_path import add_current_folder
 from rlpair.saved_config import Values
 from rlpair.schema import Schema, annotation_of, convert, defaults_of, is_mapping, is_text, keys_of, nearest, type_name
 from rlpair.sweep import run_jobs
@@ -60,6 +61,8 @@ class Command:
                 raise ConfigError("argument", operand, f"KEY=VALUE, {flags}--version or --help, which lists the keys")
         if not many:
             values, given = self.settings(pairs)
+            if "env" in given and ":" in str(values["env"]):
+                add_current_folder()
             return self.task(values | ({self.operands: tuple(operands)} if self.operands else {}), given)
         if not self.sweeps:
             raise ConfigError("argument", many[0], "rlpair train alone takes it, for several values of a key")

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from rlpair.errors import ConfigError, EnvError, MissingExtraError
 from rlpair.loop import evaluate
 from rlpair.make import configure_process, load_agent, open_playable
 from rlpair.run_dir import checkpoint_of
-from rlpair.saved_config import Values, load_config
+from rlpair.saved_config import CONFIG, Values, load_config
 from rlpair.statistics import bootstrap_interval, mean
+from rlpair.trust import check_environment, check_same
 
 RESAMPLES = 10_000  # of the bootstrap
 WITHOUT_SCREEN = {
@@ -49,6 +50,10 @@ class EvaluateConfig:
     """Of the episodes: the same seed plays the same ones."""
     device: str = "auto"
     """auto (the GPU if there is one), cpu or cuda."""
+    env: str | None = None
+    """null: the run's. Give it again where it is module:id, which imports the module."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    """The run's hold; give those again (env_kwargs.KEY=VALUE) that may name a file or a module, or open a window."""
 
     def __post_init__(self) -> None:
         if self.run_dir is None:
@@ -134,6 +139,9 @@ def play(values: Values, given: set[str]) -> int:
     settings = EvaluateConfig(**values)
     run_dir = Path(str(settings.run_dir))
     config = load_config(run_dir)
+    again: Values = {key: values[key] for key in ("env", "env_kwargs") if key in given}
+    check_same(vars(config), again)
+    check_environment(run_dir / CONFIG, vars(config), again)
     backend = settings.backend or config.backend
     configure_process(backend, config.algo, settings.device)
     agent = load_agent(checkpoint_of(run_dir, settings.checkpoint), backend=backend, device=settings.device)

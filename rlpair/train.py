@@ -26,6 +26,7 @@ from rlpair.run_dir import RunDir, begin, go_on, run_dir_of
 from rlpair.saved_config import CONFIG, Values, load_config, load_values, nested, save_config, to_yaml
 from rlpair.seeding import integer
 from rlpair.sweep import announce
+from rlpair.trust import check_environment
 from rlpair.types import Record
 
 EVAL_ENVS = 10  # that play the episodes of an evaluation together
@@ -258,12 +259,15 @@ def settle(values: Values, given: set[str]) -> RunConfig:
         RLPairError: what cannot be used, in one line.
     """
     if values["resume"]:
-        saved = load_values(run_dir_of(find_step(values["resume"])))
+        run_dir = run_dir_of(find_step(values["resume"]))
+        saved = load_values(run_dir)
         for key in ("algo.name", "env"):
             name = key.removesuffix(".name")
             if name in given and values[key] != saved.get(key):
                 raise ConfigError(name, values[key], f"{saved.get(key)}, as in the run that is resumed")
-        given = given - {"algo"}
+        check_environment(run_dir / CONFIG, saved, {key: values[key] for key in ("env", "env_kwargs") if key in given})
+        values = values | {"env_kwargs": saved["env_kwargs"] | values["env_kwargs"]}
+        given = (given | {"env_kwargs"}) - {"algo"}
         if "run_dir" in given:
             raise ConfigError("run_dir", values["run_dir"], "left out with resume=, which goes on in its own folder")
         saved |= {"resume": values["resume"], "run_dir": None}
