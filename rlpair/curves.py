@@ -5,14 +5,14 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlpair.errors import ConfigError, MetricsError
+from rlpair import files
+from rlpair.errors import ConfigError, MetricsError, reason
 from rlpair.saved_config import CONFIG, load_values
 from rlpair.statistics import bootstrap_interval, interquartile_mean
 
@@ -37,16 +37,16 @@ class Curve(NamedTuple):
     seeds: int
 
 
-def find_runs(names: Sequence[str]) -> list[Path]:
+def find_runs(patterns: Sequence[str]) -> list[Path]:
     """The runs that are named: a run's folder, one above some, or a pattern of such.
 
     Raises:
         ConfigError: there is none.
     """
     found: dict[Path, None] = {}
-    for name in names:
+    for name in patterns:
         tops = [name] if os.path.lexists(name) else glob.glob(name)
-        runs = [Path(folder) for top in sorted(tops) for folder, _, files in os.walk(top) if METRICS in files]
+        runs = [Path(folder) for top in sorted(tops) for folder, _, names in os.walk(top) if METRICS in names]
         if not runs:
             raise ConfigError("RUN_DIR", name, f"the folder of a run, or one above some: there is no {METRICS} in it")
         found |= dict.fromkeys(sorted(runs))
@@ -84,12 +84,11 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         MetricsError: the file is none, is too large, or a line in it is no record.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # which does not wait for what a pipe may bring
+        file = files.open_to_read(path)
     except OSError as error:
-        raise MetricsError(f"{path} cannot be read: {error.strerror}") from error
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+        raise MetricsError(f"{path} cannot be read: {reason(error)}") from error
+    with file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
             raise MetricsError(f"{path} is not a file of at most {MOST_BYTES:,} bytes")
         for count, line in enumerate(iter(lambda: file.readline(MOST_OF_A_LINE), b""), 1):
             where = f"{path} line {count}"

@@ -1,7 +1,6 @@
 """rlpair plot RUN_DIR ...: the curves of runs, over seeds, as a PNG and as a sketch on the terminal."""
 
 import importlib.util
-import os
 import shutil
 import sys
 import textwrap
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rlpair import files
 from rlpair.advice import install_command
 from rlpair.cli import Command
 from rlpair.curves import SECONDS, STEPS, Curve, Line, find_runs, group, read_lines
-from rlpair.errors import ConfigError, MetricsError, MissingExtraError
+from rlpair.errors import ConfigError, MetricsError, MissingExtraError, reason
 from rlpair.saved_config import Values
 
 AXES, LABELS = {"steps": STEPS, "seconds": SECONDS}, {"steps": "environment steps", "seconds": "seconds"}
@@ -98,8 +98,10 @@ def panels_of(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
 
 def draw(curves: Sequence[Curve], config: PlotConfig) -> None:
     """Write the PNG, a panel for each environment. Raises ConfigError where it cannot be written."""
+    import matplotlib
     from matplotlib.figure import Figure
 
+    matplotlib.rcdefaults()  # a matplotlibrc in the current folder may be a stranger's
     panels = panels_of(curves)
     figure = Figure(figsize=(5.4 * len(panels), 3.8), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -111,13 +113,11 @@ def draw(curves: Sequence[Curve], config: PlotConfig) -> None:
         axis.set(title=textwrap.fill(env, 40), xlabel=LABELS[config.x], ylabel=config.tag)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False, title="(seeds)")
-    out = Path(config.out)
-    temp = out.with_name(f".{out.name}.tmp")
     try:
-        figure.savefig(temp, format="png", dpi=130)
-        os.replace(temp, out)
+        with files.replacing(Path(config.out)) as file:
+            figure.savefig(file, format="png", dpi=130)
     except OSError as error:
-        raise ConfigError("out", config.out, f"a file that can be written: {error.strerror}") from error
+        raise ConfigError("out", config.out, f"a file that can be written: {reason(error)}") from error
 
 
 def sketch(curves: Sequence[Curve], config: PlotConfig) -> None:

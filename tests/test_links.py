@@ -116,6 +116,22 @@ def unix_socket(path: Path) -> None:
         server.bind(str(path))
 
 
+@pytest.mark.parametrize("make", [lambda path: link_instead(path, Path("outside/thesis.tex")), fifo, unix_socket])
+def test_curves_are_not_read_from_elsewhere(make: Callable[[Path], None], run_dir: Path, command: Call) -> None:
+    (run_dir / "metrics.jsonl").unlink()
+    make(run_dir / "metrics.jsonl")
+    code, _, err = command("plot", "run", "out=plot.png")
+    assert (code, err.startswith("rlpair: run/metrics.jsonl cannot be read: is ")) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["run/.plot.png.tmp", "run/plot.png"])
+def test_a_figure_is_not_drawn_through_a_link(name: str, run_dir: Path, outside: Path, command: Call) -> None:
+    link_instead(Path(name), outside / "thesis.tex")
+    assert command("plot", "run", "out=run/plot.png")[0] == 0
+    assert (outside / "thesis.tex").read_bytes() == SECRET
+    assert (run_dir / "plot.png").read_bytes()[:4] == b"\x89PNG"
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("make", [fifo, unix_socket, Path.mkdir])
 @pytest.mark.parametrize("name", [".lock", "config.yaml", "metrics.jsonl", f"{STEP}/agent.json", f"{STEP}/run.json"])

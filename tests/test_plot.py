@@ -148,7 +148,7 @@ WHERE = "run/metrics.jsonl line 2 is not a record: "
             (f'{{"env_steps": 1, "{TAG}": {value}}}\n', f"{WHERE}its {TAG} is not a finite number")
             for value in ('"a"', "null", "true", "[1]", "{}", "NaN", "Infinity", "1e400", "1" * 400)
         ),
-        (fifo, "run/metrics.jsonl is not a file of at most 1,073,741,824 bytes"),
+        (fifo, "run/metrics.jsonl cannot be read: is not a regular file"),
         (lambda path: os.truncate(path, 2**30 + 1), "run/metrics.jsonl is not a file of at most 1,073,741,824 bytes"),
         (lambda path: path.unlink() or path.symlink_to(path.name), "run/metrics.jsonl cannot be read: "),
     ],
