@@ -8,10 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rlpair import __version__
 from rlpair.errors import RLPairError
 from rlpair.workers import usable_cores
 
-PACKAGES = ("rlpair", "numpy", "gymnasium", "torch", "jax", "jaxlib", "flax", "optax")
+PACKAGES = ("numpy", "gymnasium", "torch", "jax", "jaxlib", "flax", "optax")
 
 
 def has_gpu(backend: str) -> bool:
@@ -38,7 +39,7 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python and of the packages that are installed."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "rlpair": __version__}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)

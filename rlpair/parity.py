@@ -8,7 +8,6 @@ import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
 from rlpair.cli import Command
 from rlpair.errors import ConfigError
+from rlpair.machine import versions
 from rlpair.make import configure_process, make_agent
 from rlpair.saved_config import Values
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
@@ -241,7 +241,8 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
 
 def heading(config: ParityConfig) -> str:
     """What the tables show, and the versions."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    found = versions()
+    named = ", ".join(f"{name} {found[name]}" for name in PACKAGES)
     return f"""# The twins compared
 
 Largest relative error, max|a - b| / max|a| of a tensor, between torch and jax, from equal parameters, batches of
@@ -252,7 +253,7 @@ losses, TD errors and gradients of update 1). What follows an optimizer's step h
 gradient is almost 0, Adam turns rounding into a step of the learning rate, and a hundred updates amplify it. The last
 column is the measure there, torch in float32 against torch in float64: {STEPPED_ROUNDING:.0f} times as much is allowed.
 
-Written by `python -m rlpair.parity`, Python {platform.python_version()}, {platform.machine()}, {versions}."""
+Written by `python -m rlpair.parity`, Python {platform.python_version()}, {platform.machine()}, {named}."""
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ is not done. It needs PyTorch (2.11 or newer) and JAX with CUDA, and what `pip i
 A machine without a network gets what it lacks in a folder, a few MB of pure Python:
 
 ```bash
-pip install --no-deps --target vendor gymnasium farama-notifications hydra-core omegaconf antlr4-python3-runtime
+pip install --no-deps -c constraints.txt --target vendor \\
+    gymnasium farama-notifications hydra-core omegaconf antlr4-python3-runtime
 PYTHONPATH=.:vendor python scripts/gpu.py
 ```
 """

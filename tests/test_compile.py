@@ -114,7 +114,8 @@ def replayed(function: Any) -> Any:
 def test_a_recorded_step_is_the_step(name: str) -> None:
     """Recording leaves no trace in the state; each call reads its own batch; other shapes are recorded anew."""
     case = CASES[name]
-    batches = [data(case, 3), data(case._replace(batch_size=5, weighted=True, seed=1), 3)]
+    shapes: list[dict[str, Any]] = [{}, {"batch_size": 5}, {"weighted": True}]
+    batches = [data(case._replace(seed=seed, **shape), 3) for seed, shape in enumerate(shapes)]
     plain, recorded = (agent_of(case, "torch", "float64") for _ in range(2))
     recorded.learner.step = Recorded(recorded.learner.step, recorded.learner.state, replayed)
     told: list[list[Any]] = [[], []]
@@ -126,7 +127,7 @@ def test_a_recorded_step_is_the_step(name: str) -> None:
         assert list(ours.metrics) == list(theirs.metrics)
         assert_close(ours.metrics, theirs.metrics, 1e-12)
         torch.testing.assert_close(ours.td_error, theirs.td_error, rtol=1e-12, atol=0)
-    assert len(recorded.learner.step._recordings) == 2
+    assert len(recorded.learner.step._recordings) == 3
 
 
 def test_adam_by_its_formula_is_adam_by_its_kernel() -> None:

@@ -1,13 +1,16 @@
 """What the machine has: asked of each framework in a process of its own, and a question that fails is said."""
 
 import os
+import platform
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import jax
 import pytest
 import torch
 
-from rlpair import RLPairError, runtime_jax, runtime_torch
+import rlpair
+from rlpair import RLPairError, machine, runtime_jax, runtime_torch
 from rlpair.compare import CompareConfig, grid, present
 from rlpair.machine import has_gpu
 
@@ -53,3 +56,11 @@ def test_a_gpu_is_used_by_the_backends_that_find_it(
         "rlpair: backend=jax could not say whether there is a GPU: RuntimeError: cuInit failed",
         "rlpair: device=cuda is skipped in backend=jax: it finds no GPU here",
     ]
+
+
+def test_versions_are_told_of_a_checkout_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_installed(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(machine, "version", none_installed)
+    assert machine.versions() == {"python": platform.python_version(), "rlpair": rlpair.__version__}
