@@ -4,6 +4,8 @@ The programs are fused_jax.py's; here is what the host does between two chunks.
 """
 
 import math
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,11 +25,13 @@ from rlpair.types import Record
 from rlpair.workers import Workers, spread, usable_cores
 
 RESAMPLES = 2_000  # of the bootstrap, once a record
+SHORT = 0.5  # seconds of a chunk, during which the records of the one before it are made
 
 
 def make_seeds(config: RunConfig, seeds: range) -> Any:
     """The seeds of one process."""
     configure_process("jax", config.algo, config.device)
+    backend_module("runtime", "jax").dispatch_ahead()
     return backend_module("seeds", "jax").Seeds(config, seeds)
 
 
@@ -51,7 +55,10 @@ class FusedLoop:
     def __init__(self, config: RunConfig, workers: Workers) -> None:
         self.config, self._workers = config, workers
         self.seeds = range(config.seed, config.seed + config.num_seeds)
-        self._round, self._round_size = 0, config.algo.train_freq * config.num_envs
+        self._round_size = config.algo.train_freq * config.num_envs
+        self._running = deque[int]()  # of chunks that have begun: the round that each ends with
+        self._collected = self._told = 0  # rounds whose results are here, and those that records have told of
+        self._wait = math.inf  # seconds, for the last results
         self.best_return = np.full(config.num_seeds, -math.inf)
         self.improved = np.zeros(config.num_seeds, bool)  # whose last evaluation was its best
         self.ended = np.zeros((3, config.num_seeds))  # episodes since the last record, sums of returns and lengths
@@ -59,65 +66,102 @@ class FusedLoop:
         self._stopped = False
 
     @property
+    def _begun(self) -> int:
+        """Rounds up to the end of the last chunk that runs or has run."""
+        return self._running[-1] if self._running else self._collected
+
+    @property
     def env_steps(self) -> int:
-        """Steps of each agent's environments so far."""
-        return self._round * self._round_size
+        """Steps of each agent's environments, to the end of the chunk that runs."""
+        return self._begun * self._round_size
 
     @property
     def num_updates(self) -> int:
-        """Gradient updates so far, over all agents."""
+        """Gradient updates over all agents, to the end of the chunk that runs."""
+        return self._updates(self._begun)
+
+    def _updates(self, rounds: int) -> int:
         algo = self.config.algo
         a_round = self._round_size if algo.gradient_steps == -1 else algo.gradient_steps
-        return max(0, self._round - algo.learning_starts // self._round_size) * a_round * len(self.seeds)
+        return max(0, rounds - algo.learning_starts // self._round_size) * a_round * len(self.seeds)
 
     def stop(self) -> None:
-        """End after the current chunk; safe in a signal handler."""
+        """End after the chunks that have begun; safe in a signal handler."""
         self._stopped = True
 
     def __iter__(self) -> Iterator[Record]:
-        config, stopwatch = self.config, Stopwatch(len(self.seeds) * self.env_steps, self.num_updates)
-        while self.env_steps < config.total_timesteps and not self._stopped:
+        config, stopwatch = self.config, Stopwatch(*self._work())
+        while self._told < self._begun or (self.env_steps < config.total_timesteps and not self._stopped):
             self._train()
-            if self._due(config.log_every):
-                rates = stopwatch.lap(len(self.seeds) * self.env_steps, self.num_updates)
-                yield Record(self.env_steps, self._log() | rates)
-            if self._due(config.eval_every):
+            env_steps = self._told * self._round_size
+            if self._is_due(config.log_every, self._told):
+                yield Record(env_steps, self._log() | stopwatch.lap(*self._work()))
+            if self._is_due(config.eval_every, self._told):
                 with stopwatch.paused():
                     yield self._evaluate()
-            if self._due(config.checkpoint_every) and self.env_steps < config.total_timesteps:
+            if self._is_due(config.checkpoint_every, self._told) and env_steps < config.total_timesteps:
                 with stopwatch.paused():
-                    yield Record(self.env_steps, {}, checkpoint=True)
+                    yield Record(env_steps, {}, checkpoint=True)
         yield Record(self.env_steps, {}, checkpoint=True)
 
-    def _due(self, every: int) -> bool:  # whether this round reached a multiple
-        return every > 0 and self.env_steps % every < self._round_size
+    def _work(self) -> tuple[int, int]:
+        """Environment steps and updates of all agents that records have told of."""
+        return self._told * self._round_size * len(self.seeds), self._updates(self._told)
 
-    def _next_round(self) -> int:
-        """The first one after this at whose end something is due."""
-        config, size = self.config, self._round_size
-        periods = [every for every in (config.log_every, config.eval_every, config.checkpoint_every) if every]
-        due = [(self.env_steps // every + 1) * every for every in periods]
-        return min(-(-steps // size) for steps in (*due, config.total_timesteps))
+    def _is_due(self, every: int, rounds: int) -> bool:
+        """Whether the last of the rounds reached a multiple of env steps."""
+        return every > 0 and rounds * self._round_size % every < self._round_size
 
     def _train(self) -> None:
-        """The chunk up to where something is due. Raises NonFiniteError where a number in it is not finite."""
-        stop = self._next_round()
-        chunks = self._workers.call("run", self._round, stop)
-        self._round = stop
+        """Go on to where something is due next, its results collected."""
+        if self._told == self._collected:  # else a checkpoint has already waited for them
+            if not self._running:
+                self._begin()
+            if self._may_run_ahead():
+                self._begin()
+            began = time.perf_counter()
+            self._collect()
+            self._wait = time.perf_counter() - began
+        self._told = self._collected
+
+    def _may_run_ahead(self) -> bool:
+        """Whether the next chunk may begin before the records of this one are made, so that they cost nothing.
+
+        Not where an evaluation or a checkpoint wants the agents as they are then, nor where a chunk takes so long that
+        a signal would have to wait for two of them.
+        """
+        config, stop = self.config, self._begun
+        waits = any(self._is_due(every, stop) for every in (config.eval_every, config.checkpoint_every))
+        return not (waits or self._stopped or self._wait > SHORT or self.env_steps >= config.total_timesteps)
+
+    def _begin(self) -> None:
+        """Have the programs run the chunk up to where something is due."""
+        config, size, start = self.config, self._round_size, self._begun
+        periods = [every for every in (config.log_every, config.eval_every, config.checkpoint_every) if every]
+        due = [(start * size // every + 1) * every for every in periods]
+        stop = min(-(-steps // size) for steps in (*due, config.total_timesteps))
+        self._workers.call("begin", start, stop)
+        self._running.append(stop)
+
+    def _collect(self) -> None:
+        """Wait for the results of the chunk that began first. Raises NonFiniteError where a number is not finite."""
+        chunks = self._workers.call("collect")
+        self._collected = self._running.popleft()
         self.ended += [np.concatenate(x) for x in zip(*(chunk[:3] for chunk in chunks), strict=True)]
         self.metrics = {tag: np.concatenate([c.metrics[tag] for c in chunks]) for tag in chunks[0].metrics}
         finite = {"a reward or an observation": np.concatenate([chunk.finite for chunk in chunks])}
         finite |= {tag: np.isfinite(values) for tag, values in self.metrics.items()}
         for what, is_finite in finite.items():
             if not is_finite.all():
-                seed = self.seeds[int(np.argmin(is_finite))]
-                raise NonFiniteError(f"{what} of seed {seed} was not finite before env step {self.env_steps}")
+                seed, env_steps = self.seeds[int(np.argmin(is_finite))], self._collected * self._round_size
+                raise NonFiniteError(f"{what} of seed {seed} was not finite before env step {env_steps}")
 
     def _log(self) -> dict[str, float]:
         """Means over the seeds; where there are many, each one's return and their interquartile mean too."""
         count, return_sum, length_sum = self.ended
         self.ended = np.zeros_like(self.ended)
-        metrics = {tag: float(values.mean()) for tag, values in self.metrics.items()} if self.num_updates else {}
+        learned = self.metrics if self._updates(self._told) else {}
+        metrics = {tag: float(values.mean()) for tag, values in learned.items()}
         if not count.any():
             return metrics
         told = count > 0
@@ -143,7 +187,9 @@ class FusedLoop:
     # Checkpoints: of one seed the folder itself, of many a folder each in it
 
     def save(self, path: Path) -> None:
-        """All that ``load`` goes on from."""
+        """All that ``load`` goes on from; where a chunk is running, from its end."""
+        while self._running:
+            self._collect()
         saved = [seed for share in self._workers.call("save", True) for seed in share]
         self._write(path, {k: (agent, self._own_state(k), rest) for k, (agent, rest) in enumerate(saved)})
 
@@ -186,7 +232,7 @@ class FusedLoop:
                 raise CheckpointError(f"{folder} is not of a run with mode=fused and these settings")
             best = run["best_return"]
             self.best_return[k], self.ended[:, k] = -math.inf if best is None else best, run["ended"]
-            self._round = run["env_steps"] // self._round_size
+            self._collected = self._told = run["env_steps"] // self._round_size
             saved.append((load_checkpoint(folder)[1], rest))
         shares, begin = [], 0
         for size in self._workers.call("count"):

@@ -35,6 +35,11 @@ def configure(config: Any, device: str) -> str:
     return f"jax computes with {threads} (NPROC); {PREALLOCATE}={os.environ[PREALLOCATE]}"
 
 
+def dispatch_ahead() -> None:
+    """After ``configure``, for programs that run long: one is handed over while another runs."""
+    jax.config.update("jax_cpu_enable_async_dispatch", True)  # type: ignore[no-untyped-call]
+
+
 def has_gpu(device: str) -> bool:
     """Whether this device setting (auto, cpu or cuda) comes to a GPU here."""
     return device != "cpu" and jax.default_backend() != "cpu"

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from rlpair.agent_jax import LEARNERS, find_device, hyper_of, named_state, preci
 from rlpair.algos.learner_jax import Tree
 from rlpair.envs.functional_jax import functional_env
 from rlpair.errors import ConfigError
-from rlpair.fused_jax import FusedState, make_fused, play
+from rlpair.fused_jax import FusedState, Progress, make_fused, play
 from rlpair.make import ALGOS
 from rlpair.seeding import integer, stream
 from rlpair.types import EnvSpec, State
@@ -72,15 +73,25 @@ class Seeds:
             init = jax.jit(jax.vmap(fused.init, in_axes=(0, None, 0)), out_shardings=placement)
             self._state: FusedState = init(stacked, hyper_of(algo, env.spec, dtype), self._keys("fused"))
         self._spec: EnvSpec = env.spec
+        self._running = deque[Progress]()  # of rounds that have begun: what they will tell
 
     def _keys(self, purpose: str, *more: int) -> jax.Array:  # (S,)
         return jnp.stack([jax.random.key(integer(seed, purpose, *more)) for seed in self._seeds])
 
-    def run(self, start: int, stop: int) -> Chunk:
-        """Train through the rounds start to stop - 1."""
+    def begin(self, start: int, stop: int) -> None:
+        """Have the device train through the rounds start to stop - 1, after what it is at; do not wait for it."""
         with precision_of(self._dtype):
             self._state, told = self._run(self._state, np.int32(start), np.int32(stop))
-        return Chunk(*jax.tree.map(np.asarray, tuple(told)))
+        self._running.append(told)
+
+    def collect(self) -> Chunk:
+        """Wait for what began first, and return what it told."""
+        return Chunk(*jax.tree.map(np.asarray, tuple(self._running.popleft())))
+
+    def run(self, start: int, stop: int) -> Chunk:
+        """Train through the rounds start to stop - 1."""
+        self.begin(start, stop)
+        return self.collect()
 
     def evaluate(self, *tag: int) -> tuple[np.ndarray, np.ndarray]:
         """Greedy episodes of each agent: returns and lengths, (S, episodes). ``tag``: of their starts."""
