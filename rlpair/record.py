@@ -76,7 +76,7 @@ class TensorBoardWriter(Recorder):
         files.make_folders(Path(run_dir))
         now, self._event, self._buffer = time.time(), Event, io.BytesIO()
         self._put = RecordWriter(self._buffer).write
-        name = f"events.out.tfevents.{int(now):010}.{socket.gethostname()}.{os.getpid()}.{next(FILE_NUMBERS)}"
+        name = f"events.out.tfevents.{int(now):010}.{socket.gethostname()}.{os.getpid()}.{next(FILE_NUMBERS):03}"
         self._file = files.Appender(Path(run_dir) / name, new=True)
         self._add(Event(wall_time=now, file_version="brain.Event:2"))
         if start_step is not None:

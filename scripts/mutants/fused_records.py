@@ -1,0 +1,25 @@
+"""Bugs in what the fused loop tells of its seeds, which are best, and what it saves."""
+
+from mutants import Bug
+
+FUSED = "fused.py"
+RECORDS = "test_fused_records.py"
+BUGS = [
+    Bug("the first seed's loss for all", FUSED, "float(values.mean()) for tag", "float(values[0]) for tag", RECORDS),
+    Bug("std of the seeds' means", FUSED, '{"eval/std_return": float(returns.std())}', '{"eval/std_return": float(means.std())}', RECORDS),
+    Bug("the first seed's return for all", FUSED, 'values = {f"{group}/{name}": float(scores.mean())}', 'values = {f"{group}/{name}": float(scores[0])}', RECORDS),
+    Bug("episodes are told again and again", FUSED, "self.ended = np.zeros_like(self.ended)", "pass", RECORDS),
+    Bug("lengths told as returns", FUSED, "count, return_sum, length_sum = self.ended", "count, length_sum, return_sum = self.ended", RECORDS),
+    Bug("an evaluation ignores the step", FUSED, 'call("evaluate", self.env_steps)', 'call("evaluate", 0)', RECORDS),
+    Bug("best follows the last evaluation", FUSED, "self.best_return = np.maximum(self.best_return, means)", "self.best_return = means", RECORDS),
+    Bug("the best of any seed is that of all", FUSED, "self.improved = means > self.best_return", "self.improved = np.full(len(means), bool((means > self.best_return).any()))", RECORDS),
+    Bug("as good as the best is best", FUSED, "self.improved = means > self.best_return", "self.improved = means >= self.best_return", "test_fused_records.py"),
+    Bug("every evaluation is the best", FUSED, "best=bool(self.improved.any())", "best=True", RECORDS),
+    Bug("every seed is saved as best", FUSED, "for k in np.flatnonzero(self.improved):", "for k in range(len(self.seeds)):", RECORDS),
+    Bug("the first seed's agent is saved for all", FUSED, "saved[k].agent, self._description(int(k))", "saved[0].agent, self._description(int(k))", RECORDS),
+    Bug("every agent is said to be of the first seed", FUSED, "self.config.algo, self.seeds[k], ", "self.config.algo, self.seeds[0], ", RECORDS),
+    Bug("a loss that is no number goes unnoticed", FUSED, "finite |= {tag: np.isfinite(values) for tag, values in self.metrics.items()}", "pass", RECORDS),
+    Bug("a reward that is no number goes unnoticed", FUSED, "finite = {\"a reward or an observation\": np.concatenate([chunk.finite for chunk in chunks])}", "finite = {}", RECORDS),
+    Bug("the updates of one seed are told for all", FUSED, "* a_round * len(self.seeds)", "* a_round", RECORDS),
+    Bug("the env steps of one seed are told for all", FUSED, "self._told * self._round_size * len(self.seeds)", "self._told * self._round_size", RECORDS),
+]  # fmt: skip
