@@ -1,6 +1,7 @@
 """What the agents of both backends share: how a state is checked and written. Backend-free."""
 
 import dataclasses
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,9 +14,11 @@ from rlpair import __version__
 from rlpair.checkpoint import save_checkpoint
 from rlpair.errors import CheckpointError, ObservationError
 from rlpair.seeding import integer
+from rlpair.tensors import Tensors, check_contents, check_fit
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
 FINAL_STEP = 2**31 - 1  # env_steps of act when none are given: every schedule has ended
+FOREIGN_SIZE = 2**16  # of what is read and left alone
 
 
 class Identity(NamedTuple):
@@ -84,17 +87,29 @@ class BaseAgent(ABC):
         anew from the agent's seed and the number of updates, so that it does not repeat what it gave at the beginning.
 
         Raises:
-            CheckpointError: a name, shape or dtype is off, or a number is not finite. Then nothing has changed.
+            CheckpointError: a name, shape or dtype is off, or a number is none that training can have led to. Then
+                nothing has changed.
         """
+        arrays = {name: np.asarray(value) for name, value in state.items()}
+        self.check_fit(arrays)
+        check_contents(arrays)
+        self._take_over({name: array for name, array in arrays.items() if not self._is_foreign(name)})
+        if self.rng_name not in state:
+            self.reseed(integer(self.seed, "noise", self.num_updates))
+
+    def check_fit(self, state: Tensors) -> None:
+        """Raises CheckpointError unless a state, or what is said of one, has names, shapes and dtypes of this agent."""
         own = self.state_dict()
         if self.rng_name not in state:
             del own[self.rng_name]
-        foreign = {name for name in state if name.startswith("rng.")} - {self.rng_name}
-        taken = {name: np.asarray(value) for name, value in state.items() if name not in foreign}
-        check_state(taken, own)
-        self._take_over(taken)
-        if self.rng_name not in state:
-            self.reseed(integer(self.seed, "noise", self.num_updates))
+        foreign = sum(math.prod(state[name].shape) for name in filter(self._is_foreign, state))
+        if foreign > FOREIGN_SIZE:
+            raise CheckpointError(f"the state has {foreign:,} numbers of other backends' generators: at most 65,536")
+        check_fit({name: x for name, x in state.items() if not self._is_foreign(name)}, own)
+
+    def _is_foreign(self, name: str) -> bool:
+        """Whether it is a generator of another backend or device."""
+        return name.startswith("rng.") and name != self.rng_name
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint folder that ``rlpair.load_agent`` reads, in either backend.
@@ -119,19 +134,3 @@ def describe(identity: Identity, backend: str) -> dict[str, Any]:
         "spec": identity.spec._asdict(),
         "config": dataclasses.asdict(identity.config),
     }
-
-
-def check_state(state: State, own: State) -> None:
-    """Raises CheckpointError unless ``state`` has the names, shapes and dtypes of ``own``, and finite numbers."""
-    if missing := sorted(own.keys() - state.keys()):
-        raise CheckpointError(f"the state lacks {missing[0]!r} ({len(missing)} of {len(own)} names are missing)")
-    if unknown := sorted(state.keys() - own.keys()):
-        raise CheckpointError(f"the state has {unknown[0]!r}, which this agent does not ({len(unknown)} such names)")
-    for name, mine in own.items():
-        value = state[name]
-        if value.shape != mine.shape:
-            raise CheckpointError(f"{name} has shape {value.shape}, and this agent's has {mine.shape}")
-        if value.dtype != mine.dtype:
-            raise CheckpointError(f"{name} has dtype {value.dtype}, and this agent's has {mine.dtype}")
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise CheckpointError(f"{name} holds a number that is not finite")

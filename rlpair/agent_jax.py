@@ -14,6 +14,7 @@ from rlpair.algos import dqn, dqn_jax, sac, sac_jax
 from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
 from rlpair.errors import ConfigError
 from rlpair.seeding import integer
+from rlpair.tensors import Tensor
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
 LEARNERS: dict[str, Any] = {"dqn": dqn_jax.make_learner, "sac": sac_jax.make_learner}
@@ -212,6 +213,12 @@ def named_state(state: LearnerState) -> State:
         for (name, shape), values in zip(pieces, np.split(np.array(leaf).ravel(), ends)[:-1], strict=True):
             named[name] = values.reshape(shape)
     return named
+
+
+def named_shapes(state: LearnerState) -> dict[str, Tensor]:
+    """What named_state gives of a state, or of the shapes of one, without the numbers."""
+    leaves = zip(jax.tree.leaves(state), named_pieces(state), strict=True)
+    return {name: Tensor(shape, np.dtype(leaf.dtype)) for leaf, pieces in leaves for name, shape in pieces}
 
 
 def with_names(state: LearnerState, named: State) -> LearnerState:

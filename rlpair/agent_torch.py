@@ -10,7 +10,7 @@ from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn_torch, sac_torch
 from rlpair.algos.compile_torch import compiled
 from rlpair.algos.learner_torch import Learner
-from rlpair.errors import ConfigError
+from rlpair.errors import CheckpointError, ConfigError, first_line
 from rlpair.seeding import integer
 from rlpair.types import State, Transition, UpdateInfo
 
@@ -77,11 +77,20 @@ class TorchAgent(BaseAgent):
         return state
 
     def _take_over(self, state: State) -> None:
+        if self.rng_name in state:
+            self._set_generator(state[self.rng_name])
         for name, tensor in self.tensors.items():
             tensor.copy_(torch.as_tensor(state[name]))
         self.learner.num_updates = int(state["num_updates"])
-        if self.rng_name in state:
-            self.generator.set_state(torch.as_tensor(state[self.rng_name]))
+
+    def _set_generator(self, state: np.ndarray) -> None:
+        """Raises CheckpointError for bytes that no generator has led to."""
+        if self.device.type == "cpu":
+            check_mersenne_twister(state)
+        try:
+            self.generator.set_state(torch.as_tensor(state))
+        except RuntimeError as error:
+            raise CheckpointError(f"{self.rng_name} is not a state of a generator: {first_line(error)}") from error
 
     def reseed(self, seed: int) -> None:
         self.generator.manual_seed(seed)
@@ -89,6 +98,22 @@ class TorchAgent(BaseAgent):
     def synchronize(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def check_mersenne_twister(state: np.ndarray) -> None:
+    """Raises CheckpointError where torch, which does not check it, would read beyond its 624 words.
+
+    ``state``: of a generator on a CPU, uint8: seed (8 bytes), words left (4), whether it is seeded (4), next word (8),
+    words (8 each), normals kept back (3 of 8, whether there is one, 1 of 4).
+    """
+    left, seeded = state[8:16].view(np.int32)
+    following = state[16:24].view(np.int64)[0]
+    begins = (left, following) == (1, 0)  # as seeding leaves it
+    if seeded != 1 or not (begins or (1 <= left <= 624 and left + following == 625)):
+        cause = f"{left} words left, {following} the next, seeded={seeded}"
+        raise CheckpointError(f"rng.torch.cpu is not a state of a generator: {cause}")
+    if not (np.isfinite(state[5016:5040].view(np.float64)).all() and np.isfinite(state[5048:5052].view(np.float32)[0])):
+        raise CheckpointError("rng.torch.cpu is not a state of a generator: it keeps back a number that is not finite")
 
 
 def find_device(device: str) -> torch.device:

@@ -13,7 +13,7 @@ import numpy as np
 
 from rlpair import files
 from rlpair.errors import ConfigError, MetricsError, reason
-from rlpair.saved_config import CONFIG, load_values
+from rlpair.saved_config import CONFIG, flat, load_config
 from rlpair.statistics import bootstrap_interval, interquartile_mean
 
 METRICS = "metrics.jsonl"
@@ -119,7 +119,7 @@ def name_of(run: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     """
     if not (run / CONFIG).exists():
         return "", str(run), ()
-    values = load_values(run)
+    values = flat(load_config(run).to_dict())
     first, backend, env = (shown(values.get(key)) for key in ("algo.name", "backend", "env"))
     settings = {key: shown(value) for key, value in values.items() if key.startswith("algo.") or key == "mode"}
     return env, f"{first} {backend}", tuple(sorted(settings.items()))

@@ -3,9 +3,16 @@
 The commands print the line on stderr and exit with code 2; importers catch ``RLPairError``.
 """
 
+from pathlib import Path
+from typing import NoReturn
+
 
 class RLPairError(Exception):
-    """Base of the errors below; ``str(error)`` is one line."""
+    """Base of the errors below; ``str(error)`` is one line, without what a terminal would obey."""
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.split())
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))
 
 
 class RLPairWarning(UserWarning):
@@ -76,3 +83,8 @@ def reason(error: BaseException) -> str:
 def disk_line(error: OSError) -> str:
     """PATH: No space left on device."""
     return f"{error.filename}: {reason(error)}" if error.filename else first_line(error)
+
+
+def refuse(path: Path, cause: str) -> NoReturn:
+    """Raises CheckpointError: what is wrong with a file or a folder."""
+    raise CheckpointError(f"{path}: {cause}")

@@ -18,6 +18,7 @@ from rlpair.envs.host import HostEnvs, Playable
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import FAMILIES, one_line
 from rlpair.errors import ConfigError, EnvError, MissingExtraError
+from rlpair.loading import check_spec
 from rlpair.loop import evaluate
 from rlpair.make import configure_process, load_agent, open_playable
 from rlpair.run_dir import checkpoint_of
@@ -146,6 +147,7 @@ def play(values: Values, given: set[str]) -> int:
     configure_process(backend, config.algo, settings.device)
     agent = load_agent(checkpoint_of(run_dir, settings.checkpoint), backend=backend, device=settings.device)
     envs = open_envs(config, settings.video)
+    check_spec(run_dir, agent.spec, envs.spec)
     returns, lengths = evaluate(agent, envs, settings.episodes, settings.seed)
     envs.close()
     low, high = bootstrap_interval(returns, mean, RESAMPLES)

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ import numpy as np
 
 from rlpair import atomic
 from rlpair.agent import Identity, describe
-from rlpair.checkpoint import load_checkpoint, load_run, save_checkpoint
+from rlpair.checkpoint import save_checkpoint
 from rlpair.config import RunConfig
-from rlpair.errors import CheckpointError, NonFiniteError
+from rlpair.errors import CheckpointError, NonFiniteError, refuse
+from rlpair.loading import Checkpoint, check_spec
 from rlpair.loop import Evaluation, Stopwatch
 from rlpair.make import backend_module, configure_process
 from rlpair.statistics import bootstrap_interval, interquartile_mean
-from rlpair.types import Record
+from rlpair.tensors import Tensors, check_contents, check_counts, check_fit, check_transitions
+from rlpair.types import EnvSpec, Record, State
 from rlpair.workers import Workers, spread, usable_cores
 
 RESAMPLES = 2_000  # of the bootstrap, once a record
@@ -225,20 +228,34 @@ class FusedLoop:
     def load(self, path: Path) -> None:
         """Go on from where ``save`` was called. Raises CheckpointError."""
         folders = [path] if len(self.seeds) == 1 else [path / f"seed_{seed}" for seed in self.seeds]
-        saved = []
-        for k, folder in enumerate(folders):
-            run, rest = load_run(folder)
-            if run.keys() != self._own_state(k).keys() or run["env_steps"] % self._round_size:
-                raise CheckpointError(f"{folder} is not of a run with mode=fused and these settings")
-            best = run["best_return"]
-            self.best_return[k], self.ended[:, k] = -math.inf if best is None else best, run["ended"]
-            self._collected = self._told = run["env_steps"] // self._round_size
-            saved.append((load_checkpoint(folder)[1], rest))
+        spec, shapes = self._workers.call("get_spec")[0], self._workers.call("get_shapes")[0]
+        saved = [self._load_seed(k, Checkpoint(folder), spec, shapes) for k, folder in enumerate(folders)]
         shares, begin = [], 0
         for size in self._workers.call("count"):
             shares.append(saved[begin : begin + size])
             begin += size
         self._workers.call("load", each=shares)
+
+    def _load_seed(
+        self, k: int, saved: Checkpoint, spec: EnvSpec, shapes: tuple[Tensors, Tensors]
+    ) -> tuple[State, State]:
+        """Take over what this process keeps; returns the agent's state and the rest, which a worker does."""
+        check_spec(saved.folder, saved.spec, spec)
+        run = saved.run("fused")
+        if run["env_steps"] % self._round_size:
+            refuse(saved.folder, f"env_steps={run['env_steps']} is not a multiple of {self._round_size}, a round's")
+        agent = saved.state(partial(check_fit, own=shapes[0]))
+        rest = saved.replay(partial(check_fit, own=shapes[1]))
+        try:
+            check_contents(agent)
+            check_transitions(rest, spec, "replay.")
+            check_counts(rest, "envs.steps", "episode_length")
+        except CheckpointError as error:
+            refuse(saved.folder, str(error))
+        best = run["best_return"]
+        self.best_return[k], self.ended[:, k] = -math.inf if best is None else best, run["ended"]
+        self._collected = self._told = run["env_steps"] // self._round_size
+        return agent, rest
 
 
 def spread_over_seeds(group: str, name: str, by_seed: dict[int, float], num_seeds: int) -> dict[str, float]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from rlpair.config import LoopConfig
 from rlpair.envs.host import HostEnvs, Playable
-from rlpair.errors import ConfigError, EnvFailedError, NonFiniteError, RLPairWarning
+from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, NonFiniteError, RLPairWarning
 from rlpair.seeding import integer, stream
 from rlpair.types import Agent, Record, Replay, Transition
 
@@ -238,17 +238,30 @@ class HostLoop(Iterator[Record]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> np.ndarray:
-        """Go on from a state. Returns which environments (N,) bool stand where they stood; others start an episode."""
+        """Go on from a state. Returns which environments (N,) bool stand where they stood; others start an episode.
+
+        Raises:
+            CheckpointError: the state does not fit these environments. Then nothing has changed.
+        """
+        self._check(state)
+        self._obs, restored = self.envs.load_state_dict(state["envs"])
         self.env_steps, self._is_experienced = state["env_steps"], False
         self.best_return = -math.inf if state["best_return"] is None else state["best_return"]
         self.warm_up_rng.bit_generator.state = state["warm_up_rng"]
         self.minibatch_rng.bit_generator.state = state["minibatch_rng"]
         self.ended[:] = state["ended"]
         self.metrics = state["metrics"]
-        self._obs, restored = self.envs.load_state_dict(state["envs"])
         self.episode_return = np.where(restored, state["episode_return"], 0.0)
         self.episode_length = np.where(restored, state["episode_length"], 0)
         return restored
+
+    def _check(self, state: dict[str, Any]) -> None:
+        num_envs = self.envs.num_envs
+        for key in ("episode_return", "episode_length"):
+            if len(state[key]) != num_envs:
+                raise CheckpointError(f"the {key} is of {len(state[key])} environments, and here are {num_envs}")
+        if state["env_steps"] % num_envs:
+            raise CheckpointError(f"env_steps={state['env_steps']} is not a multiple of num_envs={num_envs}")
 
 
 class Stopwatch:

@@ -1,9 +1,7 @@
 """make_agent and load_agent: from names to an agent. A backend is imported only when it is asked for."""
 
 import importlib
-import math
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,15 +12,14 @@ from gymnasium.vector import VectorEnv
 from rlpair.advice import install_command
 from rlpair.agent import BaseAgent, Identity
 from rlpair.algos import dqn, sac
-from rlpair.checkpoint import find_checkpoint, load_checkpoint, spec_of
 from rlpair.config import ALGO_CONFIGS, check_choice, check_compile
 from rlpair.envs.host import Playable
 from rlpair.envs.make import is_recipe, make_envs
 from rlpair.envs.spec import FAMILIES, env_name, env_spec
-from rlpair.errors import CheckpointError, ConfigError, MissingExtraError
+from rlpair.errors import CheckpointError, ConfigError, MissingExtraError, refuse
 from rlpair.presets import preset
 from rlpair.seeding import stream
-from rlpair.types import EnvSpec, State
+from rlpair.types import EnvSpec
 
 ALGOS: dict[str, ModuleType] = {"dqn": dqn, "sac": sac}
 AGENTS = {"torch": "TorchAgent", "jax": "JaxAgent"}
@@ -112,29 +109,28 @@ def load_agent(path: str | Path, backend: str | None = None, device: str = "auto
         CheckpointError: missing, corrupt, truncated, foreign, or of another shape than it says.
         ConfigError: a backend or a device that there is not.
     """
-    folder = find_checkpoint(Path(path))
-    meta, state = load_checkpoint(folder)
+    from rlpair.loading import Checkpoint  # what checks a file is wanted where one is read
+
+    saved = Checkpoint(path)
+    saved.check_networks(saved.config)
     try:
-        config = ALGO_CONFIGS[meta["algo"]](**meta["config"])
-        check_size(config, meta["spec"]["obs_shape"], state)
-        spec, known = spec_of(meta), {"config": config, "seed": meta["seed"], "dtype": meta["dtype"]}
-        agent = make_agent(meta["algo"], backend=backend or meta["backend"], env=spec, device=device, **known)
-    except (KeyError, TypeError, ValueError, MemoryError) as error:
-        if isinstance(error, ConfigError) and error.key in ("backend", "device"):  # the caller's, not the file's
-            raise
-        raise CheckpointError(f"{folder}/agent.json does not describe an agent: {error}") from error
+        agent = make_agent(
+            saved.config.name,
+            backend=backend or saved.meta["backend"],
+            env=saved.spec,
+            config=saved.config,
+            seed=saved.meta["seed"],
+            device=device,
+            dtype=saved.meta["dtype"],
+        )
+    except MemoryError:
+        refuse(saved.folder, "its agent does not fit into memory")
+    state = saved.state(agent.check_fit)
     try:
         agent.load_state_dict(state)
     except CheckpointError as error:
-        raise CheckpointError(f"{folder}: {error}") from error
+        refuse(saved.folder, str(error))
     return agent
-
-
-def check_size(config: Any, obs_shape: list[int], state: State) -> None:
-    """Raises ValueError where networks are described that cannot be the state's, before anything is allocated."""
-    sizes = (math.prod(obs_shape), *config.net_arch)
-    if max(a * b for a, b in pairwise(sizes)) > sum(value.size for value in state.values()):
-        raise ValueError(f"obs_shape={obs_shape} and net_arch={config.net_arch} need more numbers than there are")
 
 
 def agent_class(backend: str) -> Any:

@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 
 from rlpair import files
 from rlpair.errors import NonFiniteError
+from rlpair.metrics import read_records
 from rlpair.types import Record
 
 FIRST = ("algo", "backend", "env", "seed")  # columns of TensorBoard's table
@@ -191,20 +192,17 @@ class JsonlWriter(Recorder):
 def truncate_metrics(path: str | Path, env_steps: int) -> float:
     """Drop the lines of a metrics.jsonl after ``env_steps``, that of the end, and one that a kill left half-written.
 
-    Returns the seconds of the last line that is kept; 0.0 where there is none, or no file.
+    Returns the seconds of the last line that is kept; 0.0 where there is none, or no file. Raises CheckpointError for a
+    line that is not a record; then the file is as it was.
     """
     path, seconds = Path(path), 0.0
     if not files.is_there(path):
         return seconds
     with files.open_to_read(path) as lines, files.replacing(path) as kept:
-        for line in lines:
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if record["env_steps"] <= env_steps and not any(tag.startswith(FINAL) for tag in record):
-                kept.write(line.rstrip() + b"\n")
-                seconds = record["seconds"]
+        for text, record in read_records(path, lines):
+            if record.env_steps <= env_steps and not any(tag.startswith(FINAL) for tag in record.values):
+                kept.write(text.rstrip() + b"\n")
+                seconds = record.seconds
     return seconds
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rlpair.errors import CheckpointError, ConfigError
+from rlpair.tensors import Tensor, Tensors, check_fit, check_transitions
 from rlpair.types import EnvSpec, State, Transition
 
 POSITION = "position"  # in the state, beside the fields
@@ -43,7 +44,7 @@ class ReplayBuffer:
         if capacity < num_envs:
             raise ConfigError("algo.buffer_size", capacity, f"at least num_envs={num_envs}")
         self.num_envs, self._rows = num_envs, capacity // num_envs
-        columns = columns_of(spec)
+        self._spec, columns = spec, columns_of(spec)
         try:
             self._data = {n: np.zeros((self._rows, num_envs, *shape), dtype) for n, (shape, dtype) in columns.items()}
         except (MemoryError, ValueError) as error:
@@ -98,26 +99,23 @@ class ReplayBuffer:
         """Take over a state; from there on adding and sampling are as they would have been.
 
         Raises:
-            CheckpointError: a name, shape or dtype is off, or it does not fit. Then nothing has changed.
+            CheckpointError: it does not fit, or holds a transition of no such environment. Then nothing has changed.
         """
-        filled, position = self._check(state)
+        self.check_fit(state)
+        filled, position = len(state["reward"]), int(state[POSITION])
+        wrapped = filled == self._rows and 0 <= position < filled
+        if not (wrapped or position == filled):
+            raise CheckpointError(f"the replay's state, {filled} rows with the next at {position}, does not fit here")
+        check_transitions(state, self._spec)
         for name, array in self._data.items():
             array[:filled] = state[name]
-        self._filled, self._position = filled, position
+        self._filled, self._position = filled, position % self._rows
 
-    def _check(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
-        """The number of rows in a state that fits, and its position."""
-        if state.keys() != self._data.keys() | {POSITION}:
-            raise CheckpointError(f"the replay's state has {sorted(state)}, not {sorted([*self._data, POSITION])}")
-        filled = state["reward"].shape[:1]
-        own = {name: (filled + array.shape[1:], array.dtype) for name, array in self._data.items()}
-        for name, (shape, dtype) in (own | {POSITION: ((), np.dtype(np.int64))}).items():
-            if (state[name].shape, state[name].dtype) != (shape, dtype):
-                found = f"{state[name].dtype}{list(state[name].shape)}"
-                raise CheckpointError(f"{name} of the replay's state is {found}, not {dtype}{list(shape)}")
-        rows, position = len(state["reward"]), int(state[POSITION])
-        wrapped = rows == self._rows and 0 <= position < rows
-        if rows > self._rows or not (wrapped or position == rows):
+    def check_fit(self, state: Tensors) -> None:
+        """Raises CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit here."""
+        filled: tuple[int, ...] = state["reward"].shape[:1] if "reward" in state else ()
+        own = {name: Tensor(filled + array.shape[1:], array.dtype) for name, array in self._data.items()}
+        check_fit(state, own | {POSITION: Tensor((), np.dtype(np.int64))}, "this replay")
+        if filled > (self._rows,):
             here = f"{self._rows} rows of {self.num_envs} environments"
-            raise CheckpointError(f"the replay's state, {rows} rows with the next at {position}, does not fit {here}")
-        return rows, position % self._rows
+            raise CheckpointError(f"the replay's state has {filled[0]} rows, and here are {here}")

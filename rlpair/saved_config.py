@@ -1,21 +1,20 @@
 """A run's settings by dotted key, and config.yaml, which keeps them in its folder."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped]
 
-from rlpair import files
-from rlpair.config import RunConfig
-from rlpair.errors import CheckpointError, ConfigError, first_line, reason
+from rlpair import formats
+from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.documents import parse_yaml
+from rlpair.errors import refuse
+from rlpair.files import write
+from rlpair.tensors import read_whole
 
 Values = dict[str, Any]  # by dotted key
 CONFIG = "config.yaml"  # of a run, in its run_dir
-LARGEST_CONFIG = 2**20  # bytes
 
 
 def flat(values: Mapping[Any, Any]) -> Values:
@@ -37,28 +36,28 @@ def nested(values: Values) -> dict[str, Any]:
 
 def save_config(config: RunConfig, run_dir: Path) -> None:
     """Write config.yaml, whole: what ``resume`` and ``evaluate`` start from."""
-    files.write(run_dir / CONFIG, to_yaml(config))
+    write(run_dir / CONFIG, to_yaml(config))
 
 
 def to_yaml(config: RunConfig) -> bytes:
     """What config.yaml holds: the folder has its name from outside, and may be moved."""
-    return OmegaConf.to_yaml(OmegaConf.create(config.to_dict() | {"run_dir": None, "resume": None})).encode()
-
-
-def load_values(run_dir: Path) -> Values:
-    """The values in config.yaml by dotted key. Raises CheckpointError where it is not there or not one."""
-    try:
-        text = files.read(run_dir / CONFIG, LARGEST_CONFIG).decode()
-        values = OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))
-        assert isinstance(values, dict)
-        return flat(values)
-    except (OSError, OmegaConfBaseException, YAMLError, ValueError, AttributeError, AssertionError) as error:
-        raise CheckpointError(f"{run_dir / CONFIG} is not a run's configuration: {reason(error)}") from error
+    values = config.to_dict() | {"run_dir": None, "resume": None}
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return text.encode()
 
 
 def load_config(run_dir: Path) -> RunConfig:
     """The configuration in config.yaml. Raises CheckpointError where it is not there or not one."""
+    path = run_dir / CONFIG
+    content = read_whole(path, formats.YAML_BYTES)
     try:
-        return RunConfig.from_dict(nested(load_values(run_dir)))
-    except (KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"{run_dir / CONFIG} is not a run's configuration: {first_line(error)}") from error
+        values = parse_yaml(content)
+    except ValueError as error:
+        refuse(path, f"is not a run's configuration: {error}")
+    if not isinstance(values, dict) or not isinstance(algo := values.get("algo"), dict):
+        refuse(path, "is not a run's configuration: it has no algo")
+    if (name := algo.pop("name", None)) not in ALGO_CONFIGS:
+        formats.refuse_value(path, "algo.name", name, "one of " + ", ".join(ALGO_CONFIGS))
+    return formats.settings(
+        path, RunConfig, values | {"algo": formats.settings(path, ALGO_CONFIGS[name], algo, "algo.")}
+    )

@@ -12,14 +12,23 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from rlpair import replay_jax
-from rlpair.agent import check_state
-from rlpair.agent_jax import LEARNERS, find_device, hyper_of, named_state, precision_of, tree_of, with_names
+from rlpair.agent_jax import (
+    LEARNERS,
+    find_device,
+    hyper_of,
+    named_shapes,
+    named_state,
+    precision_of,
+    tree_of,
+    with_names,
+)
 from rlpair.algos.learner_jax import Tree
 from rlpair.envs.functional_jax import functional_env
 from rlpair.errors import ConfigError
 from rlpair.fused_jax import FusedState, Progress, make_fused, play
 from rlpair.make import ALGOS
 from rlpair.seeding import integer, stream
+from rlpair.tensors import Tensor, Tensors
 from rlpair.types import EnvSpec, State
 from rlpair.workers import peak_memory
 
@@ -103,6 +112,12 @@ class Seeds:
         """What the agents know of the environment."""
         return self._spec
 
+    def get_shapes(self) -> tuple[Tensors, Tensors]:
+        """Names, shapes and dtypes of one seed's Saved."""
+        own = jax.eval_shape(lambda state: jax.tree.map(lambda x: x[0], state), self._state)
+        rest = {name: Tensor(x.shape, np.dtype(x.dtype)) for name, x in named_leaves(rest_of(own)).items()}
+        return named_shapes(own.learner) | {"rng.jax": Tensor((2,), np.dtype(np.uint32))}, rest
+
     def count(self) -> int:
         """S."""
         return len(self._seeds)
@@ -121,13 +136,11 @@ class Seeds:
         return Saved(agent, {name: np.array(x) for name, x in named_leaves(rest_of(state)).items()})
 
     def load(self, saved: Sequence[Saved]) -> None:
-        """Go on from there. Raises CheckpointError where a name, shape or dtype is off."""
+        """Go on from there; names, shapes and dtypes are those of ``get_shapes``."""
         states = []
         with precision_of(self._dtype):
             for k, (agent, rest) in enumerate(saved):
                 own: FusedState = jax.tree.map(lambda x, k=k: x[k], self._state)
-                check_state(agent, self._saved(own).agent)
-                check_state(rest, self._saved(own).rest)
                 leaves, structure = jax.tree.flatten(rest_of(own))
                 leaves = [jnp.asarray(rest[name]) for name in named_leaves(rest_of(own))]
                 key = jax.random.wrap_key_data(jnp.asarray(agent["rng.jax"]))

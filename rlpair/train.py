@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlpair import files
-from rlpair.checkpoint import drop_old_replays, find_step, load_checkpoint, load_run, save_checkpoint
+from rlpair.checkpoint import drop_old_replays, find_step, save_checkpoint
 from rlpair.cli import Command
 from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.envs.make import make_envs
-from rlpair.errors import CheckpointError, ConfigError, RLPairError, disk_line, first_line
+from rlpair.errors import CheckpointError, ConfigError, RLPairError, disk_line, first_line, refuse
 from rlpair.fused import FusedLoop, open_fused
+from rlpair.loading import Checkpoint, check_settings, check_spec
 from rlpair.loop import Evaluation, HostLoop, evaluate
 from rlpair.make import configure_process, make_agent
 from rlpair.overrides import Pair, parse
@@ -23,7 +24,7 @@ from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter,
 from rlpair.replay import ReplayBuffer
 from rlpair.result import MEAN, RESULT, STD, final_record, save_result
 from rlpair.run_dir import RunDir, begin, go_on, run_dir_of
-from rlpair.saved_config import CONFIG, Values, load_config, load_values, nested, save_config, to_yaml
+from rlpair.saved_config import CONFIG, Values, flat, load_config, nested, save_config, to_yaml
 from rlpair.seeding import integer
 from rlpair.sweep import announce
 from rlpair.trust import check_environment
@@ -47,6 +48,8 @@ def train(config: RunConfig) -> Outcome:
     Raises:
         RLPairError: what cannot be used, in one line.
     """
+    if config.resume:
+        check_settings(find_step(config.resume), config)
     with ExitStack() as stack:
         run = (FusedRun if config.mode == "fused" else HostRun)(config, stack)
         folder, recorders, clock = open_run(config, run, stack)
@@ -87,8 +90,8 @@ class HostRun:
         )
         envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs)
         stack.callback(envs.close)
-        replay = ReplayBuffer(config.algo.buffer_size, envs.num_envs, envs.spec)
-        self.loop = HostLoop(self.agent, envs, replay, config, eval_envs=self.eval_envs)
+        self.replay = ReplayBuffer(config.algo.buffer_size, envs.num_envs, envs.spec)
+        self.loop = HostLoop(self.agent, envs, self.replay, config, eval_envs=self.eval_envs)
 
     def evaluate(self) -> Evaluation:
         """At the end."""
@@ -98,7 +101,7 @@ class HostRun:
     def save(self, path: Path) -> None:
         """All that the run can be resumed from."""
         loop, agent = self.loop, self.agent
-        save_checkpoint(path, agent.state_dict(), agent.description(), loop.state_dict(), loop.replay.state_dict())
+        save_checkpoint(path, agent.state_dict(), agent.description(), loop.state_dict(), self.replay.state_dict())
 
     def save_best(self, path: Path) -> None:
         """The agent, whose evaluation was the best so far."""
@@ -107,11 +110,16 @@ class HostRun:
     def load(self, folder: Path) -> None:
         """Go on from what ``save`` wrote; what does not carry over is said on stderr."""
         config, loop = self.config, self.loop
-        _, state = load_checkpoint(folder)
-        run, replay = load_run(folder)
-        self.agent.load_state_dict(state)
-        loop.replay.load_state_dict(replay)
-        restored = loop.load_state_dict(run)
+        saved = Checkpoint(folder)
+        check_spec(folder, saved.spec, self.agent.spec)
+        run = saved.run("host")
+        state, replay = saved.state(self.agent.check_fit), saved.replay(self.replay.check_fit)
+        try:
+            self.agent.load_state_dict(state)
+            self.replay.load_state_dict(replay)
+            restored = loop.load_state_dict(run)
+        except CheckpointError as error:
+            refuse(folder, str(error))
         if (own := self.agent.rng_name) not in state:  # of another backend, or another kind of device
             self.agent.reseed(integer(config.seed, "noise", loop.env_steps))
             its = next((name for name in state if name.startswith("rng.")), "the checkpoint")
@@ -260,11 +268,11 @@ def settle(values: Values, given: set[str]) -> RunConfig:
     """
     if values["resume"]:
         run_dir = run_dir_of(find_step(values["resume"]))
-        saved = load_values(run_dir)
+        saved = flat(load_config(run_dir).to_dict())
         for key in ("algo.name", "env"):
             name = key.removesuffix(".name")
-            if name in given and values[key] != saved.get(key):
-                raise ConfigError(name, values[key], f"{saved.get(key)}, as in the run that is resumed")
+            if name in given and values[key] != saved[key]:
+                raise ConfigError(name, values[key], f"{saved[key]}, as in the run that is resumed")
         check_environment(run_dir / CONFIG, saved, {key: values[key] for key in ("env", "env_kwargs") if key in given})
         values = values | {"env_kwargs": saved["env_kwargs"] | values["env_kwargs"]}
         given = (given | {"env_kwargs"}) - {"algo"}
@@ -273,11 +281,7 @@ def settle(values: Values, given: set[str]) -> RunConfig:
         saved |= {"resume": values["resume"], "run_dir": None}
     else:
         saved = defaults(values["algo.name"], values["env"] if "env" in given else None)
-    merged = nested(values | {key: value for key, value in saved.items() if key not in given})
-    try:
-        return RunConfig.from_dict(merged)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{CONFIG} of {values['resume']} is not a run's configuration: {error}") from error
+    return RunConfig.from_dict(nested(values | {key: value for key, value in saved.items() if key not in given}))
 
 
 def task(values: Values, given: set[str]) -> int:

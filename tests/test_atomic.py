@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from saved import load_checkpoint, load_run
 
 from rlpair import atomic
-from rlpair.checkpoint import load_checkpoint, load_run, save_checkpoint
+from rlpair.checkpoint import save_checkpoint
 from rlpair.types import EnvSpec
 
 META = {
-    **dict.fromkeys(("rlpair_version", "algo", "backend", "dtype"), ""),
+    **{"rlpair_version": "0.1.0", "algo": "sac", "backend": "jax", "dtype": "float32"},
     "spec": EnvSpec((3,), "float32", False, 1, (-2.0,), (2.0,))._asdict(),
     "config": {},
 }

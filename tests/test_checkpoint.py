@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from saved import RUN, load_checkpoint, load_run
 
-from rlpair import checkpoint
-from rlpair.checkpoint import drop_old_replays, find_checkpoint, load_checkpoint, load_run, save_checkpoint, spec_of
+from rlpair import checkpoint, formats, tensors
+from rlpair.checkpoint import drop_old_replays, find_checkpoint, save_checkpoint
 from rlpair.errors import CheckpointError, NonFiniteError
+from rlpair.loading import Checkpoint
 from rlpair.types import EnvSpec
 
 SPEC = EnvSpec((3,), "float32", False, 1, (-2.0,), (2.0,))
@@ -37,7 +39,6 @@ TENSORS = {
     "empty": np.zeros((0, 3), np.float32),
     "action": np.array([-1, 2], np.int32),
 }
-RUN = {"env_steps": 500, "minibatch_rng": {"state": 2**127 + 1}, "returns": [0.1, -1e-300]}
 REPLAY = {"obs": np.ones((5, 1, 3), np.float32), "position": np.array(5, np.int64)}
 
 
@@ -84,13 +85,13 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
         tensors[name][...] = 0  # writable, and not the file
     assert load_checkpoint(folder)[1]["num_updates"] == 2**40
     assert {key: meta[key] for key in META if key != "spec"} == {key: META[key] for key in META if key != "spec"}
-    assert spec_of(meta) == SPEC
-    assert hash(spec_of(meta)) == hash(SPEC)
+    assert Checkpoint(folder).spec == SPEC
+    assert hash(Checkpoint(folder).spec) == hash(SPEC)
 
 
 def test_a_run_comes_back_exactly(tmp_path):
     run, replay = load_run(save(tmp_path / "step_500"))
-    assert run == RUN
+    assert run == Checkpoint(tmp_path / "step_500").run("host") == RUN
     np.testing.assert_array_equal(replay["obs"], REPLAY["obs"])
     assert replay["position"] == 5
 
@@ -216,7 +217,7 @@ AGENT_JSON = {
     "a list": (b"[1, 2]", "is not a JSON object but a list"),
     "null": (b"null", "is not a JSON object but a NoneType"),
     "NaN": (b'{"seed": NaN}', "is not JSON: NaN is not a number"),
-    "deep": (b"[" * 100_000, "is not JSON: maximum recursion depth exceeded"),
+    "deep": (b"[" * 100_000, "is not JSON: nested too deeply"),
     "long number": (b'{"seed": ' + b"9" * 5000 + b"}", "is not JSON: Exceeds the limit (4300 digits)"),
     "foreign": (b'{"format": "sb3"}', "is not of an rlpair checkpoint: format='sb3', format_version=None"),
     "no version": (b'{"format": "rlpair-agent"}', "is not of an rlpair checkpoint: format='rlpair-agent', "),
@@ -238,17 +239,26 @@ def test_hostile_agent_json(tmp_path, case):
         ({"format_version": 2}, "has format_version 2, and this rlpair reads 1: a newer rlpair wrote it"),
         ({"format_version": 0}, "has format_version 0, and this rlpair reads 1: no rlpair wrote it"),
         ({"format_version": "1"}, "is not of an rlpair checkpoint: format='rlpair-agent', format_version='1'"),
-        ({"algo": None}, "lacks algo"),
-        ({"sha256": None}, "lacks sha256"),
-        ({"seed": True}, "seed=True is not allowed: must be int"),
-        ({"config": []}, "config=[] is not allowed: must be dict"),
-        ({"spec": {}}, "spec must have the keys obs_shape, obs_dtype, discrete, action_dim, action_low,"),
-        ({"spec": SPEC._asdict() | {"obs_shape": [-1]}}, "spec.obs_shape=[-1] is not allowed"),
-        ({"spec": SPEC._asdict() | {"obs_shape": "3"}}, "spec.obs_shape='3' is not allowed"),
-        ({"spec": SPEC._asdict() | {"obs_dtype": "object"}}, "spec.obs_dtype='object' is not allowed"),
-        ({"spec": SPEC._asdict() | {"action_dim": 2}}, "spec.action_low=[-2.0] is not allowed"),
-        ({"spec": SPEC._asdict() | {"action_high": [None]}}, "spec.action_high=[None] is not allowed"),
-        ({"spec": SPEC._asdict() | {"discrete": 1}}, "spec.discrete=1 is not allowed"),
+        ({"algo": None}, "it lacks algo"),
+        ({"sha256": None}, "it lacks sha256"),
+        ({"seed": True}, "seed=True is not allowed: a whole number"),
+        ({"config": []}, "config=[] is not allowed: a mapping"),
+        ({"spec": {}}, "it lacks spec.obs_shape"),
+        (
+            {"spec": SPEC._asdict() | {"obs_shape": [-1]}},
+            "spec.obs_shape[0]=-1 is not allowed: greater than or equal to 1",
+        ),
+        ({"spec": SPEC._asdict() | {"obs_shape": "3"}}, "spec.obs_shape='3' is not allowed: a list"),
+        (
+            {"spec": SPEC._asdict() | {"obs_dtype": "object"}},
+            "spec.obs_dtype='object' is not allowed: 'float32' or 'uint8'",
+        ),
+        (
+            {"spec": SPEC._asdict() | {"action_dim": 2}},
+            "spec.action_low=[-2.0] is not allowed: 2 numbers with discrete=False",
+        ),
+        ({"spec": SPEC._asdict() | {"action_high": [None]}}, "spec.action_high[0]=None is not allowed: a number"),
+        ({"spec": SPEC._asdict() | {"discrete": 1}}, "spec.discrete=1 is not allowed: true or false"),
     ],
 )
 def test_an_unfit_header_is_named(tmp_path, changes, expected):
@@ -263,7 +273,8 @@ def test_truncated_missing_and_not_a_file(tmp_path, name):
     load = load_run if name in ("run.json", "replay.safetensors") else load_checkpoint
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
-    cause = "is not JSON: " if name == "agent.json" else "is corrupt: its sha256 is not the one in agent.json"
+    cause = {"agent.json": "is not JSON: ", "run.json": "is corrupt: its sha256 is not the one in agent.json"}.get(name)
+    cause = cause or "is corrupt, or not a safetensors file: Error while deserializing header: "
     assert message(folder, load).startswith(f"PATH/{name}: {cause}")
     (folder / name).unlink()
     cause = f"/{name}: is missing" if name.startswith("agent") else ": cannot be resumed: it holds an agent only"
@@ -278,7 +289,10 @@ def test_every_flipped_bit_of_the_tensors_is_found(tmp_path):
     for position in range(len(content)):
         flipped = bytes([content[position] ^ (1 << position % 8)])
         (folder / "agent.safetensors").write_bytes(content[:position] + flipped + content[position + 1 :])
-        assert message(folder) == "PATH/agent.safetensors: is corrupt: its sha256 is not the one in agent.json"
+        assert message(folder).startswith("PATH/agent.safetensors: ")
+    flipped = content[:-1] + bytes([content[-1] ^ 1])  # of a number
+    (folder / "agent.safetensors").write_bytes(flipped)
+    assert message(folder) == "PATH/agent.safetensors: is corrupt: its sha256 is not the one in agent.json"
 
 
 class Bomb:
@@ -301,13 +315,28 @@ def tensor(dtype: str, shape: list[int], size: int) -> bytes:
 
 
 SAFETENSORS = {
-    "empty": (b"", "is not a safetensors file: Error while deserializing header: header too small"),
-    "huge header": (struct.pack("<Q", 2**63), "is not a safetensors file: Error while deserializing header: header"),
-    "a list": (container(b"[]"), "is not a safetensors file: Error while deserializing header: invalid JSON in header"),
-    "huge shape": (tensor("F32", [2**62], 4), "is not a safetensors file: Error while deserializing header: overflow"),
-    "shape off": (tensor("F32", [3], 4), "is not a safetensors file: Error while deserializing header: invalid shape"),
-    "negative": (tensor("F32", [-1], 4), "is not a safetensors file: Error while deserializing header: invalid JSON"),
-    "rank 100": (tensor("F32", [1] * 100, 4), "is not a safetensors file: "),
+    "empty": (b"", "is corrupt, or not a safetensors file: Error while deserializing header: header too small"),
+    "huge header": (
+        struct.pack("<Q", 2**63),
+        "has a header of 9,223,372,036,854,775,808 bytes, and one has at most 1,048,576",
+    ),
+    "a list": (
+        container(b"[]"),
+        "is corrupt, or not a safetensors file: Error while deserializing header: invalid JSON in header",
+    ),
+    "huge shape": (
+        tensor("F32", [2**62], 4),
+        "is corrupt, or not a safetensors file: Error while deserializing header: overflow",
+    ),
+    "shape off": (
+        tensor("F32", [3], 4),
+        "is corrupt, or not a safetensors file: Error while deserializing header: invalid shape",
+    ),
+    "negative": (
+        tensor("F32", [-1], 4),
+        "is corrupt, or not a safetensors file: Error while deserializing header: invalid JSON",
+    ),
+    "rank 100": (tensor("F32", [1] * 100, 4), "is corrupt, or not a safetensors file: "),
     "bfloat16": (tensor("BF16", [2], 4), r"'x\n' has dtype BF16, not one of BOOL, U8, U32, I32, I64, F32, F64"),
     "complex": (tensor("C64", [1], 8), r"'x\n' has dtype C64, not one of BOOL, U8, U32, I32, I64, F32, F64"),
 }
@@ -327,9 +356,10 @@ def test_hostile_tensors_whose_digest_is_right(tmp_path, name, load, case):
 def test_a_renamed_pickle_is_not_executed(tmp_path, name, load):
     folder = save(tmp_path / "c")
     (folder / name).write_bytes(pickle.dumps(Bomb(tmp_path / "executed")))
-    assert message(folder, load) == f"PATH/{name}: is corrupt: its sha256 is not the one in agent.json"
+    refused = message(folder, load)
+    assert refused.startswith(f"PATH/{name}: has a header of 2,291,467,392 bytes, and one has at most 1,048,576")
     accept(folder)
-    assert message(folder, load).startswith(f"PATH/{name}: is not a safetensors file: ")
+    assert message(folder, load) == refused
     assert names(tmp_path) == ["c"]
     pickle.loads((folder / name).read_bytes())  # noqa: S301 - the bomb is live
     assert names(tmp_path) == ["c", "executed"]
@@ -348,7 +378,7 @@ def test_the_documented_names_are_the_ones_in_the_code():
     text = (Path(checkpoint.__file__).parents[1] / "docs" / "checkpoints.md").read_text()
     assert f'"format": "{checkpoint.FORMAT}"' in text
     assert f'"format_version": {checkpoint.FORMAT_VERSION}' in text
-    for name in (*checkpoint.HEADER, *EnvSpec._fields):
+    for name in (*formats.Header.__annotations__, *EnvSpec._fields):
         assert re.search(rf'"{name}":', text), name
-    for name in (checkpoint.AGENT, checkpoint.TENSORS, checkpoint.RUN, checkpoint.REPLAY, *checkpoint.DTYPES):
+    for name in (checkpoint.AGENT, checkpoint.TENSORS, checkpoint.RUN, checkpoint.REPLAY, *tensors.DTYPES):
         assert f"`{name}`" in text, name

@@ -11,9 +11,10 @@ import pytest
 from devices import DEVICE, agent_of
 from parity_cases import assert_close
 from safetensors.numpy import save_file
+from saved import load_checkpoint
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, load_agent
-from rlpair.checkpoint import load_checkpoint, save_checkpoint
+from rlpair.checkpoint import save_checkpoint
 from rlpair.errors import CheckpointError
 from rlpair.parity import FLOAT64, Case, data, without_rng
 
@@ -92,30 +93,42 @@ WEIGHT = "critic.1.0.weight"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m, t: t.pop(WEIGHT), "agent: the state lacks 'critic.1.0.weight' (1 of "),
+        (
+            lambda m, t: t.pop(WEIGHT),
+            "agent: critic.1.0.weight is not there, and the settings describe a network with (5, 16)",
+        ),
         (
             lambda m, t: t.update(evil=np.zeros(3)),
-            "agent: the state has 'evil', which this agent does not (1 such names)",
+            "agent/agent.safetensors: the state has 'evil', which this agent has not (1 such names)",
         ),
         (
             lambda m, t: t.update({WEIGHT: t[WEIGHT].T}),
-            "agent: critic.1.0.weight has shape (16, 5), and this agent's has (5, 16)",
+            "agent: critic.1.0.weight has shape (16, 5), and the settings describe a network with (5, 16)",
         ),
         (
             lambda m, t: t.update({WEIGHT: t[WEIGHT].astype(np.float64)}),
-            "agent: critic.1.0.weight has dtype float64, and this agent's has float32",
+            "agent/agent.safetensors: critic.1.0.weight has dtype float64, and this agent has float32",
         ),
-        (lambda m, t: m.update(algo="ppo"), "agent/agent.json does not describe an agent: 'ppo'"),
-        (lambda m, t: m.update(algo="dqn"), "agent/agent.json does not describe an agent: "),
+        (lambda m, t: m.update(algo="ppo"), "agent/agent.json: algo='ppo' is not allowed: one of dqn, sac"),
+        (lambda m, t: m.update(algo="dqn"), "agent/agent.json: it has an unknown key, algo.ent_coef"),
         (
             lambda m, t: m["config"].update(net_arch=[10**6, 10**6]),
-            "agent/agent.json does not describe an agent: obs_shape=[3] and net_arch=(1000000, 1000000) need more ",
+            "agent: actor.0.0.weight has shape (3, 16), and the settings describe a network with (3, 1000000)",
         ),
-        (lambda m, t: m["config"].update(gamma=2), "agent/agent.json does not describe an agent: algo.gamma=2"),
-        (lambda m, t: m["config"].update(exec="x"), "agent/agent.json does not describe an agent: "),
-        (lambda m, t: m.update(dtype="float16"), "agent/agent.json does not describe an agent: dtype='float16'"),
-        (lambda m, t: m.update(seed=-1), "agent/agent.json does not describe an agent: "),
-        (lambda m, t: m["spec"].update(action_dim=3, action_low=[0] * 3, action_high=[1] * 3), "agent: actor.0.2."),
+        (
+            lambda m, t: m["config"].update(gamma=2),
+            "agent/agent.json: algo.gamma=2.0 is not allowed: a number in [0, 1]",
+        ),
+        (lambda m, t: m["config"].update(exec="x"), "agent/agent.json: it has an unknown key, algo.exec"),
+        (
+            lambda m, t: m.update(dtype="float16"),
+            "agent/agent.json: dtype='float16' is not allowed: 'float32' or 'float64'",
+        ),
+        (lambda m, t: m.update(seed=-1), "agent/agent.json: seed=-1 is not allowed: greater than or equal to 0"),
+        (
+            lambda m, t: m["spec"].update(action_dim=3, action_low=[0] * 3, action_high=[1] * 3),
+            "agent: actor.0.2.weight has ",
+        ),
     ],
 )
 def test_what_no_agent_can_be_made_of(change: Callable[..., None], message: str) -> None:

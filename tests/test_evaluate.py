@@ -214,7 +214,7 @@ def test_bad_input_is_one_line(make_run: Run, command: Call, arguments: list[str
 def test_a_folder_that_holds_no_run(command: Call) -> None:
     code, output, errors = command("run_dir=nowhere")
     assert (code, output) == (2, "")
-    assert errors.startswith("rlpair: nowhere/config.yaml is not a run's configuration: ")
+    assert errors == "rlpair: nowhere/config.yaml: is missing\n"
     assert errors.count("\n") == 1
 
 

@@ -197,4 +197,4 @@ def test_a_config_that_is_none_is_one_line(plot: Callable[..., tuple[int, str, s
     Path("run/config.yaml").write_text("[1")
     code, out, err = plot("run")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("rlpair: run/config.yaml is not a run's configuration: ")
+    assert err.startswith("rlpair: run/config.yaml: is not a run's configuration: ")

@@ -13,7 +13,7 @@ from devices import agent_of, host
 from parity_cases import assert_close
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
-from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS, initial_mlp
+from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS, Network, initial_mlps
 from rlpair.parity import Case, data, row, without_rng
 
 BACKENDS = {"torch": backend_torch, "jax": backend_jax}
@@ -112,7 +112,7 @@ def test_activations_by_hand() -> None:
 
 
 def test_initial_parameters() -> None:
-    params = initial_mlp(np.random.default_rng(0), (16, 400, 2), "critic.1")
+    params = initial_mlps(np.random.default_rng(0), [Network("critic.1", (16, 400, 2))])
     assert {name: value.shape for name, value in params.items()} == {
         "critic.1.0.weight": (16, 400),
         "critic.1.0.bias": (400,),

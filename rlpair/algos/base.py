@@ -1,9 +1,9 @@
 """What DQN and SAC share, backend-free: their common settings, and the initial parameters that both twins load."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -80,14 +80,19 @@ class OffPolicyConfig:
         raise EnvError(f"{self.name} does not say which action spaces it takes")
 
 
-def initial_mlp(rng: np.random.Generator, sizes: tuple[int, ...], net: str) -> State:
-    """Weights (in, out) and biases (out,) of a multi-layer perceptron, each U(+-1/sqrt(fan_in)), float64.
+class Network(NamedTuple):
+    """A multi-layer perceptron; the parameters of ``critic.0`` are ``critic.0.<layer>.weight`` and ``.bias``."""
 
-    ``net`` is the prefix of the names, ``critic.0`` say: ``critic.0.1.weight`` is its second layer's.
-    """
+    name: str
+    sizes: tuple[int, ...]  # units of the input, the hidden layers, the output
+
+
+def initial_mlps(rng: np.random.Generator, networks: Iterable[Network]) -> State:
+    """Weights (in, out) and biases (out,) of all networks in their order, each U(+-1/sqrt(fan_in)), float64."""
     params = {}
-    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        bound = 1 / np.sqrt(fan_in)
-        params[f"{net}.{layer}.weight"] = rng.uniform(-bound, bound, (fan_in, fan_out))
-        params[f"{net}.{layer}.bias"] = rng.uniform(-bound, bound, fan_out)
+    for network in networks:
+        for layer, (fan_in, fan_out) in enumerate(pairwise(network.sizes)):
+            bound = 1 / np.sqrt(fan_in)
+            params[f"{network.name}.{layer}.weight"] = rng.uniform(-bound, bound, (fan_in, fan_out))
+            params[f"{network.name}.{layer}.bias"] = rng.uniform(-bound, bound, fan_out)
     return params

@@ -17,12 +17,14 @@ is given), theta are the parameters and theta' the target parameters.
                 steps; each environment tosses its own coin
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from rlpair.algos.base import OffPolicyConfig, initial_mlp
+from rlpair.algos.base import Network, OffPolicyConfig, initial_mlps
 from rlpair.errors import EnvError
 from rlpair.types import Array, EnvSpec, State
 
@@ -91,6 +93,11 @@ def hyperparameters(config: DQNConfig, spec: EnvSpec) -> Hyper:
     )
 
 
+def networks(config: DQNConfig, spec: EnvSpec) -> Iterator[Network]:
+    """``q.0``: one network from observation to a value per action."""
+    yield Network("q.0", (math.prod(spec.obs_shape), *config.net_arch, spec.action_dim))
+
+
 def initial_params(config: DQNConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
-    """``q.0.<layer>.weight`` and ``.bias``: one network from observation to a value per action."""
-    return initial_mlp(rng, (int(np.prod(spec.obs_shape)), *config.net_arch, spec.action_dim), "q.0")
+    """Of the networks, by name."""
+    return initial_mlps(rng, networks(config, spec))

@@ -21,13 +21,15 @@ actions in [-1, 1]; an affine map leads to the environment's box.
 (S9) targets    after every target_update_interval updates: theta_i' <- (1 - tau) theta_i' + tau theta_i
 """
 
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from rlpair.algos.base import OffPolicyConfig, initial_mlp
+from rlpair.algos.base import Network, OffPolicyConfig, initial_mlps
 from rlpair.errors import EnvError
 from rlpair.types import Array, EnvSpec, State
 
@@ -94,11 +96,14 @@ def hyperparameters(config: SACConfig, spec: EnvSpec) -> Hyper:
     )
 
 
-def initial_params(config: SACConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
-    """``actor.0.*`` (its output is mean and log_std side by side), ``critic.<i>.*`` and ``log_alpha``."""
-    obs_size = int(np.prod(spec.obs_shape))
-    params = initial_mlp(rng, (obs_size, *config.net_arch, 2 * spec.action_dim), "actor.0")
+def networks(config: SACConfig, spec: EnvSpec) -> Iterator[Network]:
+    """``actor.0``, whose output is mean and log_std side by side, and ``critic.<i>``."""
+    obs_size = math.prod(spec.obs_shape)
+    yield Network("actor.0", (obs_size, *config.net_arch, 2 * spec.action_dim))
     for i in range(config.n_critics):
-        params |= initial_mlp(rng, (obs_size + spec.action_dim, *config.net_arch, 1), f"critic.{i}")
-    alpha = initial_alpha(config.ent_coef)
-    return params | {"log_alpha": np.log(np.asarray(alpha))}
+        yield Network(f"critic.{i}", (obs_size + spec.action_dim, *config.net_arch, 1))
+
+
+def initial_params(config: SACConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
+    """Of the networks, by name, and ``log_alpha``."""
+    return initial_mlps(rng, networks(config, spec)) | {"log_alpha": np.log(np.asarray(initial_alpha(config.ent_coef)))}

@@ -13,7 +13,7 @@ from gymnasium.vector.utils import iterate
 from rlpair.envs import processes
 from rlpair.envs.failures import FAILURE, WrongReturnError, failure_of, is_ours
 from rlpair.envs.spec import env_name, env_spec, is_flattened, pixel_scale
-from rlpair.envs.tape import RESTORED
+from rlpair.envs.tape import RESTORED, actions_of
 from rlpair.errors import CheckpointError, EnvError, EnvFailedError, NonFiniteError, RLPairError
 from rlpair.seeding import integer
 from rlpair.types import EnvSpec
@@ -147,17 +147,27 @@ class HostEnvs:
             obs (N, *obs_shape), and restored (N,) bool.
 
         Raises:
-            CheckpointError: the state is of another number of environments.
+            CheckpointError: the state is of another number of environments, or holds actions that are none.
             EnvFailedError: one fails to begin an episode.
         """
         if self._taped:
             if (saved := len(state["episodes"])) != self.num_envs:
                 raise CheckpointError(f"the state is of {saved} environments, and here are {self.num_envs}")
+            self._check_actions(state["episodes"])
             with self._reporting:
                 self._envs.set_attr("pending_state", state["episodes"])
         self._seed = state["seed"]
         obs, infos = self._reset(seed=self._seed)
         return obs, infos.get(RESTORED, np.zeros(self.num_envs, bool))
+
+    def _check_actions(self, episodes: list[dict[str, Any] | None]) -> None:
+        for row, episode in enumerate(episodes):
+            if episode is None:
+                continue
+            try:
+                actions_of(episode["actions"], self._envs.single_action_space)
+            except CheckpointError as error:
+                raise CheckpointError(f"envs.episodes[{row}]: {error}") from None
 
     def close(self) -> None:
         """Close the environments, and end their processes, also those that are stuck.

@@ -14,7 +14,7 @@ from rlpair.envs.host import HostEnvs
 from rlpair.envs.normalize import refuse_running_statistics
 from rlpair.envs.registry import find_env
 from rlpair.envs.spec import env_name, env_spec, one_line
-from rlpair.envs.tape import EpisodeTape
+from rlpair.envs.tape import ROOM, EpisodeTape
 from rlpair.errors import ConfigError, EnvError
 
 
@@ -70,7 +70,7 @@ def is_recipe(env: Any) -> bool:
 
 
 def _sync(make: Callable[[], Any], num_envs: int, name: str | None = None) -> HostEnvs:
-    fns = [lambda: EpisodeTape(Guard(_learnable(make)))] * num_envs
+    fns = [lambda: EpisodeTape(Guard(_learnable(make)), ROOM // num_envs)] * num_envs
     envs = SyncVectorEnv(fns, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
     return HostEnvs(envs, taped=True, name=name)
 

@@ -14,7 +14,7 @@ from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 
 from rlpair.envs.failures import Guard
-from rlpair.envs.tape import EpisodeTape
+from rlpair.envs.tape import ROOM, EpisodeTape
 from rlpair.interrupts import end_with_parent
 
 Envs = AsyncVectorEnv[Any, Any]
@@ -25,7 +25,7 @@ CLOSE_SECONDS = 5  # for all of them to close
 
 def start(make: Make, num_envs: int) -> Envs:
     """``num_envs`` environments, each an EpisodeTape in a process of its own. Raises what ``make`` raises here."""
-    build = _Build(make)
+    build = _Build(make, ROOM // num_envs)
     with _interrupts_blocked():
         return AsyncVectorEnv([build] * num_envs, context="spawn", copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
 
@@ -33,24 +33,25 @@ def start(make: Make, num_envs: int) -> Envs:
 class _Build:
     """What Gymnasium calls for an environment: once here, to see its spaces, and, pickled, in every worker process."""
 
-    def __init__(self, make: Make) -> None:
-        self._make, self._first = make, Guard(make())
+    def __init__(self, make: Make, room: int) -> None:
+        """``room``: see EpisodeTape."""
+        self._make, self._room, self._first = make, room, Guard(make())
 
     def __call__(self) -> gym.Env[Any, Any]:
         return self._first
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial, (_in_worker, self._make, self._first.observation_space, self._first.action_space)
+        return partial, (_in_worker, self._make, self._room, self._first.observation_space, self._first.action_space)
 
 
-def _in_worker(make: Make, obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> EpisodeTape:
+def _in_worker(make: Make, room: int, obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> EpisodeTape:
     """The environment of a worker process, which from here on ends when its parent does."""
     end_with_parent()
     try:
         env = make()
     except BaseException as error:  # noqa: BLE001 - its reset raises it again, where it is reported
         env = _Unbuilt(error, obs_space, action_space)
-    return EpisodeTape(Guard(env))
+    return EpisodeTape(Guard(env), room)
 
 
 class _Unbuilt(gym.Env[Any, Any]):

@@ -3,6 +3,7 @@
 import base64
 import copy
 import hashlib
+import math
 import struct
 from typing import Any, SupportsFloat
 
@@ -10,7 +11,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from rlpair.errors import CheckpointError
+
 RESTORED = "episode_restored"  # in the info of a reset that went on with an episode
+ROOM = 2**25  # bytes of actions that all environments of a run remember together
 
 
 class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
@@ -22,8 +26,10 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
     rounding) it is a reset like any other.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
+    def __init__(self, env: gym.Env[Any, Any], room: int = ROOM) -> None:
+        """``room``: bytes of actions; an episode with more of them is not remembered."""
         super().__init__(env)
+        self._room, self._is_full = room, False
         self.pending_state: dict[str, Any] | None = None
         self._seed: int | None = None  # of the reset that began the episode
         self._generator: dict[str, Any] | None = None  # its state before that reset
@@ -41,6 +47,9 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """See gymnasium.Env. ``action`` is a numpy array or scalar of the action space's dtype."""
         self._actions += action.tobytes()
+        if len(self._actions) > self._room:
+            self._actions.clear()
+            self._is_full = True
         obs, reward, terminated, truncated, info = self.env.step(action)
         self._obs = obs
         self._return += float(reward)
@@ -49,8 +58,8 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
         return obs, reward, terminated, truncated, info
 
     def state_dict(self) -> dict[str, Any] | None:
-        """The episode so far, as JSON can hold it exactly; None before the first reset."""
-        if self._obs is None:
+        """The episode so far, as JSON can hold it exactly; None before the first reset, or if it is too long."""
+        if self._obs is None or self._is_full:
             return None
         return {
             "seed": self._seed,
@@ -63,6 +72,7 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
         bits = self._bit_generator()
         self._seed, self._generator = seed, dict(bits.state) if bits and seed is None else None
         self._actions.clear()
+        self._is_full = False
         self._return = 0.0
         self._obs, info = self.env.reset(seed=seed, options=options)
         return self._obs, info
@@ -80,8 +90,7 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
                 return False
             bits.state = state["generator"]
         self._begin(state["seed"], None)
-        shape, dtype = self.action_space.shape or (), self.action_space.dtype
-        for action in np.frombuffer(base64.b64decode(state["actions"]), dtype).reshape(-1, *shape).copy():
+        for action in actions_of(state["actions"], self.action_space):
             _, _, terminated, truncated, _ = self.step(action)
             if terminated or truncated:
                 return False
@@ -91,3 +100,21 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
         """Of the observation and the return so far."""
         obs = np.asarray(spaces.flatten(self.observation_space, self._obs))
         return hashlib.sha256(obs.tobytes() + struct.pack("<d", self._return)).hexdigest()
+
+
+def actions_of(text: str, space: spaces.Space[Any]) -> np.ndarray:
+    """The actions in a state, (steps, *shape). Raises CheckpointError where they are not the action space's."""
+    shape, dtype = space.shape or (), np.dtype(space.dtype)
+    try:
+        actions = np.frombuffer(base64.b64decode(text, validate=True), dtype).reshape(-1, *shape).copy()
+    except ValueError:
+        size = dtype.itemsize * math.prod(shape)
+        raise CheckpointError(f"actions are not base64 of {size} bytes an action") from None
+    if isinstance(space, spaces.Discrete):
+        inside = (actions >= space.start) & (actions < space.start + space.n)
+    else:
+        assert isinstance(space, spaces.Box)
+        inside = (actions >= space.low) & (actions <= space.high)
+    if not inside.all():
+        raise CheckpointError(f"actions hold {actions[~inside][0]}, which is none of {space}")
+    return actions

@@ -15,9 +15,9 @@ BUGS = [
     Bug("seconds begin anew on resume", TRAIN, "JsonlWriter(folder.metrics, seconds)", "JsonlWriter(folder.metrics)", CLOCK),
     Bug("the bar begins at 0 on resume", TRAIN, "ProgressBar(config.total_timesteps, run.loop.env_steps)", "ProgressBar(config.total_timesteps)", CLOCK),
     Bug("TensorBoard is not restarted on resume", TRAIN, "None if is_empty else kept, others", "None, others", FORGOTTEN),
-    Bug("metrics.jsonl keeps what came after the checkpoint", RECORD, 'if record["env_steps"] <= env_steps and', "if", FORGOTTEN),
-    Bug("metrics.jsonl loses the line of the checkpoint's step", RECORD, 'if record["env_steps"] <= env_steps and', 'if record["env_steps"] < env_steps and', FORGOTTEN),
+    Bug("metrics.jsonl keeps what came after the checkpoint", RECORD, "if record.env_steps <= env_steps and", "if", FORGOTTEN),
+    Bug("metrics.jsonl loses the line of the checkpoint's step", RECORD, "if record.env_steps <= env_steps and", "if record.env_steps < env_steps and", FORGOTTEN),
     Bug("config.yaml stays as it was", TRAIN, "file.write(to_yaml(config))", "file.write(folder.config.read_text() if config.resume else to_yaml(config))", RECORDS),
-    Bug("a resume loses the replay", TRAIN, "loop.replay.load_state_dict(replay)", "pass", FORGOTTEN),
+    Bug("a resume loses the replay", TRAIN, "self.replay.load_state_dict(replay)", "pass", FORGOTTEN),
     Bug("a resume loses the agent", TRAIN, "self.agent.load_state_dict(state)", "pass", FORGOTTEN),
 ]  # fmt: skip
