@@ -8,6 +8,9 @@ __version__ = "0.1.0"
 from rlpair import safe_path as safe_path  # first: it says where the others are looked for
 
 # isort: split
+from rlpair import startup as startup  # then: Ctrl-C while a command imports the rest
+
+# isort: split
 from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
 from rlpair.config import LoopConfig

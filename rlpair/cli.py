@@ -11,6 +11,7 @@ from rlpair import __version__
 from rlpair.config import ALGO_CONFIGS, check_choice
 from rlpair.errors import ConfigError, RLPairError, disk_line
 from rlpair.help import help_text
+from rlpair.interrupts import Interrupted
 from rlpair.overrides import Pair, combinations, parse, split
 from rlpair.safe_path import add_current_folder
 from rlpair.saved_config import Values
@@ -44,6 +45,9 @@ class Command:
             return 0
         try:
             return self._run(arguments)
+        except Interrupted as interrupted:
+            print("rlpair: interrupted", file=sys.stderr)
+            return 128 + interrupted.number
         except RLPairError as error:
             print(f"rlpair: {error}", file=sys.stderr)
             return 2

@@ -20,6 +20,7 @@ from rlpair.cli import Command
 from rlpair.compare_report import Result, console_table, draw, markdown, verdicts, write_tensorboard
 from rlpair.config import ALGO_CONFIGS, check_choice
 from rlpair.errors import ConfigError, MissingExtraError, RLPairError
+from rlpair.interrupts import closing_on_interrupt
 from rlpair.machine import has_gpu, machine, versions
 from rlpair.make import backend_module
 from rlpair.presets import defaults
@@ -259,7 +260,8 @@ def task(values: Values, given: set[str]) -> int:
             def say(text: str, head: str = f"[{number}/{len(workloads)}] {describe(workload[0])}") -> None:
                 print(f"{head}: {text}", file=sys.stderr, flush=True)
 
-            results += measure(workload, config, say)
+            with closing_on_interrupt():
+                results += measure(workload, config, say)
     except KeyboardInterrupt:
         print("rlpair: stopped; what has been measured to its end is reported", file=sys.stderr)
         code = 130

@@ -17,11 +17,12 @@ from rlpair.config import RunConfig, check_choice
 from rlpair.envs.host import HostEnvs, Playable
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import FAMILIES, one_line
-from rlpair.errors import ConfigError, EnvError, MissingExtraError
+from rlpair.errors import ConfigError, EnvError, EnvFailedError, MissingExtraError
+from rlpair.interrupts import closing_on_interrupt
 from rlpair.loading import check_spec
 from rlpair.loop import evaluate
 from rlpair.make import configure_process, load_agent, open_playable
-from rlpair.run_dir import checkpoint_of
+from rlpair.run_dir import checkpoint_of, with_traceback
 from rlpair.saved_config import CONFIG, Values, load_config
 from rlpair.statistics import bootstrap_interval, mean
 from rlpair.trust import check_environment, check_same
@@ -147,9 +148,14 @@ def play(values: Values, given: set[str]) -> int:
     configure_process(backend, config.algo, settings.device)
     agent = load_agent(checkpoint_of(run_dir, settings.checkpoint), backend=backend, device=settings.device)
     envs = open_envs(config, settings.video)
-    check_spec(run_dir, agent.spec, envs.spec)
-    returns, lengths = evaluate(agent, envs, settings.episodes, settings.seed)
-    envs.close()
+    try:
+        check_spec(run_dir, agent.spec, envs.spec)
+        with closing_on_interrupt():
+            returns, lengths = evaluate(agent, envs, settings.episodes, settings.seed)
+    except EnvFailedError as error:
+        raise EnvFailedError(with_traceback(error, run_dir)) from error
+    finally:
+        envs.close()
     low, high = bootstrap_interval(returns, mean, RESAMPLES)
     print(f"{config.env}, {config.algo.name} in {backend}, {settings.checkpoint} checkpoint of {run_dir}")
     print(

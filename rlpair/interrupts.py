@@ -1,16 +1,96 @@
-"""What ends a process from outside, quietly and with the right code: Ctrl-C, the end of a worker's parent."""
+"""What ends a process from outside, quietly and with the right code: Ctrl-C, the end of a worker's parent.
+
+It imports next to nothing: until a command has come so far, Ctrl-C is a traceback.
+"""
 
 import os
+import signal
 import threading
-from multiprocessing import parent_process
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(SystemExit):
-    """A signal that ends this process; ``code`` is 128 and the signal's number."""
+class Interrupted(SystemExit, KeyboardInterrupt):
+    """A signal that ends this process, with the exit code 128 and its number, and without a traceback."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+
+def leave(number: int, frame: object) -> None:
+    """The handler of Ctrl-C while a command starts and has nothing to lose: end at once.
+
+    An exception would be swallowed by some of the packages that are imported meanwhile.
+    """
+    os.write(2, b"rlpair: interrupted\n")  # print is not for handlers
+    os._exit(128 + number)
+
+
+def interrupt(number: int, frame: object) -> None:
+    """The handler of Ctrl-C where something has to be closed: Interrupted is raised; the next Ctrl-C ends at once."""
+    signal.signal(number, leave)
+    raise Interrupted(number)
+
+
+@contextmanager
+def closing_on_interrupt() -> Iterator[None]:
+    """Inside, Ctrl-C in a command raises Interrupted, so that what is open is closed. Elsewhere it is left alone."""
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is leave:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if previous is leave:
+            signal.signal(signal.SIGINT, leave)
+
+
+class Signals:
+    """SIGINT and SIGTERM while a run is under way: the first ends it in good order, the second as it would have before.
+
+    A context manager: the handlers are in place inside.
+    """
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        """``stop`` asks the run to end soon; it is called in a signal handler."""
+        self.received = 0  # the number of the first
+        self._stop, self._at_once = stop, False
+
+    def __enter__(self) -> "Signals":
+        self._previous = {number: signal.getsignal(number) for number in ENDING}
+        for number in ENDING:
+            signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, a signal ends the block at once. Raises Interrupted."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    def _handle(self, number: int, frame: object) -> None:
+        for other, handler in self._previous.items():
+            signal.signal(other, interrupt if handler is leave else handler)  # there is something to close by now
+        self.received = number
+        if self._at_once:
+            raise Interrupted(number)
+        self._stop()
 
 
 def end_with_parent() -> None:
     """End this worker process as soon as its parent is gone, even one that was killed, whatever it is doing then."""
+    from multiprocessing import parent_process
+
     parent = parent_process()
     assert parent is not None
 

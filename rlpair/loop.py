@@ -75,7 +75,7 @@ def _play(agent: Agent, envs: Playable, seed: int, count: int) -> tuple[np.ndarr
 
 
 @contextmanager
-def _saying_where(where: str) -> Iterator[None]:
+def saying_where(where: str) -> Iterator[None]:
     """Lets the errors of environments inside say where they arose."""
     try:
         yield
@@ -142,7 +142,7 @@ class HostLoop(Iterator[Record]):
     def _run(self) -> Iterator[Record]:
         config, stopwatch = self.config, Stopwatch(self.env_steps, self.agent.num_updates)
         if self._obs is None:
-            with _saying_where("env step 0"):
+            with saying_where("env step 0"):
                 self._obs = self.envs.reset(integer(config.seed, "envs"))
         while self.env_steps < config.total_timesteps and not self._stopped:
             self._interact()
@@ -212,7 +212,7 @@ class HostLoop(Iterator[Record]):
 
     def _evaluate(self) -> Record:
         seed = integer(self.config.seed, "evaluation", self.env_steps)
-        with _saying_where(f"env step {self.env_steps}"):
+        with saying_where(f"env step {self.env_steps}"):
             returns = evaluate(self.agent, self._eval_envs, self.config.eval_episodes, seed).returns
         values = {"eval/mean_return": float(returns.mean()), "eval/std_return": float(returns.std())}
         best = values["eval/mean_return"] > self.best_return

@@ -13,10 +13,10 @@ from rlpair import files
 from rlpair.atomic import settled_folders
 from rlpair.checkpoint import find_step
 from rlpair.config import RunConfig
-from rlpair.errors import CheckpointError, ConfigError, RLPairError, disk_line, reason
+from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, reason
 from rlpair.saved_config import CONFIG, load_config
 
-METRICS, CHECKPOINTS, BEST, LOCK = "metrics.jsonl", "checkpoints", "best", ".lock"
+METRICS, CHECKPOINTS, BEST, LOCK, ERROR = "metrics.jsonl", "checkpoints", "best", ".lock", "error.txt"
 OWN = re.compile(
     rf"{CHECKPOINTS}|\{LOCK}|\.?({CONFIG}|{METRICS}|result\.json|error\.txt)(\.tmp)?|events\.out\.tfevents\..+"
 )
@@ -121,6 +121,16 @@ def checkpoint_of(run_dir: Path, name: str) -> Path:
 def go_on(run_dir: Path) -> str:
     """The command that goes on with a run, for a shell."""
     return f"go on with: python -m rlpair.train {shlex.quote(f'resume={run_dir}')}"
+
+
+def with_traceback(error: EnvFailedError, run_dir: Path) -> str:
+    """The line of an environment's failure, and where its traceback is: it is written beside the run."""
+    path = run_dir / ERROR
+    try:
+        files.write(path, error.details.encode(errors="backslashreplace"))
+    except OSError as problem:
+        return f"{error} (its traceback cannot be written: {disk_line(problem)})"
+    return f"{error} (traceback: {path})"
 
 
 def _can_begin_in(run_dir: Path) -> bool:

@@ -1,29 +1,30 @@
 """python -m rlpair.train algo=sac backend=jax: train an agent, with records, checkpoints and resume."""
 
+import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rlpair import files
 from rlpair.checkpoint import drop_old_replays, find_step, save_checkpoint
 from rlpair.cli import Command
 from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.envs.make import make_envs
-from rlpair.errors import CheckpointError, ConfigError, RLPairError, disk_line, first_line, refuse
-from rlpair.fused import FusedLoop, open_fused
+from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, first_line, refuse
+from rlpair.fused import open_fused
+from rlpair.interrupts import Interrupted, Signals
 from rlpair.loading import Checkpoint, check_settings, check_spec
-from rlpair.loop import Evaluation, HostLoop, evaluate
+from rlpair.loop import Evaluation, HostLoop, evaluate, saying_where
 from rlpair.make import configure_process, make_agent
 from rlpair.overrides import Pair, parse
 from rlpair.presets import defaults
 from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, truncate_metrics
-from rlpair.replay import ReplayBuffer
+from rlpair.replay import ReplayBuffer, replay_bytes
 from rlpair.result import MEAN, RESULT, STD, final_record, save_result
-from rlpair.run_dir import RunDir, begin, go_on, run_dir_of
+from rlpair.run_dir import ERROR, RunDir, begin, go_on, run_dir_of, with_traceback
 from rlpair.saved_config import CONFIG, Values, flat, load_config, nested, save_config, to_yaml
 from rlpair.seeding import integer
 from rlpair.sweep import announce
@@ -52,13 +53,20 @@ def train(config: RunConfig) -> Outcome:
         check_settings(find_step(config.resume), config)
     with ExitStack() as stack:
         run = (FusedRun if config.mode == "fused" else HostRun)(config, stack)
+        signals = stack.enter_context(Signals(run.loop.stop))
         folder, recorders, clock = open_run(config, run, stack)
         announce(folder.path)
         print(f"rlpair: {run.settings}", file=sys.stderr)
-        stopped_by = follow(run, recorders, folder)
-        if stopped_by:
-            return Outcome(folder.path, run.loop.env_steps, None, stopped_by)
-        evaluation = run.evaluate()
+        follow(run, recorders, folder)
+        if signals.received and run.loop.env_steps < config.total_timesteps:
+            return Outcome(folder.path, run.loop.env_steps, None, signals.received)
+        try:
+            with signals.at_once():
+                evaluation = run.evaluate()
+        except Interrupted as interrupted:
+            return Outcome(folder.path, run.loop.env_steps, None, interrupted.number)
+        except EnvFailedError as error:
+            raise after_failure(error, run, folder) from error
         try:
             for recorder in recorders:
                 recorder.write(final_record(run.loop.env_steps, evaluation))
@@ -92,11 +100,17 @@ class HostRun:
         stack.callback(envs.close)
         self.replay = ReplayBuffer(config.algo.buffer_size, envs.num_envs, envs.spec)
         self.loop = HostLoop(self.agent, envs, self.replay, config, eval_envs=self.eval_envs)
+        if envs.images:
+            shapes, inputs = " and ".join(map(str, envs.images)), math.prod(envs.spec.obs_shape)
+            size = replay_bytes(config.algo.buffer_size, envs.num_envs, envs.spec)
+            note = f"image observations {shapes} go flattened into an MLP of {inputs:,} inputs"
+            print(f"rlpair: {note}; their replay takes {size:,} bytes once it is full", file=sys.stderr)
 
     def evaluate(self) -> Evaluation:
         """At the end."""
         seed = integer(self.config.seed, "evaluation", self.config.total_timesteps)
-        return evaluate(self.agent, self.eval_envs, self.config.eval_episodes, seed)
+        with saying_where(f"env step {self.loop.env_steps}"):
+            return evaluate(self.agent, self.eval_envs, self.config.eval_episodes, seed)
 
     def save(self, path: Path) -> None:
         """All that the run can be resumed from."""
@@ -166,7 +180,8 @@ def open_run(
             file.write(to_yaml(config))
             file.flush()
             seconds = truncate_metrics(folder.metrics, kept)
-        files.remove_file(path / RESULT)  # of an earlier, shorter run: this one is not complete
+        for name in (RESULT, ERROR):  # of what ended here before: this run has not
+            files.remove_file(path / name)
         jsonl = JsonlWriter(folder.metrics, seconds)
         undo.pop_all()
     stack.callback(folder.close)
@@ -193,16 +208,16 @@ def resume(config: RunConfig, run: HostRun | FusedRun) -> Path:
     return run_dir
 
 
-def follow(run: HostRun | FusedRun, recorders: list[Recorder], folder: RunDir) -> int:
-    """Take the run to its end, or until a signal stops it; returns the signal's number, else 0."""
-    loop = run.loop
-    with stop_on_signals(loop) as received:
-        for record in loop:
+def follow(run: HostRun | FusedRun, recorders: list[Recorder], folder: RunDir) -> None:
+    """Take the run to its end, or to where it is stopped. Raises RLPairError, which says the way on."""
+    try:
+        for record in run.loop:
             try:
                 keep(record, run, recorders, folder)
             except (OSError, CheckpointError) as error:
                 raise after_failure(error, run, folder) from error
-    return received[0] if received and loop.env_steps < loop.config.total_timesteps else 0
+    except EnvFailedError as error:
+        raise after_failure(error, run, folder) from error
 
 
 def keep(record: Record, run: HostRun | FusedRun, recorders: list[Recorder], folder: RunDir) -> None:
@@ -224,40 +239,20 @@ def save_step(run: HostRun | FusedRun, folder: RunDir) -> None:
 
 
 def after_failure(error: Exception, run: HostRun | FusedRun, folder: RunDir) -> RLPairError:
-    """Save the run once more, if the disk that failed lets it. Returns the error to end with: it says the way on."""
+    """Save the run once more, if the disk lets it; after an environment's failure that is the last step before it,
+    and there new episodes begin. Returns the error to end with, which says the way on.
+    """
     cause = disk_line(error) if isinstance(error, OSError) else str(error)
+    if isinstance(error, EnvFailedError):
+        cause = with_traceback(error, folder.path)
     try:
-        if not files.is_folder(folder.step(run.loop.env_steps)):
+        if run.loop.env_steps and not files.is_folder(folder.step(run.loop.env_steps)):
             files.make_folders(folder.path)  # which may have been removed
             save_config(run.config, folder.path)
             save_step(run, folder)
     except (OSError, RLPairError) as second:
         print(f"rlpair: step {run.loop.env_steps} cannot be saved: {first_line(second)}", file=sys.stderr)
     return RLPairError(f"{cause}; {folder.way_on()}")
-
-
-@contextmanager
-def stop_on_signals(loop: HostLoop | FusedLoop) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM end the loop after its current step; a second one acts as it would have before."""
-    received: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in numbers}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    def stop(number: int, frame: Any) -> None:
-        received.append(number)
-        loop.stop()
-        restore()
-
-    for number in numbers:
-        signal.signal(number, stop)
-    try:
-        yield received
-    finally:
-        restore()
 
 
 def settle(values: Values, given: set[str]) -> RunConfig:
@@ -291,7 +286,8 @@ def task(values: Values, given: set[str]) -> int:
     outcome = train(config)
     name = f"{config.algo.name} {config.backend} {config.env}"
     if outcome.evaluation is None:
-        how = f"stopped by {signal.Signals(outcome.signal).name} at step {outcome.env_steps:,}"
+        where = "in the evaluation after its last step," if outcome.env_steps >= config.total_timesteps else "at step"
+        how = f"stopped by {signal.Signals(outcome.signal).name} {where} {outcome.env_steps:,}"
         print(f"{name}: {how}; {go_on(outcome.run_dir)}")
         return 128 + outcome.signal
     returns, seconds = outcome.evaluation.returns, time.perf_counter() - began

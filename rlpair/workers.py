@@ -12,6 +12,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from rlpair.errors import RLPairError
+from rlpair.interrupts import end_with_parent
+
+CLOSE_SECONDS = 5  # for a process to end by itself
 
 
 class Workers:
@@ -80,10 +83,12 @@ class Workers:
         return answers
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, also those that are in the middle of something."""
         for end in self._ends:
             end.close()
         for process in self._processes:
+            process.join(CLOSE_SECONDS)
+            process.kill()
             process.join()
 
 
@@ -123,6 +128,7 @@ def peak_memory() -> int:
 
 def _serve(end: Connection, cores: set[int], make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The life of a worker: it ends when the other end does."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes: the first one decides
     bind_to(cores)
     with suppress(EOFError, BrokenPipeError):  # the other end is gone

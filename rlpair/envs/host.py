@@ -12,7 +12,7 @@ from gymnasium.vector.utils import iterate
 
 from rlpair.envs import processes
 from rlpair.envs.failures import FAILURE, WrongReturnError, failure_of, is_ours
-from rlpair.envs.spec import env_name, env_spec, is_flattened, pixel_scale
+from rlpair.envs.spec import env_name, env_spec, image_shapes, is_flattened, pixel_scale
 from rlpair.envs.tape import RESTORED, actions_of
 from rlpair.errors import CheckpointError, EnvError, EnvFailedError, NonFiniteError, RLPairError
 from rlpair.seeding import integer
@@ -84,6 +84,7 @@ class HostEnvs:
         self._taped, self._seed = taped, 0
         self._resets_rows = _resets_rows(envs)
         self._obs_space, self._obs_dtype = envs.single_observation_space, np.dtype(self.spec.obs_dtype)
+        self.images = image_shapes(self._obs_space)  # whose pixels are among the observations' numbers
         self._obs_shape = (self.num_envs, *self.spec.obs_shape)
         self._is_flattened, self._pixel_scale = is_flattened(self._obs_space), pixel_scale(self._obs_space)
         self._action_shape = (self.num_envs, *(envs.single_action_space.shape or ()))
