@@ -9,16 +9,16 @@ import signal
 import sys
 
 from rlpair.interrupts import leave
+from rlpair.safe_path import SCRIPTS, started_module
 
 
 def is_command() -> bool:
     """Whether this process is a command of rlpair's: python -m rlpair..., or one of its console scripts."""
     program = os.path.basename(sys.argv[0]) if sys.argv else ""
     if program == "-m":  # the module itself is not in sys.argv yet
-        pairs = zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
-        return any(option.endswith("m") and module.partition(".")[0] == "rlpair" for option, module in pairs)
+        return started_module(sys.orig_argv).partition(".")[0] == "rlpair"
     is_worker = "--multiprocessing-fork" in sys.orig_argv  # which has its parent's sys.argv
-    return not is_worker and (program == "rlpair" or program.startswith("rlpair-"))
+    return not is_worker and program in SCRIPTS
 
 
 if is_command():
