@@ -1,10 +1,7 @@
 """Each of the four agents learns a real task within a fraction of the work that scripts/learning.py gives it."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from rlpair import DQNConfig, LoopConfig, SACConfig, evaluate_agent, make_agent, run
@@ -12,7 +9,6 @@ from rlpair.envs.make import make_envs
 from rlpair.loop import evaluate
 from rlpair.make import configure_process
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 DQN = DQNConfig(
     learning_rate=1e-3,
     batch_size=64,
@@ -58,26 +54,3 @@ def test_the_defaults_of_dqn_learn(backend: str, seed: int) -> None:
         pass
     returns = evaluate_agent(agent, "CartPole-v1", episodes=20).returns
     assert returns.mean() > 120  # at random 21; five seeds gave 149 to 283 in either backend
-
-
-def test_example_of_an_own_environment(run_python: Callable[..., str], own_folder: Path) -> None:
-    lines = run_python(str(EXAMPLES / "own_environment.py")).splitlines()
-    assert [line.split()[0] for line in lines] == ["1000", "1000", "2000", "2000", "3000", "3000"]
-    returns = [float(line.split()[2].rstrip(",")) for line in lines if "eval/mean_return" in line]
-    assert returns[0] < -20 < -15 < returns[-1]
-    assert (own_folder / "reach" / "agent.json").exists()
-
-
-def test_example_of_a_fused_sweep(run_python: Callable[..., str]) -> None:
-    lines = run_python(str(EXAMPLES / "fused_sweep.py")).splitlines()
-    returns = {line.split()[2]: [float(x) for x in line.split("[")[1].rstrip("]").split()] for line in lines}
-    assert list(returns) == ["1e-05:", "0.0001:", "0.001:", "0.01:"]
-    assert all(len(row) == 3 for row in returns.values())
-    assert np.mean(returns["1e-05:"]) < 60 < 100 < np.mean(returns["0.001:"])  # one that is too small learns nothing
-
-
-def test_example_of_research(run_python: Callable[..., str]) -> None:
-    *_, first, second, third = run_python(str(EXAMPLES / "research_update.py")).splitlines()
-    losses = np.array([row.strip("[] ").split() for row in (first, second, third)], float)
-    assert losses.shape == (3, 4)
-    assert (np.diff(losses) < 0).all()  # a larger learning rate gets further

@@ -1,0 +1,277 @@
+"""Every fenced snippet and command of the documents is run, shortened by a rule that stands here, or named as one that
+cannot be: nothing that is pasted from them is untried, and a new one fails until it is handled.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import rlpair
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Rule(NamedTuple):
+    """How commands are run that match: which settings are put in place of theirs, or added."""
+
+    pattern: str
+    settings: str = ""
+    above: float | None = None  # the greedy return that each training is to pass
+    prints: str = ""  # what stands in its output
+
+
+SMALL_SAC = "algo.net_arch=[64,64] algo.batch_size=128 algo.gamma=0.95"  # learns Pendulum too, and faster
+SMALL_COMPARE = "algo=[dqn] mode=[eager,host] num_envs=[1] batch_size=[32] net_arch=[[16]] repeats=1 seconds=0.1"
+SAC_RUN = "runs/Pendulum-v1/sac-jax/seed0-20261123-150000"  # made first; it stands for runs/... too
+RULES = [  # random actions get 21 on CartPole, -1,200 on Pendulum, -180 on LunarLander and -280 on HalfCheetah
+    Rule(
+        "train .*LunarLander",
+        "total_timesteps=12000 eval_every=0 algo.exploration_steps=6000 algo.net_arch=[64,64]",
+        above=-120,  # -30
+    ),
+    Rule(
+        "train .*HalfCheetah",
+        "total_timesteps=5000 eval_every=0 algo.learning_starts=1000 algo.net_arch=[64,64]",
+        above=-150,  # -43
+    ),
+    Rule("train algo=dqn mode=fused", "num_seeds=2 total_timesteps=4000", above=80),  # 208
+    Rule("train .*compile=true", f"total_timesteps=3000 eval_every=0 {SMALL_SAC}", above=-700),
+    Rule("train -m ", f"seed=0,1 total_timesteps=3000 eval_every=0 {SMALL_SAC}", above=-700),
+    Rule("train resume=", "total_timesteps=3200", above=-700),
+    Rule("train algo=sac backend=jax", f"total_timesteps=3000 eval_every=0 {SMALL_SAC}", above=-700),
+    Rule("train --help", prints="algo.learning_rate="),
+    Rule("evaluate run_dir=", "episodes=2", prints="2 episodes of 200.0 steps, return "),
+    Rule("plot runs", prints="rollout/episodic_return"),
+    Rule("compare", SMALL_COMPARE, prints="env steps/s"),
+    Rule("parity", "seeds=1", prints="comparisons within their tolerance"),
+]
+NOT_RUN = {  # command: why; what it names is checked all the same
+    "git clone URL rlpair": "it fetches what is tested here",
+    "cd rlpair": "part of the clone",
+    "python3 -m venv .venv": "it makes an environment for an installation; .ci/run does",
+    "source .venv/bin/activate": "part of the environment",
+    "python -m pytest": "it would run this test",
+    "pre-commit install": "it changes the repository that it stands in",
+    "PYTHONPATH=.:vendor python scripts/gpu.py": "it needs a GPU",
+}
+INSTALL = re.compile(r"pip install (.*)")  # never run: .ci/run does, into an environment of its own
+
+
+class Snippet(NamedTuple):
+    """A fenced block."""
+
+    name: str  # README.md:16
+    language: str
+    text: str
+
+
+def snippets_of(page: str, text: str) -> list[Snippet]:
+    """In their order, by the line that they begin at."""
+    found = FENCE.finditer(text)
+    return [Snippet(f"{page}:{text.count(chr(10), 0, m.start()) + 1}", m[1], m[2]) for m in found]
+
+
+def commands_of(snippet: Snippet) -> list[str]:
+    """Each on its own, without the comment behind it."""
+    text = re.sub(r"\s*\\\n\s*", " ", snippet.text)  # a line that goes on in the next
+    lines = [re.sub(r"\s+#.*", "", line).strip() for line in text.splitlines()]
+    return [command.strip() for line in lines if line for command in line.split("&&")]
+
+
+SNIPPETS = [snippet for page in PAGES for snippet in snippets_of(page, (ROOT / page).read_text())]
+COMMANDS = [(s.name, command) for s in SNIPPETS if s.language in ("", "bash") for command in commands_of(s)]
+TO_RUN = [pair for pair in COMMANDS if pair[1] not in NOT_RUN and not INSTALL.fullmatch(pair[1])]
+
+
+def rule_of(command: str) -> Rule:
+    """The first that matches."""
+    own = re.sub(r"^(python -m rlpair\.|rlpair )", "", command)
+    assert own != command, f"{command!r} is no command of rlpair: name it in NOT_RUN, with the reason"
+    rules = [rule for rule in RULES if re.match(rule.pattern, own)]
+    assert rules, f"{command!r} is matched by no rule: write one in RULES"
+    return rules[0]
+
+
+def shortened(command: str, settings: str) -> list[str]:
+    """The command as it is run here: by this interpreter, with the rule's settings over its own."""
+    first, *rest = shlex.split(re.sub(r"^(python -m rlpair\.|rlpair )", "", command).replace("runs/...", SAC_RUN))
+    given = settings.split()
+    keys = {setting.partition("=")[0] for setting in given}
+    kept = [argument for argument in rest if argument.partition("=")[0] not in keys]
+    return [sys.executable, "-m", f"rlpair.{first}", *kept, *given]
+
+
+def run(command: str, settings: str) -> str:
+    """What it prints. It has to end well."""
+    result = subprocess.run(shortened(command, settings), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_pages_have_snippets_and_all_are_of_a_kind_that_is_tried() -> None:
+    assert len(TO_RUN) >= 10
+    assert {snippet.language for snippet in SNIPPETS} <= {"", "bash", "python", "json"}
+
+
+@pytest.mark.parametrize(("name", "command"), TO_RUN)
+def test_every_command_has_a_rule(name: str, command: str) -> None:
+    assert rule_of(command)
+
+
+def test_every_rule_and_exception_is_of_a_command_that_there_is() -> None:
+    assert NOT_RUN.keys() <= {command for _, command in COMMANDS}
+    assert {rule_of(command).pattern for _, command in TO_RUN} >= {r.pattern for r in RULES if r.pattern != "parity"}
+
+
+@pytest.mark.parametrize("command", sorted({command for _, command in COMMANDS if INSTALL.fullmatch(command)}))
+def test_what_is_installed_is_there(command: str) -> None:
+    arguments = shlex.split(command)[2:]
+    for option, value in pairwise(arguments):
+        if option == "-c":
+            assert (ROOT / value).is_file()
+        if option == "-e":
+            extras = re.fullmatch(r"\.\[([\w,]+)\]", value)
+            assert extras
+            assert set(extras[1].split(",")) <= EXTRAS.keys()
+
+
+def test_every_extra_that_is_named_is_there() -> None:
+    named = {extra for page in PAGES for extra in re.findall(r"'\.\[(\w+)\]'", (ROOT / page).read_text())}
+    assert {"box2d", "mujoco", "gymnax", "brax"} <= named <= EXTRAS.keys()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_and_modules_that_are_named_are_there(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for script, options in re.findall(r"python (\w+/\w+\.py)([^`\n#]*)", text):
+        assert (ROOT / script).is_file()
+        for option in re.findall(r"--[\w-]+", options):
+            assert re.search(rf"\b{option[2:]}\b", (ROOT / script).read_text()), f"{script} has no {option}"
+    for module in re.findall(r"python -m rlpair\.(\w+)", text):
+        assert (ROOT / "rlpair" / f"{module}.py").is_file() or (ROOT / "rlpair" / module).is_dir()
+    for file in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (ROOT / page).parent.joinpath(file).exists(), f"{page} links to {file}"
+
+
+def test_a_new_snippet_does_not_slip_through() -> None:
+    (snippet,) = snippets_of("new.md", "text\n\n```bash\nrlpair dance a=1   # well\nls && rlpair train --help\n```\n")
+    assert snippet.name == "new.md:3"
+    assert commands_of(snippet) == ["rlpair dance a=1", "ls", "rlpair train --help"]
+    with pytest.raises(AssertionError, match="'rlpair dance a=1' is matched by no rule"):
+        rule_of("rlpair dance a=1")
+    with pytest.raises(AssertionError, match="'ls' is no command of rlpair"):
+        rule_of("ls")
+
+
+@pytest.fixture
+def sac_run() -> None:
+    """A short run that the commands may go on with, play and draw."""
+    run("rlpair train algo=sac backend=jax", f"total_timesteps=3000 eval_every=0 run_dir={SAC_RUN} {SMALL_SAC}")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("sac_run")
+@pytest.mark.parametrize(("name", "command"), [pair for pair in TO_RUN if re.search("resume=|run_dir=|plot", pair[1])])
+def test_a_command_on_a_run(name: str, command: str) -> None:
+    check(rule_of(command), command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "command"), [pair for pair in TO_RUN if not re.search("resume=|run_dir=|plot", pair[1])]
+)
+def test_a_command(name: str, command: str) -> None:
+    check(rule_of(command), command)
+
+
+def check(rule: Rule, command: str) -> None:
+    """Run it and look at what it prints."""
+    printed = run(command, rule.settings)
+    assert rule.prints in printed
+    if rule.above is not None:
+        returns = [float(x) for x in re.findall(r"return (-?[\d.]+) \+- ", printed)]
+        assert returns
+        assert min(returns) > rule.above, printed
+
+
+# Python
+
+
+def learn(text: str, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first snippet of an importer: trained until solved, which is 475 of 500; random actions get 21."""
+    exec(text.replace('backend="jax"', f'backend="{backend}"'), {})
+    *_, last = capsys.readouterr().out.splitlines()
+    assert float(last) > 400
+
+
+def go_on(text: str, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second: after a training of 2,000 steps, for 500 more."""
+    config = rlpair.DQNConfig(net_arch=(8,))
+    agent = rlpair.make_agent("dqn", backend="jax", env="CartPole-v1", config=config)
+    training = rlpair.run(agent, "CartPole-v1", rlpair.LoopConfig(total_timesteps=2_000))
+    list(training)
+    agent.save("cartpole")
+    twin = rlpair.load_agent("cartpole", backend=backend)
+    exec(text.replace("60_000", "2_500"), {"rlpair": rlpair, "twin": twin, "training": training})
+    steps = [int(line.split()[0]) for line in capsys.readouterr().out.splitlines()]
+    assert steps == [2_250, 2_500, 2_500]
+    assert twin.num_updates > agent.num_updates > 0
+
+
+def own_data(text: str, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The third: an agent, and four transitions."""
+    agent = rlpair.make_agent("dqn", backend=backend, env=rlpair.EnvSpec((3,), "float32", True, 2))
+    obs, ones = np.ones((4, 3), np.float32), np.ones(4, np.float32)
+    names: dict[str, Any] = {"rlpair": rlpair, "agent": agent, "obs": obs, "action": np.ones(4, np.int32)}
+    exec(text, names | (results := {"reward": ones, "next_obs": obs, "terminated": ones}), results)
+    assert agent.num_updates == 1
+    assert results["info"].td_error.shape == results["action"].shape == (4,)
+
+
+def save_and_load(text: str, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """That of docs/checkpoints.md."""
+    agent = rlpair.make_agent("dqn", backend=backend, env=rlpair.EnvSpec((3,), "float32", True, 2))
+    names: dict[str, Any] = {"rlpair": rlpair, "agent": agent}
+    exec(text, names)
+    assert names["agent"].backend == "jax"
+    np.testing.assert_array_equal(names["agent"].state_dict()["q.0.0.bias"], agent.state_dict()["q.0.0.bias"])
+
+
+PYTHON: dict[str, Callable[..., None]] = {  # by its first line
+    "import rlpair": learn,
+    "more = rlpair.LoopConfig(total_timesteps=60_000)  # counted from the beginning": go_on,
+    "info = agent.update(rlpair.Transition(obs, action, reward, next_obs, terminated))  "
+    "# (B, ...): one gradient step": own_data,
+    'agent.save("my_agent")  # a folder': save_and_load,
+}
+PROGRAMS = {snippet.text.splitlines()[0]: snippet.text for snippet in SNIPPETS if snippet.language == "python"}
+
+
+def test_every_python_snippet_has_a_test() -> None:
+    assert PROGRAMS.keys() == PYTHON.keys()
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize(
+    "first", [pytest.param(first, marks=[pytest.mark.slow] if test is learn else []) for first, test in PYTHON.items()]
+)
+def test_a_python_snippet(first: str, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    PYTHON[first](PROGRAMS[first], backend, capsys)
+
+
+@pytest.mark.parametrize("snippet", [s for s in SNIPPETS if s.language == "json"], ids=lambda snippet: snippet.name)
+def test_a_json_snippet(snippet: Snippet) -> None:
+    assert json.loads(snippet.text)
