@@ -1,7 +1,7 @@
 """One cell of ``rlpair.compare``: a process that builds one variant of the training loop and measures it when asked.
 
-Reads a line of JSON, the cell, and then one for each request: {"measure": seconds} or {"check": null}. Answers each
-with a line of JSON. Clocks are read with the device idle, and what compiles has compiled before.
+Reads a line of JSON, the cell, and then one for each request: {"measure": seconds} or {"check": fields of a Check}.
+Answers each with a line of JSON. Clocks are read with the device idle, and what compiles has compiled before.
 """
 
 import json
@@ -15,6 +15,7 @@ import numpy as np
 
 from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
+from rlpair.checks import Check, best_return
 from rlpair.config import LoopConfig, RunConfig
 from rlpair.envs.make import make_envs
 from rlpair.fused import make_workers
@@ -28,11 +29,9 @@ from rlpair.workers import peak_memory
 
 Measured = dict[str, float | None]
 ENDLESS = 2**30  # total_timesteps: a loop goes on as long as it is asked to
+REPLAY = 100_000  # transitions
 WARM_UP = 500  # env steps of random actions, as in all peers' benchmarks
 EPISODES = 10  # of the learning check
-# Env steps until then, and the greedy return that a loop that works has reached by far: random actions get 22 and
-# -1,200. A sound run of these steps is above 100 and -400.
-CHECKS = {"CartPole-v1": (8_000, 60.0), "Pendulum-v1": (3_000, -800.0)}
 # The work of the peers' published benchmarks, but for SAC's learning rate, RL-Zoo's for Pendulum.
 SETTINGS: dict[str, Any] = {
     "dqn": DQNConfig(
@@ -75,7 +74,7 @@ class Cell(NamedTuple):
         """The algorithm's settings: as many updates as environment steps."""
         base = SETTINGS[self.algo]
         changed = {"batch_size": self.batch_size, "net_arch": tuple(self.net_arch)}
-        common = {"buffer_size": 100_000, "learning_starts": WARM_UP, "train_freq": 1, "gradient_steps": -1}
+        common = {"buffer_size": REPLAY, "learning_starts": WARM_UP, "train_freq": 1, "gradient_steps": -1}
         return type(base)(**(vars(base) | common | changed))
 
 
@@ -115,10 +114,11 @@ class HostCell:
         """The rate of the loop, and microseconds of what it is made of."""
         rate = self._rate(seconds)
         saved = self.agent.state_dict()  # the updates that are timed are not the loop's
-        parts = self._parts(seconds / 4)
+        parts = self._parts(seconds / 8)
         self.agent.load_state_dict(saved)
         flop = update_flop(self.cell.config, self.envs.spec) / parts["update_us"] * 1e6
-        return {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop, **parts}
+        rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
+        return {**rates, "env_steps": float(self.loop.env_steps), **parts}
 
     def _rate(self, seconds: float) -> float:
         first, start = self.loop.env_steps, time.perf_counter()
@@ -154,10 +154,14 @@ class HostCell:
             parts["transfer_us"] = max(0.0, microseconds(update_from_host, seconds) / updates - parts["update_us"])
         return parts
 
-    def check(self, env_steps: int) -> float:
-        """The greedy return after so many steps."""
-        self._advance(env_steps)
-        return float(evaluate(self.agent, make_envs(self.cell.env, EPISODES), EPISODES, seed=0).returns.mean())
+    def check(self, check: Check) -> float:
+        """The best greedy return of the check's evaluations."""
+        envs = make_envs(self.cell.env, EPISODES)
+
+        def greedy() -> float:
+            return float(evaluate(self.agent, envs, EPISODES, seed=0).returns.mean())
+
+        return best_return(check, self.loop.env_steps, self._advance, greedy)
 
     def memory(self) -> int:
         """Bytes of the host that were taken at most."""
@@ -193,12 +197,16 @@ class FusedCell:
         self._run(rounds)
         rate = self.cell.num_seeds * self.cell.num_envs * rounds / (time.perf_counter() - start)
         flop = update_flop(self.cell.config, self.workers.call("get_spec")[0]) * rate
-        return {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
+        rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
+        return {**rates, "env_steps": float(self.round * self.cell.num_envs)}
 
-    def check(self, env_steps: int) -> float:
-        """The greedy return after so many steps, the mean over the seeds."""
-        self._advance(env_steps)
-        return float(np.mean(np.concatenate([returns.ravel() for returns, _ in self.workers.call("evaluate", 0)])))
+    def check(self, check: Check) -> float:
+        """The best greedy return of the check's evaluations, each the mean over the seeds."""
+
+        def greedy() -> float:
+            return float(np.mean(np.concatenate([returns.ravel() for returns, _ in self.workers.call("evaluate", 0)])))
+
+        return best_return(check, self.round * self.cell.num_envs, self._advance, greedy)
 
     def memory(self) -> int:
         """Bytes of the host that were taken at most, by all processes."""
@@ -245,7 +253,7 @@ def serve(cell: Cell) -> None:
             measured["host_bytes"] = built.memory()
             answer(measured | {"device_bytes": runtime.device_memory(cell.device)})
         else:
-            answer({"return": built.check(request["check"])})
+            answer({"return": built.check(Check(**request["check"]))})
 
 
 def answer(values: dict[str, Any]) -> None:

@@ -1,0 +1,30 @@
+"""The learning check of ``rlpair.compare``: what a loop has to reach before its speed is reported."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Check(NamedTuple):
+    """A greedy return, and how long a loop has for it."""
+
+    env_steps: int  # before the first evaluation
+    least: float  # the mean return of an evaluation that passes
+    evaluations: int  # at most: one that passes is the last
+    between: int  # env steps
+
+
+CHECKS = {"CartPole-v1": Check(8_000, 100.0, 4, 2_000), "Pendulum-v1": Check(3_000, -400.0, 4, 500)}
+
+
+def best_return(check: Check, env_steps: int, advance: Callable[[int], None], evaluate: Callable[[], float]) -> float:
+    """The best mean return of its evaluations, the last of which passes or is the last that there is.
+
+    ``advance`` trains up to so many steps, ``env_steps`` are those so far.
+    """
+    best, begin = float("-inf"), max(check.env_steps, env_steps)
+    for k in range(check.evaluations):
+        advance(begin + k * check.between)
+        best = max(best, evaluate())
+        if best >= check.least:
+            break
+    return best
