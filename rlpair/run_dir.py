@@ -61,7 +61,8 @@ class RunDir:
         try:
             return f"{find_step(self.path)} is whole, {go_on(self.path)}"
         except RLPairError:
-            return "there is no checkpoint to go on from"
+            kept = f": {self.best} is whole, so begin anew in another run_dir" if self.best.is_dir() else ""
+            return f"there is no checkpoint to go on from{kept}"
 
     def close(self) -> None:
         """Let go of the folder; again does nothing."""

@@ -13,7 +13,7 @@ from rlpair.checkpoint import drop_old_replays, find_step, save_checkpoint
 from rlpair.cli import Command
 from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.envs.make import make_envs
-from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, first_line, refuse
+from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, refuse
 from rlpair.fused import open_fused
 from rlpair.interrupts import Interrupted, Signals
 from rlpair.loading import Checkpoint, check_settings, check_spec
@@ -70,8 +70,10 @@ def train(config: RunConfig) -> Outcome:
         try:
             for recorder in recorders:
                 recorder.write(final_record(run.loop.env_steps, evaluation))
+                recorder.close()
             save_result(folder.path, config, run.loop.env_steps, evaluation, clock.seconds())
         except OSError as error:
+            files.discard(folder.path / RESULT)  # so that a resume makes the evaluation again
             raise after_failure(error, run, folder) from error
         return Outcome(folder.path, run.loop.env_steps, evaluation, 0)
 
@@ -215,7 +217,7 @@ def follow(run: HostRun | FusedRun, recorders: list[Recorder], folder: RunDir) -
             try:
                 keep(record, run, recorders, folder)
             except (OSError, CheckpointError) as error:
-                raise after_failure(error, run, folder) from error
+                raise after_failure(error, run, folder, best=record.best) from error
     except EnvFailedError as error:
         raise after_failure(error, run, folder) from error
 
@@ -238,20 +240,24 @@ def save_step(run: HostRun | FusedRun, folder: RunDir) -> None:
     drop_old_replays(folder.checkpoints, step)
 
 
-def after_failure(error: Exception, run: HostRun | FusedRun, folder: RunDir) -> RLPairError:
-    """Save the run once more, if the disk lets it; after an environment's failure that is the last step before it,
-    and there new episodes begin. Returns the error to end with, which says the way on.
+def after_failure(error: Exception, run: HostRun | FusedRun, folder: RunDir, best: bool = False) -> RLPairError:
+    """Save the run once more, if the disk lets it: with its agent as the best, if that is new; after an environment's
+    failure at the last step before it, where new episodes begin. Returns the error to end with: it says the way on.
     """
-    cause = disk_line(error) if isinstance(error, OSError) else str(error)
+    cause, steps = disk_line(error) if isinstance(error, OSError) else str(error), run.loop.env_steps
     if isinstance(error, EnvFailedError):
         cause = with_traceback(error, folder.path)
     try:
-        if run.loop.env_steps and not files.is_folder(folder.step(run.loop.env_steps)):
+        if steps and not files.is_folder(folder.step(steps)):
             files.make_folders(folder.path)  # which may have been removed
             save_config(run.config, folder.path)
+            if best:
+                run.save_best(folder.best)
             save_step(run, folder)
     except (OSError, RLPairError) as second:
-        print(f"rlpair: step {run.loop.env_steps} cannot be saved: {first_line(second)}", file=sys.stderr)
+        failed = RLPairError(f"{cause}; step {steps} cannot be saved; {folder.way_on()}")
+        failed.__cause__ = second
+        return failed
     return RLPairError(f"{cause}; {folder.way_on()}")
 
 
