@@ -18,6 +18,7 @@ CHOICES = {
     "matmul_precision": ("highest", "high"),
     "mode": ("host", "fused"),
 }
+MOST_ENVS, MOST_SEEDS = 10_000, 100_000  # on the host each environment is an object; seeds have a record each
 
 
 def check_choice(key: str, value: object) -> None:
@@ -54,10 +55,15 @@ class LoopConfig:
             self._at_least(key, 1)
         for key in ("seed", "eval_every", "checkpoint_every"):
             self._at_least(key, 0)
+        self._at_most("total_timesteps", 2**62)
 
     def _at_least(self, key: str, least: int) -> None:
         if getattr(self, key) < least:
             raise ConfigError(key, getattr(self, key), f"a whole number >= {least}")
+
+    def _at_most(self, key: str, most: int) -> None:
+        if getattr(self, key) > most:
+            raise ConfigError(key, getattr(self, key), f"at most {most:,}")
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ class RunConfig(LoopConfig):
         super().__post_init__()
         self._at_least("num_envs", 1)
         self._at_least("num_seeds", 1)
+        self._at_most("num_envs", MOST_ENVS if self.mode == "host" else 2**31 - 1)
+        self._at_most("num_seeds", MOST_SEEDS)
         if self.mode == "host" and self.num_seeds > 1:
             raise ConfigError("num_seeds", self.num_seeds, "1 in mode=host; mode=fused trains many")
         if self.mode == "fused":

@@ -17,6 +17,7 @@ from rlpair.envs.host import Playable
 from rlpair.envs.make import is_recipe, make_envs
 from rlpair.envs.spec import FAMILIES, env_name, env_spec
 from rlpair.errors import CheckpointError, ConfigError, MissingExtraError, refuse
+from rlpair.memory import check_networks
 from rlpair.presets import preset
 from rlpair.seeding import stream
 from rlpair.types import EnvSpec
@@ -65,6 +66,7 @@ def make_agent(
     if config is None:
         config = ALGO_CONFIGS[algo]() if name is None else preset(algo, name).config
     config.validate_spec(spec)
+    check_networks(config, ALGOS[algo].networks(config, spec))
     params = ALGOS[algo].initial_params(config, spec, stream(seed, "parameters"))
     options = {"compile": True} if compile else {}
     return agent_class(backend)(

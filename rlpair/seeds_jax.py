@@ -1,7 +1,6 @@
 """Seeds of a fused run that one process trains together, by vmap: numpy in, numpy out."""
 
-import math
-import os
+import sys
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
-from rlpair import replay_jax
 from rlpair.agent_jax import (
     LEARNERS,
     find_device,
@@ -24,9 +22,9 @@ from rlpair.agent_jax import (
 )
 from rlpair.algos.learner_jax import Tree
 from rlpair.envs.functional_jax import functional_env
-from rlpair.errors import ConfigError
 from rlpair.fused_jax import FusedState, Progress, make_fused, play
 from rlpair.make import ALGOS
+from rlpair.memory import check_run, host_bytes
 from rlpair.seeding import integer, stream
 from rlpair.tensors import Tensor, Tensors
 from rlpair.types import EnvSpec, State
@@ -73,8 +71,8 @@ class Seeds:
             fused = make_fused(learner, env, algo, config.num_envs)
             self._run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), donate_argnums=0)
             self._play = jax.jit(jax.vmap(lambda params, key: play(learner, env, params, key, config.eval_episodes)))
-            replay = replay_bytes(algo.buffer_size, config.num_envs, env.spec)
-            check_memory(replay, config.num_seeds, algo, list(placement.device_set))
+            networks = ALGOS[algo.name].networks(algo, env.spec)
+            check_run(config, env.spec, networks, memory_of(list(placement.device_set)))
             params = [
                 ALGOS[algo.name].initial_params(algo, env.spec, stream(seed, "parameters")) for seed in self._seeds
             ]
@@ -177,30 +175,8 @@ def sharding(devices: Sequence[jax.Device], num_seeds: int) -> jax.sharding.Shar
     return NamedSharding(Mesh(np.array(devices), ("seeds",)), PartitionSpec("seeds"))  # type: ignore[no-untyped-call]
 
 
-def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
-    """Of one seed's replay."""
-    return sum(
-        x.size * x.dtype.itemsize for x in jax.eval_shape(lambda: replay_jax.empty(capacity, num_envs, spec))[:5]
-    )
-
-
-def check_memory(replay: int, num_seeds: int, algo: Any, devices: Sequence[jax.Device]) -> None:
-    """Raises ConfigError where so many replays of so many bytes are more than the devices have, or this machine."""
+def memory_of(devices: Sequence[jax.Device]) -> int:
+    """Bytes that the devices have together, or this machine; where they do not say it, as many as one can name."""
     if devices[0].platform == "cpu":
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    else:
-        known = [(device.memory_stats() or {}).get("bytes_limit", math.inf) for device in devices]
-        available = len(devices) * min(known)
-    if num_seeds * replay > available:
-        replays = "1 replay of it needs" if num_seeds == 1 else f"{num_seeds} replays of it need"
-        text = f"less: {replays} {in_units(num_seeds * replay)}, and there are {in_units(available)}"
-        raise ConfigError("algo.buffer_size", algo.buffer_size, text)
-
-
-def in_units(count: float) -> str:
-    """Bytes for people: 34.0 TiB."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
+        return host_bytes()
+    return len(devices) * min((device.memory_stats() or {}).get("bytes_limit", sys.maxsize) for device in devices)

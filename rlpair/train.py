@@ -18,7 +18,8 @@ from rlpair.fused import open_fused
 from rlpair.interrupts import Interrupted, Signals
 from rlpair.loading import Checkpoint, check_settings, check_spec
 from rlpair.loop import Evaluation, HostLoop, evaluate, saying_where
-from rlpair.make import configure_process, make_agent
+from rlpair.make import ALGOS, configure_process, make_agent
+from rlpair.memory import check_run, host_bytes
 from rlpair.overrides import Pair, parse
 from rlpair.presets import defaults
 from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, truncate_metrics
@@ -88,6 +89,8 @@ class HostRun:
         eval_count = min(config.eval_episodes, EVAL_ENVS)
         self.eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)
         stack.callback(self.eval_envs.close)
+        spec = self.eval_envs.spec
+        check_run(config, spec, ALGOS[config.algo.name].networks(config.algo, spec), host_bytes())
         self.agent = make_agent(
             config.algo.name,
             backend=config.backend,

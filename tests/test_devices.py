@@ -1,5 +1,6 @@
 """What branches on the device, as far as a machine without a GPU shows it: stand-ins, and virtual devices of a CPU."""
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +8,7 @@ import jax
 import pytest
 import torch
 
-from rlpair import DQNConfig, RLPairError, agent_torch, runtime_jax, seeds_jax
+from rlpair import agent_torch, runtime_jax, seeds_jax
 from rlpair.algos import learner_torch
 
 GIB = 2**30
@@ -49,19 +50,14 @@ def test_seeds_spread_over_four_devices_are_those_of_one(
 
 
 def gpu(limit: int | None) -> Any:
-    """What check_memory sees of a device."""
+    """What memory_of sees of a device."""
     return SimpleNamespace(platform="gpu", memory_stats=lambda: None if limit is None else {"bytes_limit": limit})
 
 
-def test_replays_that_gpus_cannot_hold_are_refused() -> None:
-    algo = DQNConfig(buffer_size=1_000)
-    for devices in ([gpu(4 * GIB)], [gpu(2 * GIB)] * 2, [gpu(None)]):
-        seeds_jax.check_memory(GIB, 4, algo, devices)
-    for devices, there in (([gpu(3 * GIB)], "3.0 GiB"), ([gpu(GIB), gpu(2 * GIB)], "2.0 GiB")):
-        with pytest.raises(RLPairError) as error:
-            seeds_jax.check_memory(GIB, 4, algo, devices)
-        message = f"less: 4 replays of it need 4.0 GiB, and there are {there}"
-        assert str(error.value) == f"algo.buffer_size=1000 is not allowed: {message}"
+def test_memory_of_gpus_is_that_of_the_smallest_times_their_number() -> None:
+    assert seeds_jax.memory_of([gpu(3 * GIB)]) == 3 * GIB
+    assert seeds_jax.memory_of([gpu(GIB), gpu(2 * GIB)]) == 2 * GIB
+    assert seeds_jax.memory_of([gpu(None)]) == sys.maxsize  # not known: nothing is refused
 
 
 @pytest.mark.parametrize(("statistics", "taken"), [({"peak_bytes_in_use": 7}, 7), ({}, None), (None, None)])

@@ -105,10 +105,15 @@ def test_a_signal_leaves_a_run_that_goes_on() -> None:
         ),
         (["mode=host", "num_seeds=2"], "num_seeds=2 is not allowed: 1 in mode=host; mode=fused trains many"),
         (["env=CartPole-v1"], "sac needs a Box action space and this environment has a Discrete one: use algo=dqn"),
+        (["num_seeds=1000000000"], "num_seeds=1000000000 is not allowed: at most 100,000"),
+        (
+            ["num_seeds=90000"],
+            "algo.buffer_size=1000000 is not allowed: less: it takes 3.0 TiB of 4.2 TiB, and there are ",
+        ),
         (["num_seeds=0"], "num_seeds=0 is not allowed: a whole number >= 1"),
         (
             ["algo.buffer_size=2000000000"],
-            "algo.buffer_size=2000000000 is not allowed: less: 1 replay of it needs 67.1 GiB, and there are ",
+            "algo.buffer_size=2000000000 is not allowed: less: it takes 68.9 GiB of 68.9 GiB, and there are ",
         ),
     ],
 )

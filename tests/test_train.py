@@ -188,6 +188,25 @@ def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         (["algo.net_arch=[]"], "algo.net_arch=() is not allowed: one or more layer sizes >= 1, such as [256,256]"),
         (["algo.net_arch=[0]"], "algo.net_arch=(0,) is not allowed: one or more layer sizes >= 1, such as [256,256]"),
         (["algo.batch_size=9", "algo.buffer_size=8"], "algo.batch_size=9 is not allowed: at most algo.buffer_size=8"),
+        (["num_envs=100000"], "num_envs=100000 is not allowed: at most 10,000"),
+        (
+            ["num_envs=5000", "vectorization=async"],
+            "num_envs=5000 is not allowed: less: it takes 312.5 GiB of 312.5 GiB, and there are ",
+        ),
+        (
+            ["algo.net_arch=[1000000,1000000]"],
+            "algo.net_arch=(1000000, 1000000) is not allowed: less: it takes 174.6 TiB of 174.6 TiB, and there are ",
+        ),
+        (
+            ["algo.gradient_steps=1e9"],
+            "algo.gradient_steps=1000000000 is not allowed: less: it takes 17.2 TiB of 17.2 TiB, and there are ",
+        ),
+        (
+            ["algo.batch_size=1000000000", "algo.buffer_size=1000000000"],
+            "algo.batch_size=1000000000 is not allowed: less: it takes 5.7 TiB of 5.7 TiB, and there are ",
+        ),
+        (["algo.n_critics=101"], "algo.n_critics=101 is not allowed: a whole number from 1 to 100"),
+        (["total_timesteps=1e19"], "total_timesteps=10000000000000000000 is not allowed: at most 4,611,686,018,"),
         (["total_timesteps=50"], "algo.learning_starts=100 is not allowed: less than total_timesteps=50"),
         (["device=cuda"], "device='cuda' is not allowed: JAX sees no GPU here; use device=cpu or device=auto"),
         (["device=cuda", "backend=torch"], "device='cuda' is not allowed: PyTorch sees no GPU here; "),

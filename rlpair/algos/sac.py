@@ -51,7 +51,7 @@ class SACConfig(OffPolicyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("n_critics", lambda x: x >= 1, "a whole number >= 1")
+        self._check("n_critics", lambda x: 1 <= x <= 100, "a whole number from 1 to 100")
         self._check("ent_coef", lambda x: initial_alpha(x) is not None, "auto, auto_X or a number X, with X > 0")
         self._check("target_entropy", lambda x: x == "auto" or not isinstance(x, str), "auto or a number")
 
