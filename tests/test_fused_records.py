@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from saved import load_checkpoint
 
 from rlpair import DQNConfig, EnvSpec, Record
 from rlpair import loop as loop_module
-from rlpair.checkpoint import load_checkpoint
 from rlpair.config import RunConfig
 from rlpair.errors import NonFiniteError
 from rlpair.fused import FusedLoop
