@@ -23,6 +23,7 @@ import numpy as np
 from rlpair import EnvSpec, SACConfig, Transition, make_agent
 from rlpair.make import configure_process
 
+NEIGHBOUR = "import os; parent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"  # outlives nobody
 SETTLE = 1.0  # seconds, in which a process finds out what its neighbours do
 OURS: dict[str, dict[str, Any]] = {"torch": {}, "torch compiled": {"compile": True}, "jax": {}}
 TORCH = {"default": {}, "one thread": {"OMP_NUM_THREADS": "1"}, "always spinning": {"GOMP_SPINCOUNT": "300000"}}
@@ -91,7 +92,7 @@ class Contestant:
 @contextmanager
 def neighbours(count: int) -> Iterator[None]:
     """So many processes that each keep a core busy."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    busy = [subprocess.Popen([sys.executable, "-c", NEIGHBOUR]) for _ in range(count)]
     try:
         yield
     finally:
