@@ -155,7 +155,7 @@ class Turns:
         return sum(max(0.0, check_seconds(result) - self.seconds) for result in self.results)
 
     def _unsteady(self) -> list[str]:
-        return [f"{r.cell.name} has a spread of {r.spread:.1f}" for r in self.results if not r.steady]
+        return [f"{r.cell.name} has a spread of {r.spread:.2f}" for r in self.results if not r.steady]
 
     def _measure(self, result: Result, turn: int) -> None:
         try:
