@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from rlpair import files
 from rlpair.advice import install_command
 from rlpair.cell import Cell
 from rlpair.cli import Command
@@ -18,7 +20,7 @@ from rlpair.compare_report import console_table, markdown, write_tensorboard
 from rlpair.compare_result import Result
 from rlpair.compare_turns import Deadline, Turns
 from rlpair.compare_verdicts import verdicts
-from rlpair.errors import ConfigError, MissingExtraError, RLPairError, disk_line, reason
+from rlpair.errors import ConfigError, MissingExtraError, RLPairError, reason
 from rlpair.interrupts import closing_on_interrupt
 from rlpair.machine import machine, versions
 from rlpair.make import backend_module
@@ -37,7 +39,7 @@ def task(values: Values, given: set[str]) -> int:
     workloads = grid(config, present(config.device, config.backend))
     if not workloads:
         raise ConfigError("mode", list(config.mode), f"one that backend={list(config.backend)} has on this environment")
-    out = make_out(config.out)
+    out, made = make_out(config.out)
     results, code = list[Result](), 0
     try:
         for number, workload in enumerate(workloads):
@@ -51,41 +53,58 @@ def task(values: Values, given: set[str]) -> int:
     except KeyboardInterrupt:
         print("rlpair: stopped; what has been measured to its end is reported", file=sys.stderr)
         code = 130
-    show(results, config, out, time.monotonic() - began)
+    show(results, config, out, time.monotonic() - began, made)
     complete = sum(result.sound and not result.unchecked for result in results) == sum(map(len, workloads))
     return code or int(not complete)
 
 
-def make_out(out: str | None) -> Path:
-    """The folder for what is found. Raises ConfigError where it cannot be made."""
+def make_out(out: str | None) -> tuple[Path, list[Path]]:
+    """The folder for what is found, and which folders were made for it. Raises ConfigError where it cannot be made."""
     path = Path(out or f"runs/compare/{time.strftime('%Y%m%d-%H%M%S')}")
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path).close()
+        made = files.make_folders(path)
+        try:
+            tempfile.TemporaryFile(dir=path).close()
+        except OSError:
+            files.remove_empty(made)
+            raise
     except OSError as error:
         raise ConfigError("out", str(path), f"a folder that can be written to: {reason(error)}") from error
-    return path
+    return path, made
 
 
-def show(results: Sequence[Result], config: CompareConfig, out: Path, seconds: float) -> None:
-    """Print and write all of it. Raises RLPairError where it cannot be written."""
+def remove_out(out: Path, made: Sequence[Path]) -> None:
+    """Remove what was written into a folder that was empty, so that the next comparison can have it."""
+    for name in ("compare.json", "compare.md", "compare.png"):
+        files.discard(out / name)
+    shutil.rmtree(out / "tensorboard", ignore_errors=True)
+    files.remove_empty(made)
+
+
+def show(
+    results: Sequence[Result], config: CompareConfig, out: Path, seconds: float, made: Sequence[Path] = ()
+) -> None:
+    """Write and print all of it. Raises RLPairError where it cannot be written; then it is printed all the same, and
+    ``out`` is as it was before: empty, or not there if it is among the folders that were ``made``.
+    """
     head = {"date": time.strftime("%Y-%m-%d %H:%M"), "machine": machine(), "versions": versions(), "seconds": seconds}
     sound = [result for result in results if result.sound]
     sentences = verdicts(sound)
-    console_table(sound)
-    if sentences:
-        print("\n".join(sentences))
-    cells = [result.record() for result in results]
+    found = head | {"config": asdict(config), "cells": [result.record() for result in results]}
+    last, problem = f"all in {out}, {seconds:.0f} s", None
     try:
-        found = head | {"config": asdict(config), "cells": cells}
-        (out / "compare.json").write_text(json.dumps(found, indent=1) + "\n")
+        files.write(out / "compare.json", (json.dumps(found, indent=1) + "\n").encode())
         if sound:
-            (out / "compare.md").write_text(markdown(sound, sentences, head))
+            files.write(out / "compare.md", markdown(sound, sentences, head).encode())
             write_tensorboard(sound, out)
             draw(sound, out / "compare.png")
     except OSError as error:
-        raise RLPairError(disk_line(error)) from error
-    print(f"all in {out}, {seconds:.0f} s")
+        problem = RLPairError(f"{error.filename or out}: {reason(error)}; nothing is kept in {out}")
+        remove_out(out, made)
+    console_table(sound)
+    print("\n".join([*sentences, *([] if problem else [last])]))
+    if problem:
+        raise problem
 
 
 def describe(cell: Cell) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rlpair import files
 from rlpair.cell import Cell
 from rlpair.compare_result import RATE, Result, by_workload, title
 
@@ -30,7 +31,8 @@ def draw(results: Sequence[Result], path: Path) -> None:
         draw_scaling(axes, base[0].cell, axis, results)
     for axes in (*flat[len(bases) : columns], *flat[columns + len(scalings) :]):
         axes.set_axis_off()
-    figure.savefig(path, dpi=130)
+    with files.replacing(path) as file:
+        figure.savefig(file, format="png", dpi=130)
     plt.close(figure)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.wrappers import RecordVideo
 
+from rlpair import files
 from rlpair.advice import install_command
 from rlpair.cli import Command
 from rlpair.config import RunConfig, check_choice
@@ -77,17 +78,30 @@ class EvaluateConfig:
 class Film(RecordVideo):
     """Films every episode that is begun with a seed: those that ``rlpair.evaluate`` counts."""
 
+    def __init__(self, env: gym.Env[Any, Any], folder: str, problems: list[str]) -> None:
+        """``problems`` is told what could not be written: the episodes are played all the same."""
+        self.problems = problems
+        super().__init__(env, folder, episode_trigger=lambda episode: True)
+
+    def stop_recording(self) -> None:
+        """See RecordVideo."""
+        try:
+            super().stop_recording()  # type: ignore[no-untyped-call]
+        except OSError as error:
+            self.problems.append(one_line(error))
+            self.recorded_frames, self.recording = [], False
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """See gymnasium.Env. Without a seed it is the reset behind an episode's end, which nobody plays on from."""
         if seed is not None:
             return super().reset(seed=seed, options=options)
         if self.recording:
-            self.stop_recording()  # type: ignore[no-untyped-call]
+            self.stop_recording()
         return self.env.reset(options=options)
 
 
-def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str) -> HostEnvs:
-    """One environment whose episodes are filmed into ``folder``.
+def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str, problems: list[str]) -> HostEnvs:
+    """One environment whose episodes are filmed into ``folder``; ``problems`` is told which are not, and why.
 
     Raises:
         EnvError: it cannot be built, or does not render.
@@ -107,7 +121,7 @@ def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str) -> HostEnvs:
         return gym.make(env_id, render_mode="rgb_array", **env_kwargs)
 
     check_frame(env_id, make())
-    return as_envs(lambda: Film(make(), folder, episode_trigger=lambda episode: True))
+    return as_envs(lambda: Film(make(), folder, problems))
 
 
 def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
@@ -123,7 +137,7 @@ def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
         env.close()
 
 
-def open_envs(config: RunConfig, video: str | None) -> Playable:
+def open_envs(config: RunConfig, video: str | None, problems: list[str]) -> Playable:
     """The environment of a run: Gymnasium's, or, where that has none of the name, the compiled one, stepped.
 
     Raises:
@@ -133,7 +147,7 @@ def open_envs(config: RunConfig, video: str | None) -> Playable:
         return open_playable(config.env, config.env_kwargs)
     if config.env.partition("/")[0] in FAMILIES:
         raise ConfigError("video", video, f"left out with env={config.env}, which does not render")
-    return filmed(config.env, config.env_kwargs, video)
+    return filmed(config.env, config.env_kwargs, video, problems)
 
 
 def play(values: Values, given: set[str]) -> int:
@@ -147,7 +161,10 @@ def play(values: Values, given: set[str]) -> int:
     backend = settings.backend or config.backend
     configure_process(backend, config.algo, settings.device)
     agent = load_agent(checkpoint_of(run_dir, settings.checkpoint), backend=backend, device=settings.device)
-    envs = open_envs(config, settings.video)
+    problems = list[str]()
+    film = Path(settings.video or ".")
+    missing = [folder for folder in (film, *film.parents) if not folder.exists()]
+    envs = open_envs(config, settings.video, problems)
     try:
         check_spec(run_dir, agent.spec, envs.spec)
         with closing_on_interrupt():
@@ -162,6 +179,11 @@ def play(values: Values, given: set[str]) -> int:
         f"{len(returns)} episodes of {lengths.mean():.1f} steps, return {returns.mean():.2f}, std {returns.std():.2f}"
     )
     print(f"95% interval of the mean return (bootstrap): {low:.2f} to {high:.2f}")
+    if problems:
+        for path in film.glob("rl-video-episode-*.mp4"):
+            files.discard(path)
+        files.remove_empty(missing)
+        raise ConfigError("video", settings.video, f"a folder that can be written to: {problems[0]}")
     if settings.video is not None:
         print(f"video: {settings.video}")
     return 0

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
@@ -164,7 +164,7 @@ def make_folders(path: Path) -> list[Path]:
     return made
 
 
-def remove_empty(folders: list[Path]) -> None:
+def remove_empty(folders: Sequence[Path]) -> None:
     """Remove folders that are still empty, up to the first that is not."""
     with suppress(OSError):
         for folder in folders:

@@ -1,16 +1,19 @@
 """python -m rlpair.compare: the grid, the arithmetic, what is refused, and a small run with all that it writes."""
 
+import itertools
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import fail
 from runs import command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig
 from rlpair.cell import SETTINGS, Cell, microseconds
+from rlpair.compare import make_out, show
 from rlpair.compare_figure import line_values
 from rlpair.compare_grid import COMPILED_ENVS, CompareConfig, grid
 from rlpair.compare_report import greedy_return, speed
@@ -286,3 +289,26 @@ def test_a_run_writes_all_that_it_found(tmp_path: Path) -> None:
     assert [run.name for run in runs][:2] == ["00-dqn-torch-eager", "01-dqn-jax-host"]
     assert set(tags[0]) == set(tags[1]) >= {"compare/env_steps_per_second", "compare/update_us"}
     assert set(tags[2]) == set(tags[3]) <= set(tags[0])
+
+
+def test_a_full_disk_leaves_the_folder_as_it_was_and_shows_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    of_eager = {"env_us": 100.0, "act_us": 50.0, "sample_us": 50.0, "update_us": 800.0}
+    found = [result(BASE, [1000.0, 1010.0], **of_eager)]
+    for first in itertools.count(1, 3):
+        out, made = make_out("new/out")
+        with pytest.MonkeyPatch.context() as patch:
+            disk = fail(patch, first)
+            ended = str(None)
+            try:
+                show(found, CompareConfig(), out, 1.0, made)
+            except RLPairError as error:
+                ended = str(error)
+            assert "torch eager" in capsys.readouterr().out
+        if not disk.failed:
+            break
+        assert ended.startswith(("new/out/", "new/out:"))  # the file, or the folder where the system names none
+        assert ended.endswith(": No space left on device; nothing is kept in new/out")
+        assert not Path("new").exists()
+    assert {path.name for path in Path("new/out").iterdir()} == {
+        *("compare.json", "compare.md", "compare.png", "tensorboard")
+    }

@@ -157,6 +157,24 @@ def test_films_every_episode_and_changes_none(make_run: Run, command: Call) -> N
         assert (clip.n_frames, clip.fps, clip.size) == (4, 10, [32, 32])
 
 
+def test_a_film_that_cannot_be_written_costs_a_line(make_run: Run, command: Call) -> None:
+    from moviepy.video.io.ImageSequenceClip import ImageSequenceClip
+
+    def half_written(clip: Any, path: str, **options: Any) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    make_run("evaluate/Noisy-v0")
+    _, plain, _ = command("run_dir=run", "episodes=3")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageSequenceClip, "write_videofile", half_written)
+        code, output, errors = command("run_dir=run", "episodes=3", "video=some/films")
+    allowed = "a folder that can be written to: [Errno 28] No space left on device"
+    assert (code, output, errors) == (2, plain, f"rlpair: video='some/films' is not allowed: {allowed}\n")
+    assert not Path("some").exists()
+    assert command("run_dir=run", "episodes=1", "video=some/films")[0] == 0
+
+
 NO_PYGAME = f"video of evaluate/NoPygame-v0: pygame is not installed, or {install_command('video')}"
 
 
