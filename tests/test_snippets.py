@@ -48,10 +48,10 @@ RULES = [  # random actions get 21 on CartPole, -1,200 on Pendulum, -180 on Luna
         above=-150,  # -43
     ),
     Rule("train algo=dqn mode=fused", "num_seeds=2 total_timesteps=4000", above=80),  # 208
-    Rule("train .*compile=true", f"total_timesteps=3000 eval_every=0 {SMALL_SAC}", above=-700),
-    Rule("train -m ", f"seed=0,1 total_timesteps=3000 eval_every=0 {SMALL_SAC}", above=-700),
+    Rule("train .*compile=true", f"total_timesteps=6000 eval_every=0 {SMALL_SAC}", above=-700),
+    Rule("train -m ", f"seed=0,1 total_timesteps=6000 eval_every=0 {SMALL_SAC}", above=-700),
     Rule("train resume=", "total_timesteps=3200", above=-700),
-    Rule("train algo=sac backend=jax", f"total_timesteps=3000 eval_every=0 {SMALL_SAC}", above=-700),
+    Rule("train algo=sac backend=jax", f"total_timesteps=6000 eval_every=0 {SMALL_SAC}", above=-700),
     Rule("train --help", prints="algo.learning_rate="),
     Rule("evaluate run_dir=", "episodes=2", prints="2 episodes of 200.0 steps, return "),
     Rule("plot runs", prints="rollout/episodic_return"),
