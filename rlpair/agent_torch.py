@@ -12,6 +12,7 @@ from rlpair.algos.compile_torch import compiled
 from rlpair.algos.learner_torch import Learner
 from rlpair.errors import CheckpointError, ConfigError, first_line
 from rlpair.seeding import integer
+from rlpair.threads_torch import WATCH
 from rlpair.types import State, Transition, UpdateInfo
 
 LEARNERS = {"dqn": dqn_torch.DQN, "sac": sac_torch.SAC}
@@ -55,6 +56,7 @@ class TorchAgent(BaseAgent):
         return action.cpu().numpy().astype(np.int32 if self.spec.discrete else np.float32, copy=False)
 
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
+        WATCH.adapt()
         batch = each(batch, lambda x: torch.as_tensor(x, device=self.device))
         leading_shape = tuple(batch.reward.shape)
         if noise is None:

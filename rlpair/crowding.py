@@ -11,9 +11,9 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds; what /proc counts in
 SPARE = 0.5  # of a core: less than one busy process takes beside threads that spin, more than an idle system does
 
 
-def is_crowded(cores: int, taken: float, threads: int) -> bool:
-    """Whether others, who take so many of the cores, leave too few for these threads."""
-    return cores - taken < threads - SPARE
+def fitting(cores: int, taken: float, threads: int) -> int:
+    """How many of these threads have a core, where others take so many of the cores; at least one."""
+    return max(1, min(threads, int(cores - taken + SPARE)))
 
 
 class Others:

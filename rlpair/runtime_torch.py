@@ -9,16 +9,15 @@ from typing import Any
 
 import torch
 
-from rlpair import waiting_torch
 from rlpair.algos import onednn_torch
+from rlpair.threads_torch import WATCH
 from rlpair.types import Transition
 
 
 def configure(config: Any, device: str) -> str:
     """One thread for small networks, up to four for larger ones; OMP_NUM_THREADS, if set, is left alone.
 
-    Several threads spin while they wait for each other, but sleep while other processes take their cores, unless
-    OMP_WAIT_POLICY or GOMP_SPINCOUNT says how they wait.
+    While other processes take the cores, an agent's updates compute with fewer.
 
     ``device`` changes nothing: PyTorch leaves a GPU alone until it is asked for it.
 
@@ -27,8 +26,8 @@ def configure(config: Any, device: str) -> str:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(torch.get_num_threads(), 4, config.threads))
     threads = torch.get_num_threads()
-    waiting = ", which sleep while others take their cores (OMP_WAIT_POLICY)" if waiting_torch.watch(threads) else ""
-    return f"torch computes with {count(threads)} (OMP_NUM_THREADS){waiting}"
+    fewer = ", fewer while others take its cores" if WATCH.begin(threads) else ""
+    return f"torch computes with {count(threads)}{fewer} (OMP_NUM_THREADS)"
 
 
 def count(threads: int) -> str:

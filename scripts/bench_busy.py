@@ -1,4 +1,4 @@
-"""SAC updates on a busy machine: by default, with one thread, and with threads that always spin. Prints a table.
+"""SAC updates on a busy machine: by default, with one thread, and always with a thread a core. Prints a table.
 
     python scripts/bench_busy.py [--neighbours 0 1 8] [--repeats 5] [--seconds 1] [--variants torch jax]
 
@@ -22,20 +22,22 @@ import numpy as np
 
 from rlpair import EnvSpec, SACConfig, Transition, make_agent
 from rlpair.make import configure_process
+from rlpair.workers import usable_cores
 
 NEIGHBOUR = "import os; parent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"  # outlives nobody
 SETTLE = 1.0  # seconds, in which a process finds out what its neighbours do
 OURS: dict[str, dict[str, Any]] = {"torch": {}, "torch compiled": {"compile": True}, "jax": {}}
-TORCH = {"default": {}, "one thread": {"OMP_NUM_THREADS": "1"}, "always spinning": {"GOMP_SPINCOUNT": "300000"}}
+CORES = str(len(usable_cores()))
+TORCH = {"default": {}, "one thread": {"OMP_NUM_THREADS": "1"}, "a thread a core": {"OMP_NUM_THREADS": CORES}}
 JAX = {"default": {}, "one thread": {"NPROC": "1"}}
-CHOICES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "NPROC")  # that a contestant makes, or nobody
+CHOICES = ("OMP_NUM_THREADS", "NPROC")  # that a contestant makes, or nobody
 
 
 def serve(variant: str) -> None:
     """Build an agent; for each line, a number of seconds, print how many updates a second it makes."""
     backend, config = variant.split()[0], SACConfig()
     configure_process(backend, config)
-    low, high = -np.ones(6, np.float32), np.ones(6, np.float32)
+    low, high = (-1.0,) * 6, (1.0,) * 6
     spec = EnvSpec((17,), "float32", False, 6, action_low=low, action_high=high)
     agent = make_agent("sac", backend=backend, env=spec, config=config, **OURS[variant])
     rng, size = np.random.default_rng(0), config.batch_size

@@ -1,22 +1,21 @@
-"""Whether other processes take the cores, and how PyTorch's threads then wait: asleep, with the same numbers."""
+"""Whether other processes take the cores, and how many threads PyTorch then computes with: with the same numbers."""
 
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from rlpair import crowding, waiting_torch
-from rlpair.crowding import Others, is_crowded
-from rlpair.workers import usable_cores
+from rlpair import EnvSpec, SACConfig, Transition, crowding, make_agent
+from rlpair.crowding import Others, fitting
+from rlpair.threads_torch import Watch
 
-TOLD = "torch computes with 2 threads (OMP_NUM_THREADS)"
-ASLEEP = ", which sleep while others take their cores (OMP_WAIT_POLICY)"
+TOLD = "torch computes with 2 threads, fewer while others take its cores (OMP_NUM_THREADS)"
 CONFIGURE = """
 import os, threading
 from rlpair import SACConfig
@@ -26,22 +25,24 @@ print(configure_process("torch", SACConfig(), "cpu"))
 print([thread.name for thread in threading.enumerate()][1:])
 assert dict(os.environ) == before
 """
-linux = pytest.mark.skipif(not waiting_torch.has_libgomp(), reason="PyTorch's threads are GNU OpenMP's on Linux only")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells, in /proc")
 
 
 @pytest.mark.parametrize(
-    ("cores", "taken", "threads", "crowded"),
+    ("cores", "taken", "threads", "left"),
     [
-        (2, 0.1, 2, False),  # an idle system
-        (2, 0.7, 2, True),  # a busy process beside two threads that spin
-        (2, 1.0, 2, True),  # the same beside two that sleep
-        (2, 1.0, 1, False),
-        (16, 11.0, 4, False),
-        (16, 13.0, 4, True),
+        (2, 0.1, 2, 2),  # an idle system
+        (2, 0.7, 2, 1),  # a busy process beside two threads that spin
+        (2, 1.0, 2, 1),  # the same beside two that sleep
+        (2, 2.0, 2, 1),
+        (2, 1.0, 1, 1),
+        (16, 11.0, 4, 4),
+        (16, 13.0, 4, 3),
+        (16, 15.9, 4, 1),
     ],
 )
-def test_cores_are_crowded_where_others_leave_too_few(cores: int, taken: float, threads: int, crowded: bool) -> None:
-    assert is_crowded(cores, taken, threads) == crowded
+def test_so_many_threads_have_cores_where_others_take_some(cores: int, taken: float, threads: int, left: int) -> None:
+    assert fitting(cores, taken, threads) == left
 
 
 def proc(folder: Path, cores: list[str], child: str) -> Path:
@@ -78,7 +79,7 @@ def test_a_system_that_does_not_tell_is_refused(tmp_path: Path) -> None:
         Others({0}, tmp_path)
 
 
-class OneLook:
+class Looks:
     """What others take at each look; the last ends the watch."""
 
     def __init__(self, *taken: float) -> None:
@@ -88,36 +89,47 @@ class OneLook:
         return next(self.looks)
 
 
-def test_a_second_team_is_kept_as_long_as_the_cores_are_crowded(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = list[str]()
+@pytest.mark.parametrize(
+    ("pauses", "sets"),
+    [
+        ((), [(3, 1), (5, 2), (7, 1)]),  # before the third, the fifth and the seventh update
+        ((1, 2), [(7, 1)]),  # a look after a pause saw others in a part of it: it does not count
+        ((4,), [(3, 1), (5, 2), (7, 1)]),  # after a pause all begin
+        ((6,), [(3, 1), (5, 2)]),
+    ],
+)
+def test_threads_follow_what_others_take(
+    pauses: tuple[int, ...], sets: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update before each look, or none in a pause; it adapts to the look before; what stays is not set again."""
+    watch, said, sleeps = Watch(), list[tuple[int, int]](), list[float]()
+    watch.adapt()  # before it has begun
+    watch.threads = watch.fit = watch._set = 2
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: said.append((len(sleeps), count)))
 
-    class Team:
-        def __init__(self, cores: int, threads: int) -> None:
-            said.append(f"begins, {cores} cores, {threads} threads")
+    def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) not in pauses:
+            watch.adapt()
 
-        def close(self) -> None:
-            said.append("ends")
-
-    monkeypatch.setattr(waiting_torch, "SecondTeam", Team)
-    monkeypatch.setattr("time.sleep", lambda seconds: said.append(f"{seconds}"))
-    looks: Any = OneLook(0.1, 0.9, 1.0, 0.0, 0.0, 2.0)
+    monkeypatch.setattr("time.sleep", sleep)
+    looks: Any = Looks(0.1, 0.9, 1.0, 0.0, 0.0, 2.0, 2.0)
     with pytest.raises(StopIteration):
-        waiting_torch.follow(looks, 2, 2)
-    begins = "begins, 2 cores, 2 threads"
-    assert [*said] == ["0.25", "0.25", begins, "0.25", "0.25", "ends", "0.25", "0.25", begins, "0.25"]
+        watch.follow(looks, 2)
+    assert said == sets
+    assert set(sleeps) == {0.25}
 
 
 @linux
 @pytest.mark.parametrize(
     ("environment", "told", "threads"),
     [
-        ({"OMP_NUM_THREADS": "2"}, TOLD + ASLEEP, ["rlpair-watch"]),
+        ({}, TOLD, ["rlpair-watch"]),
         ({"OMP_NUM_THREADS": "1"}, "torch computes with 1 thread (OMP_NUM_THREADS)", []),
-        ({"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}, TOLD, []),
-        ({"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": "300000"}, TOLD, []),
+        ({"OMP_NUM_THREADS": "2"}, "torch computes with 2 threads (OMP_NUM_THREADS)", []),
     ],
 )
-def test_a_command_watches_unless_the_user_says_how_threads_wait(
+def test_a_command_watches_unless_the_user_says_how_many(
     environment: dict[str, str], told: str, threads: list[str]
 ) -> None:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))}
@@ -127,38 +139,42 @@ def test_a_command_watches_unless_the_user_says_how_threads_wait(
 
 
 def test_an_import_starts_and_sets_nothing(run_python: Any) -> None:
-    code = "import os; before = dict(os.environ); import threading, rlpair.agent_torch, rlpair.waiting_torch, torch"
+    code = "import os; before = dict(os.environ); import threading, rlpair.agent_torch, rlpair.runtime_torch, torch"
     assert run_python("-c", f"{code}; print(threading.active_count(), dict(os.environ) == before)") == "1 True\n"
 
 
 @pytest.fixture
-def two_threads() -> Iterator[None]:
+def threads() -> Iterator[None]:
+    """Which a test may change."""
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
 
 
-def sleeps(product: torch.Tensor) -> float:
-    """How often this process's threads fall asleep in one of 200 matrix products."""
-    product @ product
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-    for _ in range(200):
-        product @ product
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before) / 200
-
-
-@linux
-@pytest.mark.skipif(len(usable_cores()) < 2, reason="with one core libgomp's threads always sleep")
-@pytest.mark.skipif("OMP_WAIT_POLICY" in os.environ, reason="this says how threads wait")
-def test_beside_a_second_team_threads_sleep_and_compute_the_same(two_threads: None) -> None:
-    a = torch.randn((256, 256), generator=torch.Generator().manual_seed(0))
-    spinning, product = sleeps(a), a @ a
-    team = waiting_torch.SecondTeam(len(usable_cores()), 2)
-    asleep = sleeps(a)
-    assert torch.equal(a @ a, product)
-    assert torch.get_num_threads() == 2
-    team.close()
-    assert asleep > 1
-    assert spinning < 0.5
-    assert sleeps(a) < 0.5
+@pytest.mark.filterwarnings("ignore")  # the compiler imports modules that are deprecated
+@pytest.mark.parametrize("compile", [False, True])
+def test_an_agent_adapts_and_learns_the_same_bit_for_bit(
+    compile: bool, threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes at which products and inductor's loops are shared by threads; four updates, before the last two of which
+    one agent falls to one thread.
+    """
+    low, high = (-1.0,) * 6, (1.0,) * 6
+    spec = EnvSpec((17,), "float32", False, 6, action_low=low, action_high=high)
+    rng = np.random.default_rng(0)
+    obs, next_obs = rng.standard_normal((2, 1024, 17)).astype(np.float32)
+    action, reward = rng.uniform(-1, 1, (1024, 6)).astype(np.float32), rng.standard_normal(1024).astype(np.float32)
+    batch = Transition(obs, action, reward, next_obs, np.zeros(1024, np.float32))
+    states = []
+    for fits in ((2, 2), (2, 1)):
+        watch = Watch()
+        monkeypatch.setattr("rlpair.agent_torch.WATCH", watch)
+        torch.set_num_threads(2)
+        watch._set = 2
+        agent = make_agent("sac", backend="torch", env=spec, config=SACConfig(), compile=compile)
+        for watch.fit in fits:
+            for _ in range(2):
+                agent.update(batch)
+            assert torch.get_num_threads() == watch.fit
+        states.append(agent.state_dict())
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])

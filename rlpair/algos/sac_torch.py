@@ -91,7 +91,8 @@ class SAC(Learner):
         learning_rate = torch.tensor(config.learning_rate, dtype=dtype, device=device)
         self.hyper = hyperparameters(config, spec)._replace(learning_rate=learning_rate)
         obs_size = torch.Size(spec.obs_shape).numel()
-        self.low, self.high = torch.tensor((spec.action_low, spec.action_high), dtype=dtype, device=device)
+        bounds = (spec.action_low, spec.action_high)
+        self.low, self.high = (torch.tensor(bound, dtype=dtype, device=device) for bound in bounds)
 
         def networks(count: int, inputs: int, outputs: int) -> list[MLP]:
             return [MLP((inputs, *config.net_arch, outputs), config.activation).to(device, dtype) for _ in range(count)]
