@@ -5,6 +5,7 @@ import importlib
 import sys
 
 from rlpair import __version__
+from rlpair.output import exit_code
 
 COMMANDS = {
     "train": "train an agent, or go on with a run",
@@ -30,7 +31,7 @@ def main() -> None:
         importlib.import_module(f"rlpair.{name}").main()
     if name in ("-h", "--help", "--version"):
         print(f"rlpair {__version__}" if name == "--version" else help_text())
-        sys.exit(0)
+        sys.exit(exit_code(0))
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(COMMANDS)}"
     print(f"rlpair: command={name!r} is not allowed: {hint}", file=sys.stderr)

@@ -12,6 +12,7 @@ from rlpair.config import ALGO_CONFIGS, check_choice
 from rlpair.errors import ConfigError, RLPairError, disk_line
 from rlpair.help import help_text
 from rlpair.interrupts import Interrupted
+from rlpair.output import exit_code
 from rlpair.overrides import Pair, combinations, parse, split
 from rlpair.safe_path import add_current_folder
 from rlpair.saved_config import Values
@@ -36,7 +37,9 @@ class Command:
 
     def main(self) -> int:
         """Do what ``sys.argv`` says and return the exit code."""
-        arguments = sys.argv[1:]
+        return exit_code(self._main(sys.argv[1:]))
+
+    def _main(self, arguments: Sequence[str]) -> int:
         if {"-h", "--help"} & set(arguments):
             print(help_text(self.name, self.schema, self.has_algo, self.sweeps, self.operands))
             return 0

@@ -1,4 +1,6 @@
-"""The stdout and stderr of a command: a reader that goes away stops nothing, and rlpair's warnings are one line."""
+"""The stdout and stderr of a command: a reader that goes away stops nothing, nor does a disk that is full, and rlpair's
+warnings are one line.
+"""
 
 import io
 import os
@@ -6,21 +8,34 @@ import sys
 import warnings
 from typing import Any, TextIO
 
-from rlpair.errors import RLPairWarning
+from rlpair.errors import RLPairWarning, reason
 
 
 class Output(io.FileIO):
-    """A descriptor whose reader may go away: what is written after that goes nowhere."""
+    """A descriptor that may stop taking what is written: all of that goes nowhere then."""
+
+    lost = False  # something of any of them, in which somebody was interested
 
     def write(self, data: Any) -> int:
         """See io.FileIO."""
         try:
             return super().write(data) or 0
         except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
-            return len(memoryview(data).cast("B"))
+            pass
+        except OSError as error:
+            Output.lost = True
+            if self.fileno() == 1:
+                os.write(2, f"rlpair: stdout: {reason(error)}; what is printed there is lost\n".encode())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+        return len(memoryview(data).cast("B"))
+
+
+def exit_code(code: int) -> int:
+    """The exit code of a command that comes to this one: 2 in place of 0 where what it printed is lost."""
+    sys.stdout.flush()
+    return code or 2 * Output.lost
 
 
 def keep_output() -> None:

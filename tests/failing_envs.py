@@ -1,5 +1,6 @@
 """Environments that fail in every way that one can, registered as failing/...: what the frame must survive."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -66,7 +67,8 @@ class Fails(Counter):
     """Counts, and from the third step (``when`` = "step") or the second reset on does what ``how`` names."""
 
     def __init__(self, how: str, when: str = "step") -> None:
-        if when == "build":
+        in_worker = multiprocessing.parent_process() is not None
+        if when == "build" or (when == "build in a worker" and in_worker):
             ACTS[how]()
         self.how, self.when, self.resets, self.total = how, when, 0, 0
 

@@ -110,6 +110,23 @@ def test_a_run_that_nobody_reads_comes_to_its_end(output: str) -> None:
     assert Path("run/result.json").is_file()
 
 
+FULL = "rlpair: stdout: No space left on device; what is printed there is lost\n"
+
+
+def test_a_run_whose_stdout_is_on_a_full_disk_comes_to_its_end_and_says_so() -> None:
+    run = " ".join([sys.executable, "-m", "rlpair.train", *SMALL, "env=toy_envs:toy/Counter-v0"])
+    result = subprocess.run(f"{run} > /dev/full", shell=True, capture_output=True, text=True, env=environment())
+    assert (result.returncode, result.stderr.splitlines(keepends=True)[-1]) == (2, FULL)
+    assert Path("run/result.json").is_file()
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "train --help", "-m rlpair.plot --version"])
+def test_what_is_printed_onto_a_full_disk_is_an_error(arguments: str) -> None:
+    module = arguments if arguments.startswith("-m") else f"-m rlpair {arguments}"
+    run = subprocess.run(f"{sys.executable} {module} > /dev/full", shell=True, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (2, FULL)
+
+
 @pytest.mark.parametrize(
     ("arguments", "program", "expected"),
     [

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -161,9 +162,36 @@ def test_an_environment_that_cannot_be_built_in_a_worker(capfd: pytest.CaptureFi
         return build_in_one_process(here)
 
     here = os.getpid()
-    error = failure_of(HostEnvs(processes.start(make, 1), taped=True, name="mine"), steps=0)
+    error = failure_of(HostEnvs(processes.start(make, 1, "mine"), taped=True, name="mine"), steps=0)
     assert str(error) == "env=mine: environment 0 raised ValueError in reset: boom"
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("leave", "the process of environment 0 ended with exit code 0"),
+        ("killed", "the process of environment 0 was killed by SIGKILL"),
+        ("hang", "no answer within 5 seconds from its processes"),
+    ],
+)
+def test_a_worker_that_is_gone_or_silent_before_its_environment_is_built(
+    how: str, cause: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(processes, "ANSWER_SECONDS", 5)
+    with pytest.raises(EnvError, match=f"^env={ID} cannot be built: {cause}$"):
+        make_envs(ID, 2, vectorization="async", env_kwargs={"how": how, "when": "build in a worker"})
+    assert multiprocessing.active_children() == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ctrl_c_ends_the_wait_for_a_worker_that_is_silent_while_it_builds() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    began = threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    began.start()
+    with pytest.raises(KeyboardInterrupt):
+        make_envs(ID, 2, vectorization="async", env_kwargs={"how": "hang", "when": "build in a worker"})
+    assert multiprocessing.active_children() == []
 
 
 # Vectors and importers

@@ -39,7 +39,7 @@ def make_envs(
     make = partial(_make, find_env(env_id), dict(env_kwargs or {}))
     if vectorization == "sync":
         return _sync(make, num_envs, env_id)
-    return HostEnvs(processes.start(partial(_learnable, make), num_envs), taped=True, name=env_id)
+    return HostEnvs(processes.start(partial(_learnable, make), num_envs, env_id), taped=True, name=env_id)
 
 
 def as_envs(env: Any) -> HostEnvs:

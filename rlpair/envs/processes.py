@@ -2,10 +2,12 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing import TimeoutError, connection, resource_tracker
+from multiprocessing import TimeoutError, active_children, connection, resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import gymnasium as gym
@@ -13,8 +15,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 
-from rlpair.envs.failures import Guard
+from rlpair.envs.failures import Guard, name_and_text
 from rlpair.envs.tape import ROOM, EpisodeTape
+from rlpair.errors import EnvError
 from rlpair.interrupts import end_with_parent
 
 Envs = AsyncVectorEnv[Any, Any]
@@ -23,11 +26,42 @@ ANSWER_SECONDS = 300  # for a step or a reset: a large simulator needs a minute 
 CLOSE_SECONDS = 5  # for all of them to close
 
 
-def start(make: Make, num_envs: int) -> Envs:
-    """``num_envs`` environments, each an EpisodeTape in a process of its own. Raises what ``make`` raises here."""
-    build = _Build(make, ROOM // num_envs)
+def start(make: Make, num_envs: int, name: str) -> Envs:
+    """``num_envs`` environments, each an EpisodeTape in a process of its own. Raises what ``make`` raises here.
+
+    Raises:
+        EnvError: such a process is gone or silent before its environment is built; says so of env=``name``.
+    """
+    build, others, ours = _Build(make, ROOM // num_envs), set(active_children()), set[BaseProcess]()
+    with ThreadPoolExecutor(1) as pool:  # where Ctrl-C can be blocked, while it ends the wait here
+        begun, deadline = pool.submit(_start, build, num_envs), time.monotonic() + ANSWER_SECONDS
+        try:
+            while not begun.done() and time.monotonic() < deadline:
+                ours |= set(active_children()) - others
+                wait([begun], timeout=0.02)
+            if begun.done():
+                return begun.result()
+            raise EnvError(f"env={name} cannot be built: no answer within {ANSWER_SECONDS} seconds from its processes")
+        except (EOFError, OSError) as error:
+            raise EnvError(f"env={name} cannot be built: {_first_gone(ours) or name_and_text(error)}") from error
+        finally:
+            if not begun.done() or begun.exception():
+                for process in ours:
+                    process.kill()
+                    process.join()
+
+
+def _start(build: "_Build", num_envs: int) -> Envs:
     with _interrupts_blocked():
         return AsyncVectorEnv([build] * num_envs, context="spawn", copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+def _first_gone(processes: Iterable[BaseProcess]) -> str | None:
+    """Which of them has ended, and how; None where all live on."""
+    for index, process in enumerate(sorted(processes, key=lambda process: process.pid or 0)):
+        if not process.is_alive():
+            return _how_ended(index, process)
+    return None
 
 
 class _Build:
@@ -87,10 +121,14 @@ def who_failed(envs: Envs, error: BaseException) -> str | None:
     for index, process in enumerate(envs.processes):
         if process.sentinel in gone:
             process.join()
-            code = process.exitcode or 0
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            return f"the process of environment {index} {how}"
+            return _how_ended(index, process)
     return None
+
+
+def _how_ended(index: int, process: BaseProcess) -> str:
+    code = process.exitcode or 0
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return f"the process of environment {index} {how}"
 
 
 def end(envs: Envs) -> None:
