@@ -65,6 +65,9 @@ def make_out(out: str | None) -> tuple[Path, list[Path]]:
         made = files.make_folders(path)
         try:
             tempfile.TemporaryFile(dir=path).close()
+            curves = path / "tensorboard"
+            for folder in [curves, *(curves / name for name in files.names(curves))]:
+                files.is_folder(folder)  # no link is followed
         except OSError:
             files.remove_empty(made)
             raise

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from full_disk import fail
+from hostile import link_instead, precious, snapshot
 from runs import command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -21,6 +22,7 @@ from rlpair.compare_result import Result, share_of_peak
 from rlpair.compare_turns import CellProcess
 from rlpair.compare_verdicts import limit, verdicts
 from rlpair.envs.classic_jax import CLASSIC
+from rlpair.errors import ConfigError
 from rlpair.roofline import update_flop
 from rlpair.workers import usable_cores
 
@@ -312,3 +314,21 @@ def test_a_full_disk_leaves_the_folder_as_it_was_and_shows_what_was_found(capsys
     assert {path.name for path in Path("new/out").iterdir()} == {
         *("compare.json", "compare.md", "compare.png", "tensorboard")
     }
+
+
+@pytest.mark.parametrize("name", ["compare.json", "compare.md", "compare.png"])
+def test_no_link_in_the_folder_is_written_through(name: str, tmp_path: Path) -> None:
+    outside, found = precious(tmp_path / "outside"), [result(BASE, [1000.0, 1010.0], update_us=800.0)]
+    before = snapshot(outside)
+    link_instead(Path("out") / name, outside / "thesis.tex")
+    show(found, CompareConfig(), make_out("out")[0], 1.0)
+    assert snapshot(outside) == before
+    assert not (Path("out") / name).is_symlink()
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "tensorboard/00-dqn-torch-eager"])
+def test_a_folder_of_curves_that_is_a_link_is_refused_at_the_start(name: str, tmp_path: Path) -> None:
+    link_instead(Path("out") / name, precious(tmp_path / "outside"))
+    line = "out='out' is not allowed: a folder that can be written to: is a link, and links inside a run's folder"
+    with pytest.raises(ConfigError, match=f"^{line} are not followed$"):
+        make_out("out")
