@@ -1,23 +1,22 @@
 """Curves of runs: read from metrics.jsonl, which may be a stranger's, and put together over seeds."""
 
 import glob
-import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlpair import files
-from rlpair.errors import ConfigError, MetricsError, reason
+from rlpair.errors import ConfigError
+from rlpair.metrics import read_records
 from rlpair.saved_config import CONFIG, flat, load_config
 from rlpair.statistics import bootstrap_interval, interquartile_mean
 
 METRICS = "metrics.jsonl"
-MOST_BYTES, MOST_OF_A_LINE = 2**30, 2**22
+MOST_BYTES = 2**30  # of a metrics.jsonl
 MOST_POINTS = 200  # of a curve over seeds
 RESAMPLES = 1_000  # of the bootstrap, at each point
 STEPS, SECONDS = "env_steps", "seconds"
@@ -59,57 +58,21 @@ def read_lines(run: Path, tag: str, x: str) -> tuple[dict[str, Line], set[str]]:
     A run of many seeds has ``seed_5/TAG`` for each; what has a prefix then counts alone.
 
     Raises:
-        MetricsError: the file is none, is too large, or a line in it is no record.
+        CheckpointError: the file is none, is too large, or a line in it is no record.
     """
     points: dict[str, list[tuple[float, float]]] = {}
     tags = set[str]()
     form = re.compile(rf"(seed_\d+/)?{re.escape(tag)}")
-    for where, record in read_records(run / METRICS):
-        for key, value in record.items():
+    for _, record in read_records(run / METRICS, MOST_BYTES):
+        for key, value in record.values.items():
             if match := form.fullmatch(key):
-                point = number(where, x, record.get(x)), number(where, key, value)
-                points.setdefault(match[1] or "", []).append(point)
+                points.setdefault(match[1] or "", []).append((float(getattr(record, x)), value))
             elif len(tags) < 1_000:
                 tags.add(key)
     if len(points) > 1:
         points.pop("", None)
     lines = {prefix: np.array(sorted(some)).T for prefix, some in points.items()}
-    return {prefix: (line[0], line[1]) for prefix, line in lines.items()}, tags - {STEPS, SECONDS}
-
-
-def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where each record stands, and the record; a last line that a kill left half-written is left out.
-
-    Raises:
-        MetricsError: the file is none, is too large, or a line in it is no record.
-    """
-    try:
-        file = files.open_to_read(path)
-    except OSError as error:
-        raise MetricsError(f"{path} cannot be read: {reason(error)}") from error
-    with file:
-        if os.fstat(file.fileno()).st_size > MOST_BYTES:
-            raise MetricsError(f"{path} is not a file of at most {MOST_BYTES:,} bytes")
-        for count, line in enumerate(iter(lambda: file.readline(MOST_OF_A_LINE), b""), 1):
-            where = f"{path} line {count}"
-            if not line.endswith(b"\n") and len(line) == MOST_OF_A_LINE:
-                raise MetricsError(f"{where} is not a record: it has more than {MOST_OF_A_LINE:,} bytes")
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                if not line.endswith(b"\n"):
-                    return
-                raise MetricsError(f"{where} is not a record: it is not JSON") from error
-            if not isinstance(record, dict):
-                raise MetricsError(f"{where} is not a record: it is not an object")
-            yield where, record
-
-
-def number(where: str, key: str, value: Any) -> float:
-    """A finite number. Raises MetricsError for any other value."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value):
-        return float(value)
-    raise MetricsError(f"{where} is not a record: its {key} is not a finite number")
+    return {prefix: (line[0], line[1]) for prefix, line in lines.items()}, tags
 
 
 def name_of(run: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:

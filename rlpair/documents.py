@@ -13,13 +13,14 @@ from rlpair.errors import first_line
 
 MOST_VALUES = 250_000  # of a JSON document; up to a kilobyte each by the time that all are found to be wrong
 DEEPEST, LONGEST_NUMBER = 20, 100  # of YAML: levels, characters
+LONGEST_SHOWN = 60  # characters of a text in an error
 SCALARS = ("null", "bool", "int", "float", "str")  # and not a timestamp
 
 
-def parse_json(raw: bytes) -> Any:
-    """The value of strict JSON. Raises ValueError, which says in one line what it is not."""
-    if sum(map(raw.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ValueError(f"more than {MOST_VALUES:,} values")
+def parse_json(raw: bytes, most: int = MOST_VALUES) -> Any:
+    """The value of strict JSON, of ``most`` values. Raises ValueError, which says in one line what it is not."""
+    if sum(map(raw.count, (b",", b"[", b"{"))) > most:
+        raise ValueError(f"more than {most:,} values")
     try:
         return json.loads(raw, object_pairs_hook=_without_twins, parse_constant=_refuse)
     except RecursionError:
@@ -69,11 +70,16 @@ def _without_twins(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     values = dict[str, Any]()
     for key, value in pairs:
         if not isinstance(key, str):
-            raise ValueError(f"the key {key!r} is not a text")
+            raise ValueError(f"the key {shortened(repr(key))} is not a text")
         if key in values:
-            raise ValueError(f"the key {key!r} comes twice")
+            raise ValueError(f"the key {shortened(key)!r} comes twice")
         values[key] = value
     return values
+
+
+def shortened(text: str) -> str:
+    """A stranger's text, as a line has room for it."""
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
 
 
 def _refuse(constant: str) -> Any:

@@ -59,7 +59,7 @@ class ObservationError(RLPairError, ValueError):
 
 
 class MetricsError(RLPairError):
-    """A metrics.jsonl that is missing, or that holds what is no record, or not the tag that is asked for."""
+    """Runs whose metrics.jsonl do not hold the tag that is asked for."""
 
 
 class NonFiniteError(RLPairError):

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, Typ
 from pydantic import with_config as configured
 from typing_extensions import TypedDict
 
+from rlpair.documents import shortened
 from rlpair.errors import ConfigError, refuse
 from rlpair.schema import type_name
 from rlpair.types import EnvSpec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 JSON_BYTES = 2**26  # of agent.json and run.json; the actions of the episodes in progress are the most of it
 YAML_BYTES = 2**16  # of config.yaml
 LINE_BYTES = 2**22  # of metrics.jsonl; many seeds have a number each in it
+RESULT_VALUES = 2**22  # of result.json; every seed has a return and a length of each episode
 T = TypeVar("T", bound="DataclassInstance")
 STRICT = configured(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 WORDS = {  # of pydantic's types of errors; others say it well themselves
@@ -60,7 +62,8 @@ def checked(path: Path, kind: Any, value: Any) -> Any:
 def cause_of(error: ValidationError) -> str:
     """The first thing that is off: names the key, the value, shortened, and what is allowed."""
     first = error.errors(include_url=False)[0]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).removeprefix(".")
+    parts = (f"[{part}]" if isinstance(part, int) else f".{shortened(part)}" for part in first["loc"])
+    key = "".join(parts).removeprefix(".")
     match first["type"]:
         case "missing":
             return f"it lacks {key}"
@@ -81,6 +84,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 # agent.json
 
 FLOAT32_MAX = 3.4028234663852886e38
+LARGEST = 1e300  # of a number in a record: there is room for sums and differences
 Name = Annotated[str, Field(pattern="^[ -~]{1,100}$")]
 Count = Annotated[int, Field(ge=0, lt=2**62)]
 Size = Annotated[int, Field(ge=1, lt=2**31)]
@@ -141,7 +145,7 @@ def settings(path: Path, kind: type[T], values: Any, prefix: str = "") -> T:
     hints, taken = get_type_hints(kind), {}
     for key, value in checked(path, dict[str, Any], values).items():
         if key not in kind.__dataclass_fields__:
-            refuse(path, f"it has an unknown key, {prefix}{key}")
+            refuse(path, f"it has an unknown key, {prefix}{shortened(key)}")
         try:
             taken[key] = _strict(hints[key]).validate_python(value)
         except ValidationError:
@@ -242,11 +246,20 @@ class HostRun(FusedRun):
 # metrics.jsonl
 
 
+def _moderate(number: float) -> float:
+    if abs(number) > LARGEST:
+        raise ValueError(f"a number from -{LARGEST} to {LARGEST}")
+    return number
+
+
+Number = Annotated[float, AfterValidator(_moderate)]
+
+
 class Line(BaseModel):
     """A record: its tags are extra keys."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
-    __pydantic_extra__: dict[str, float] = Field(init=False)
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
     env_steps: Count
     seconds: Annotated[float, Field(ge=0)]
 
@@ -254,3 +267,23 @@ class Line(BaseModel):
     def values(self) -> dict[str, float]:
         """By tag."""
         return self.__pydantic_extra__
+
+
+# result.json
+
+
+@STRICT
+class Result(TypedDict):
+    """result.json: ``returns`` and ``lengths`` have a list for each of the seeds."""
+
+    algo: str
+    backend: str
+    env: str
+    seeds: Annotated[list[Count], FailFast()]
+    env_steps: Count
+    mean: Number
+    std: Annotated[Number, Field(ge=0)]
+    returns: Annotated[list[Annotated[list[Number], FailFast()]], FailFast()]
+    lengths: Annotated[list[Annotated[list[Count], FailFast()]], FailFast()]
+    seconds: Annotated[Number, Field(ge=0)]
+    versions: dict[str, str]

@@ -22,6 +22,7 @@ from rlpair.errors import CheckpointError, NonFiniteError, refuse
 from rlpair.loading import Checkpoint, check_spec
 from rlpair.loop import Evaluation, Stopwatch
 from rlpair.make import backend_module, configure_process
+from rlpair.saved_run import SavedRun
 from rlpair.statistics import bootstrap_interval, interquartile_mean
 from rlpair.tensors import Tensors, check_contents, check_counts, check_fit, check_transitions
 from rlpair.types import EnvSpec, Record, State
@@ -225,11 +226,11 @@ class FusedLoop:
             "ended": self.ended[:, k].tolist(),
         }
 
-    def load(self, path: Path) -> None:
+    def load(self, earlier: SavedRun) -> None:
         """Go on from where ``save`` was called. Raises CheckpointError."""
-        folders = [path] if len(self.seeds) == 1 else [path / f"seed_{seed}" for seed in self.seeds]
+        names = [""] if len(self.seeds) == 1 else [f"seed_{seed}" for seed in self.seeds]
         spec, shapes = self._workers.call("get_spec")[0], self._workers.call("get_shapes")[0]
-        saved = [self._load_seed(k, Checkpoint(folder), spec, shapes) for k, folder in enumerate(folders)]
+        saved = [self._load_seed(k, earlier.checkpoint(name), spec, shapes) for k, name in enumerate(names)]
         shares, begin = [], 0
         for size in self._workers.call("count"):
             shares.append(saved[begin : begin + size])

@@ -10,7 +10,7 @@ from typing import Any
 from rlpair import checkpoint, formats
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.config import ALGO_CONFIGS, RunConfig
-from rlpair.documents import parse_json
+from rlpair.documents import MOST_VALUES, parse_json
 from rlpair.errors import refuse
 from rlpair.make import ALGOS
 from rlpair.tensors import Tensor, read_shapes, read_tensors, read_whole
@@ -104,19 +104,6 @@ class Checkpoint:
         return read_tensors(self.folder / name, self._digests.get(name), check)
 
 
-def check_settings(step: Path, config: RunConfig) -> None:
-    """Raises CheckpointError where a run cannot go on from a step with these settings, before anything is made of them.
-
-    ``step``: a checkpoint, or the folder that holds those of many seeds.
-    """
-    seeds = checkpoint.seeds_of(step)
-    if len(seeds or [step]) != config.num_seeds:
-        refuse(step, f"it holds {len(seeds or [step])} agents, and num_seeds={config.num_seeds}")
-    saved = Checkpoint(seeds[0] if seeds else step)
-    saved.check_networks(config.algo)
-    saved.check_replay(config)
-
-
 def check_spec(path: Path, trained: EnvSpec, here: EnvSpec) -> None:
     """Raises CheckpointError unless an agent, of this path, was trained in environments like this one."""
     for key, its, own in zip(EnvSpec._fields, trained, here, strict=True):
@@ -124,13 +111,16 @@ def check_spec(path: Path, trained: EnvSpec, here: EnvSpec) -> None:
             refuse(path, f"its agent is of an environment with {key}={its}, and this one has {key}={own}")
 
 
-def read_json(path: Path, digest: str | None = None) -> dict[str, Any]:
-    """The object in a file. Raises CheckpointError, also where ``digest`` is given and is not the file's sha256."""
+def read_json(path: Path, digest: str | None = None, most: int = MOST_VALUES) -> dict[str, Any]:
+    """The object in a file, of ``most`` values at most.
+
+    Raises CheckpointError, also where ``digest`` is given and is not the file's sha256.
+    """
     content = read_whole(path, formats.JSON_BYTES)
     if digest is not None and hashlib.sha256(content).hexdigest() != digest:
         refuse(path, "is corrupt: its sha256 is not the one in agent.json")
     try:
-        value = parse_json(content)
+        value = parse_json(content, most)
     except ValueError as error:
         refuse(path, f"is not JSON: {error}")
     if not isinstance(value, dict):

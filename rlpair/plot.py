@@ -48,7 +48,8 @@ def curves_of(config: PlotConfig) -> list[Curve]:
     """The curves that are asked for. What has no such tag is said on stderr.
 
     Raises:
-        MetricsError: no run has it, or one cannot be read.
+        MetricsError: no run has it.
+        CheckpointError: one cannot be read.
     """
     tags, found, without = set[str](), dict[Path, dict[str, Line]](), list[Path]()
     for run in find_runs(config.run_dirs):

@@ -198,8 +198,8 @@ def truncate_metrics(path: str | Path, env_steps: int) -> float:
     path, seconds = Path(path), 0.0
     if not files.is_there(path):
         return seconds
-    with files.open_to_read(path) as lines, files.replacing(path) as kept:
-        for text, record in read_records(path, lines):
+    with files.replacing(path) as kept:
+        for text, record in read_records(path):
             if record.env_steps <= env_steps and not any(tag.startswith(FINAL) for tag in record.values):
                 kept.write(text.rstrip() + b"\n")
                 seconds = record.seconds

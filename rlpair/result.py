@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rlpair import files
+from rlpair import files, formats
 from rlpair.config import RunConfig
+from rlpair.loading import read_json
 from rlpair.loop import Evaluation
 from rlpair.machine import versions
 from rlpair.record import FINAL
 from rlpair.types import Record
 
 RESULT = "result.json"
-LARGEST = 2**26  # bytes of it
 MEAN, STD, EPISODES = FINAL + "mean_return", FINAL + "std_return", FINAL + "episodes"
 
 
@@ -42,10 +42,8 @@ def save_result(run_dir: Path, config: RunConfig, env_steps: int, evaluation: Ev
     files.write(run_dir / RESULT, (json.dumps(result, allow_nan=False) + "\n").encode())
 
 
-def load_result(run_dir: Path) -> dict[str, Any] | None:
-    """What ``save_result`` wrote; None where there is no such file, or another."""
-    try:
-        result = json.loads(files.read(run_dir / RESULT, LARGEST))
-    except (OSError, ValueError):
-        return None
-    return result if isinstance(result, dict) and isinstance(result.get("mean"), float) else None
+def load_result(run_dir: Path) -> dict[str, Any]:
+    """What ``save_result`` wrote. Raises CheckpointError where there is no such file, or another."""
+    path = run_dir / RESULT
+    result: dict[str, Any] = formats.checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))
+    return result

@@ -9,8 +9,9 @@ import yaml  # type: ignore[import-untyped]
 from rlpair import formats
 from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.documents import parse_yaml
-from rlpair.errors import refuse
+from rlpair.errors import ConfigError, first_line, refuse
 from rlpair.files import write
+from rlpair.formats import brief
 from rlpair.tensors import read_whole
 
 Values = dict[str, Any]  # by dotted key
@@ -35,13 +36,33 @@ def nested(values: Values) -> dict[str, Any]:
 
 
 def save_config(config: RunConfig, run_dir: Path) -> None:
-    """Write config.yaml, whole: what ``resume`` and ``evaluate`` start from."""
+    """Write config.yaml, whole: what ``resume`` and ``evaluate`` start from. Raises ConfigError where none can be."""
     write(run_dir / CONFIG, to_yaml(config))
 
 
 def to_yaml(config: RunConfig) -> bytes:
-    """What config.yaml holds: the folder has its name from outside, and may be moved."""
+    """What config.yaml holds: the folder has its name from outside, and may be moved.
+
+    Raises ConfigError for settings that could not be read from it again.
+    """
     values = config.to_dict() | {"run_dir": None, "resume": None}
+    sizes = {}
+    for key, value in flat(values).items():
+        try:
+            part = _dumped({key: value})
+            parse_yaml(part)
+        except (ValueError, yaml.YAMLError) as error:
+            raise ConfigError(key, brief.repr(value), f"what {CONFIG} can hold: {first_line(error)}") from error
+        sizes[key] = len(part)
+    content, most = _dumped(values), formats.YAML_BYTES
+    if len(content) > most:
+        key = max(sizes, key=sizes.__getitem__)
+        allowed = f"less, as the settings together take {len(content):,} bytes of {CONFIG}, which has at most {most:,}"
+        raise ConfigError(key, brief.repr(flat(values)[key]), allowed)
+    return content
+
+
+def _dumped(values: Any) -> bytes:
     text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     return text.encode()
 
@@ -56,7 +77,7 @@ def load_config(run_dir: Path) -> RunConfig:
         refuse(path, f"is not a run's configuration: {error}")
     if not isinstance(values, dict) or not isinstance(algo := values.get("algo"), dict):
         refuse(path, "is not a run's configuration: it has no algo")
-    if (name := algo.pop("name", None)) not in ALGO_CONFIGS:
+    if (name := algo.pop("name", None)) not in list(ALGO_CONFIGS):  # whose keys are compared, as it may be a list
         formats.refuse_value(path, "algo.name", name, "one of " + ", ".join(ALGO_CONFIGS))
     return formats.settings(
         path, RunConfig, values | {"algo": formats.settings(path, ALGO_CONFIGS[name], algo, "algo.")}

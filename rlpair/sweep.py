@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rlpair.errors import CheckpointError
 from rlpair.overrides import Pair
 from rlpair.result import load_result
 
@@ -98,9 +99,12 @@ def score(outcome: Outcome) -> tuple[str, str, str, str]:
     """Return, episodes, env steps and seconds of a job; how it ended where it has none."""
     if outcome.exit_code is None:
         return "not begun", "", "", ""
-    result = load_result(outcome.run_dir) if outcome.run_dir and not outcome.exit_code else None
-    if result is None:
+    if outcome.exit_code or outcome.run_dir is None:
         return f"exit code {outcome.exit_code}", "", "", ""
+    try:
+        result = load_result(outcome.run_dir)
+    except CheckpointError as error:
+        return str(error), "", "", ""
     episodes = sum(map(len, result["returns"]))
     return (
         f"{result['mean']:.1f} +- {result['std']:.1f}",

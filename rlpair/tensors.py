@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from rlpair import files
+from rlpair.documents import shortened
 from rlpair.errors import CheckpointError, reason, refuse
 from rlpair.types import EnvSpec, State
 
@@ -51,7 +52,7 @@ def write_tensors(path: Path, tensors: State) -> None:
 def read_shapes(path: Path) -> dict[str, Tensor]:
     """What a file holds, by name. Its size agrees with that, and no array has been read. Raises CheckpointError."""
     shapes = {}
-    with _reading(path):
+    with reading(path):
         with files.open_to_read(path) as start:
             (size,) = struct.unpack("<Q", start.read(8).ljust(8, b"\0"))
         if size > HEADER_BYTES:
@@ -60,7 +61,7 @@ def read_shapes(path: Path) -> dict[str, Tensor]:
             for name in file.keys():  # noqa: SIM118 - it is no mapping
                 part = file.get_slice(name)
                 if (dtype := part.get_dtype()) not in DTYPES:
-                    refuse(path, f"{name!r} has dtype {dtype}, not one of {', '.join(DTYPES)}")
+                    refuse(path, f"{shortened(name)!r} has dtype {dtype}, not one of {', '.join(DTYPES)}")
                 shapes[name] = Tensor(tuple(part.get_shape()), np.dtype(DTYPES[dtype]))
     return shapes
 
@@ -81,24 +82,24 @@ def read_tensors(path: Path, digest: str | None, check: Callable[[dict[str, Tens
         check(shapes)
     except CheckpointError as error:
         refuse(path, str(error))
-    with _reading(path):
+    with reading(path):
         if files.sha256(path) != digest:
             refuse(path, "is corrupt: its sha256 is not the one in agent.json")
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in shapes}
     if (name := not_finite(tensors)) is not None:
-        refuse(path, f"{name!r} holds a NaN or an infinity")
+        refuse(path, f"{shortened(name)!r} holds a NaN or an infinity")
     return tensors
 
 
 def read_whole(path: Path, limit: int) -> bytes:
     """All of a file of at most ``limit`` bytes. Raises CheckpointError."""
-    with _reading(path):
+    with reading(path):
         return files.read(path, limit)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Raises CheckpointError where the file cannot be read."""
     try:
         yield
@@ -123,7 +124,8 @@ def check_fit(found: Tensors, own: Tensors, whose: str = "this agent") -> None:
     if missing := sorted(own.keys() - found.keys()):
         raise CheckpointError(f"the state lacks {missing[0]!r} ({len(missing)} of {len(own)} names are missing)")
     if unknown := sorted(found.keys() - own.keys()):
-        raise CheckpointError(f"the state has {unknown[0]!r}, which {whose} has not ({len(unknown)} such names)")
+        name, count = shortened(unknown[0]), len(unknown)
+        raise CheckpointError(f"the state has {name!r}, which {whose} has not ({count} such names)")
     for name, mine in own.items():
         if found[name].shape != mine.shape:
             raise CheckpointError(f"{name} has shape {found[name].shape}, and {whose} has {mine.shape}")

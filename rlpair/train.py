@@ -9,27 +9,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rlpair import files
-from rlpair.checkpoint import drop_old_replays, find_step, save_checkpoint
+from rlpair.checkpoint import drop_old_replays, save_checkpoint
 from rlpair.cli import Command
 from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, refuse
 from rlpair.fused import open_fused
 from rlpair.interrupts import Interrupted, Signals
-from rlpair.loading import Checkpoint, check_settings, check_spec
+from rlpair.loading import check_spec
 from rlpair.loop import Evaluation, HostLoop, evaluate, saying_where
 from rlpair.make import ALGOS, configure_process, make_agent
 from rlpair.memory import check_run, host_bytes
 from rlpair.overrides import Pair, parse
-from rlpair.presets import defaults
 from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, truncate_metrics
 from rlpair.replay import ReplayBuffer, replay_bytes
 from rlpair.result import MEAN, RESULT, STD, final_record, save_result
-from rlpair.run_dir import ERROR, RunDir, begin, go_on, run_dir_of, with_traceback
-from rlpair.saved_config import CONFIG, Values, flat, load_config, nested, save_config, to_yaml
+from rlpair.run_dir import ERROR, RunDir, begin, go_on, with_traceback
+from rlpair.saved_config import Values, save_config, to_yaml
+from rlpair.saved_run import SavedRun, settle
 from rlpair.seeding import integer
 from rlpair.sweep import announce
-from rlpair.trust import check_environment
 from rlpair.types import Record
 
 EVAL_ENVS = 10  # that play the episodes of an evaluation together
@@ -44,18 +43,22 @@ class Outcome(NamedTuple):
     signal: int  # that stopped it; 0 if it came to its end
 
 
-def train(config: RunConfig) -> Outcome:
+def train(config: RunConfig, saved: SavedRun | None = None) -> Outcome:
     """Train an agent as ``python -m rlpair.train`` does. Nothing is written before all settings are known to work.
+
+    ``saved``: the run that ``config.resume`` names, where that has been read already.
 
     Raises:
         RLPairError: what cannot be used, in one line.
     """
+    to_yaml(config)
     if config.resume:
-        check_settings(find_step(config.resume), config)
+        saved = saved or SavedRun(config.resume)
+        saved.check(config)
     with ExitStack() as stack:
         run = (FusedRun if config.mode == "fused" else HostRun)(config, stack)
         signals = stack.enter_context(Signals(run.loop.stop))
-        folder, recorders, clock = open_run(config, run, stack)
+        folder, recorders, clock = open_run(config, run, stack, saved)
         announce(folder.path)
         print(f"rlpair: {run.settings}", file=sys.stderr)
         follow(run, recorders, folder)
@@ -126,10 +129,10 @@ class HostRun:
         """The agent, whose evaluation was the best so far."""
         save_checkpoint(path, self.agent.state_dict(), self.agent.description())
 
-    def load(self, folder: Path) -> None:
+    def load(self, earlier: SavedRun) -> None:
         """Go on from what ``save`` wrote; what does not carry over is said on stderr."""
-        config, loop = self.config, self.loop
-        saved = Checkpoint(folder)
+        config, loop, saved = self.config, self.loop, earlier.checkpoint()
+        folder = saved.folder
         check_spec(folder, saved.spec, self.agent.spec)
         run = saved.run("host")
         state, replay = saved.state(self.agent.check_fit), saved.replay(self.replay.check_fit)
@@ -162,7 +165,7 @@ class FusedRun:
 
 
 def open_run(
-    config: RunConfig, run: HostRun | FusedRun, stack: ExitStack
+    config: RunConfig, run: HostRun | FusedRun, stack: ExitStack, saved: SavedRun | None
 ) -> tuple[RunDir, list[Recorder], JsonlWriter]:
     """The folder of a run, which begins or goes on, and what takes its records; the last, of metrics.jsonl, is among
     them and has the time. The stack closes all.
@@ -171,7 +174,7 @@ def open_run(
         RLPairError, OSError: then the folder is as it was.
     """
     with ExitStack() as undo:
-        path, is_empty = (resume(config, run), False) if config.resume else begin(config, undo)
+        path, is_empty = (resume(config, run, saved), False) if saved else begin(config, undo)
         folder = RunDir(path, undo)
         kept = run.loop.env_steps if config.resume else -1  # records up to that step
         others = [RunConfig(algo=algo()).to_dict() for algo in ALGO_CONFIGS.values()]
@@ -196,21 +199,19 @@ def open_run(
     return folder, recorders, jsonl
 
 
-def resume(config: RunConfig, run: HostRun | FusedRun) -> Path:
+def resume(config: RunConfig, run: HostRun | FusedRun, saved: SavedRun) -> Path:
     """Bring the run to where a checkpoint stands. Returns its run_dir.
 
     Raises:
         CheckpointError: it is not one, or does not fit the configuration.
     """
-    assert config.resume is not None
-    folder = find_step(config.resume)
-    run.load(folder)
-    run_dir, steps = run_dir_of(folder), run.loop.env_steps
-    complete = files.is_there(run_dir / RESULT) or config.total_timesteps < load_config(run_dir).total_timesteps
+    run.load(saved)
+    steps = run.loop.env_steps
+    complete = files.is_there(saved.run_dir / RESULT) or config.total_timesteps < saved.config.total_timesteps
     if steps >= config.total_timesteps and complete:  # else its evaluation at the end is still to come
-        allowed = f"more than the {steps} steps that {folder} has behind it"
+        allowed = f"more than the {steps} steps that {saved.step} has behind it"
         raise ConfigError("total_timesteps", config.total_timesteps, allowed)
-    return run_dir
+    return saved.run_dir
 
 
 def follow(run: HostRun | FusedRun, recorders: list[Recorder], folder: RunDir) -> None:
@@ -264,59 +265,45 @@ def after_failure(error: Exception, run: HostRun | FusedRun, folder: RunDir, bes
     return RLPairError(f"{cause}; {folder.way_on()}")
 
 
-def settle(values: Values, given: set[str]) -> RunConfig:
-    """All settings of a run: what was given, else what its checkpoint's run had, else the table of defaults.
+class Train:
+    """The command, and the run that it goes on with, which is read once."""
 
-    Raises:
-        RLPairError: what cannot be used, in one line.
-    """
-    if values["resume"]:
-        run_dir = run_dir_of(find_step(values["resume"]))
-        saved = flat(load_config(run_dir).to_dict())
-        for key in ("algo.name", "env"):
-            name = key.removesuffix(".name")
-            if name in given and values[key] != saved[key]:
-                raise ConfigError(name, values[key], f"{saved[key]}, as in the run that is resumed")
-        check_environment(run_dir / CONFIG, saved, {key: values[key] for key in ("env", "env_kwargs") if key in given})
-        values = values | {"env_kwargs": saved["env_kwargs"] | values["env_kwargs"]}
-        given = (given | {"env_kwargs"}) - {"algo"}
-        if "run_dir" in given:
-            raise ConfigError("run_dir", values["run_dir"], "left out with resume=, which goes on in its own folder")
-        saved |= {"resume": values["resume"], "run_dir": None}
-    else:
-        saved = defaults(values["algo.name"], values["env"] if "env" in given else None)
-    return RunConfig.from_dict(nested(values | {key: value for key, value in saved.items() if key not in given}))
+    def __init__(self) -> None:
+        self._saved: SavedRun | None = None
 
+    def prepare(self, pairs: list[Pair]) -> list[Pair]:
+        """With resume= and without algo=, the saved run's algo: which keys there are depends on it."""
+        given = dict(pairs)
+        if "resume" not in given:
+            return pairs
+        path = parse(("resume", given["resume"]), "a text", as_text=True)
+        self._saved = SavedRun(path) if path else None
+        if self._saved is None or "algo" in given:
+            return pairs
+        return [*pairs, ("algo", self._saved.config.algo.name)]
 
-def task(values: Values, given: set[str]) -> int:
-    """Train, and say how it ended. Returns the exit code: 0, or 128 and the signal that stopped it."""
-    began = time.perf_counter()
-    config = settle(values, given)
-    outcome = train(config)
-    name = f"{config.algo.name} {config.backend} {config.env}"
-    if outcome.evaluation is None:
-        where = "in the evaluation after its last step," if outcome.env_steps >= config.total_timesteps else "at step"
-        how = f"stopped by {signal.Signals(outcome.signal).name} {where} {outcome.env_steps:,}"
-        print(f"{name}: {how}; {go_on(outcome.run_dir)}")
-        return 128 + outcome.signal
-    returns, seconds = outcome.evaluation.returns, time.perf_counter() - began
-    result = f"return {returns.mean():.1f} +- {returns.std():.1f} over {len(returns)} greedy episodes"
-    print(f"{name}: {result} after {outcome.env_steps:,} steps, {seconds:.0f} s; all in {outcome.run_dir}")
-    return 0
-
-
-def with_saved_algo(pairs: list[Pair]) -> list[Pair]:
-    """With resume= and without algo=, the saved run's algo: which keys there are depends on it."""
-    given = dict(pairs)
-    if "resume" not in given or "algo" in given:
-        return pairs
-    saved = load_config(run_dir_of(find_step(parse(("resume", given["resume"]), "a text", as_text=True))))
-    return [*pairs, ("algo", saved.algo.name)]
+    def task(self, values: Values, given: set[str]) -> int:
+        """Train, and say how it ended. Returns the exit code: 0, or 128 and the signal that stopped it."""
+        began = time.perf_counter()
+        config = settle(values, given, self._saved)
+        outcome = train(config, self._saved)
+        name = f"{config.algo.name} {config.backend} {config.env}"
+        if outcome.evaluation is None:
+            is_done = outcome.env_steps >= config.total_timesteps
+            where = "in the evaluation after its last step," if is_done else "at step"
+            how = f"stopped by {signal.Signals(outcome.signal).name} {where} {outcome.env_steps:,}"
+            print(f"{name}: {how}; {go_on(outcome.run_dir)}")
+            return 128 + outcome.signal
+        returns, seconds = outcome.evaluation.returns, time.perf_counter() - began
+        result = f"return {returns.mean():.1f} +- {returns.std():.1f} over {len(returns)} greedy episodes"
+        print(f"{name}: {result} after {outcome.env_steps:,} steps, {seconds:.0f} s; all in {outcome.run_dir}")
+        return 0
 
 
 def main() -> None:
     """The command."""
-    sys.exit(Command("train", RunConfig, task, has_algo=True, prepare=with_saved_algo, sweeps=True).main())
+    this = Train()
+    sys.exit(Command("train", RunConfig, this.task, has_algo=True, prepare=this.prepare, sweeps=True).main())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 import resource
 import shutil
 import signal
@@ -18,8 +19,12 @@ from rlpair import load_agent
 from rlpair import train as train_module
 from rlpair.errors import RLPairError
 from rlpair.evaluate import EvaluateConfig, play
-from rlpair.train import settle, train
+from rlpair.plot import PlotConfig, curves_of
+from rlpair.saved_run import SavedRun, settle
+from rlpair.sweep import Outcome, score
+from rlpair.train import train
 
+CASES = int(os.environ.get("RLPAIR_FUZZ_CASES", "1320"))  # of all tests of spoiled files together, about
 SECONDS, MEGABYTES = 5, 500  # that no file may cost
 DEFAULTS: dict[str, Any] = {"total_timesteps": 400, "env_kwargs": {}}  # of the command that resumes
 NASTY = [None, True, False, -1, 0, 1, 2, 1.5, -0.0, 1e308, 2**31, 2**63, 2**70, -(2**70), 10**30, "", "x", "5", "nan"]
@@ -82,7 +87,7 @@ def mutated(draw: st.DrawFn, document: Any) -> Any:
             parent = parent[step]
         match draw(st.sampled_from(["replace", "replace", "remove", "rename", "wrap", "repeat", "add"])):
             case "replace":
-                parent[key] = draw(values)
+                parent[key] = copy.deepcopy(draw(values))
             case "remove":
                 del parent[key]
             case "rename" if isinstance(parent, dict):
@@ -92,7 +97,7 @@ def mutated(draw: st.DrawFn, document: Any) -> Any:
             case "repeat" if isinstance(parent, list):
                 parent += [parent[key]] * draw(st.integers(1, 3))
             case _ if isinstance(parent, dict):
-                parent[draw(st.sampled_from(KEYS))] = draw(values)
+                parent[draw(st.sampled_from(KEYS))] = copy.deepcopy(draw(values))
     return document
 
 
@@ -159,14 +164,17 @@ class Run:
 
     def path(self, name: str) -> Path:
         """Where a file is, in the folder."""
-        return Path(name) if name in ("config.yaml", "metrics.jsonl") else self.step / name
+        if name == "events":
+            return next(path for path in self.files if path.name.startswith("events.out.tfevents"))
+        return self.step / name if self.step / name in self.files else Path(name)
 
-    def spoil(self, changes: dict[str, bytes]) -> Path:
+    def spoil(self, changed: dict[str, bytes]) -> Path:
         """The copy, with other content in some files, and with digests that are right."""
+        changes = {self.path(name): content for name, content in changed.items()}
         shutil.rmtree(self.copy, ignore_errors=True)
         for path, content in self.files.items():
             (self.copy / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.copy / path).write_bytes(changes.get(path.name, content))
+            (self.copy / path).write_bytes(changes.get(path, content))
         accept(self.copy / self.step)
         return self.copy
 
@@ -192,8 +200,20 @@ def load(run_dir: Path) -> None:
 
 def resume(run_dir: Path) -> None:
     """The command's resume=, up to where training begins."""
-    values = DEFAULTS | {"resume": str(run_dir)}
-    train(settle(values, set(values)))
+    values, saved = DEFAULTS | {"resume": str(run_dir)}, SavedRun(str(run_dir))
+    train(settle(values, set(values), saved), saved)
+
+
+def plot(run_dir: Path) -> None:
+    """What the command rlpair plot draws."""
+    curves_of(PlotConfig((str(run_dir),), "throughput/env_steps_per_second"))
+
+
+def table(run_dir: Path) -> None:
+    """The row of a sweep's table; raises the line that stands in it where there is no score."""
+    first, *others = score(Outcome(0, run_dir))
+    if others == ["", "", ""]:
+        raise RLPairError(first)
 
 
 def evaluate(run_dir: Path) -> None:
@@ -207,8 +227,11 @@ READERS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "agent.safetensors": (load, evaluate, resume),
     "run.json": (resume,),
     "replay.safetensors": (resume,),
-    "config.yaml": (evaluate, resume),
-    "metrics.jsonl": (resume,),
+    "config.yaml": (evaluate, resume, plot),
+    "metrics.jsonl": (resume, plot),
+    "result.json": (table, resume),
+    ".lock": (resume,),
+    "events": (resume, plot),
 }
 
 

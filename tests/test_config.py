@@ -10,7 +10,7 @@ from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.errors import ConfigError
 from rlpair.presets import DEFAULTS, defaults
 from rlpair.saved_config import load_config, save_config
-from rlpair.train import settle
+from rlpair.saved_run import settle
 
 ROWS = [(algo, env) for algo, rows in DEFAULTS.items() for env in rows]
 

@@ -120,7 +120,7 @@ def test_curves_are_not_read_from_elsewhere(make: Callable[[Path], None], run_di
     (run_dir / "metrics.jsonl").unlink()
     make(run_dir / "metrics.jsonl")
     code, _, err = command("plot", "run", "out=plot.png")
-    assert (code, err.startswith("rlpair: run/metrics.jsonl cannot be read: is ")) == (2, True)
+    assert (code, err.startswith("rlpair: run/metrics.jsonl: is ")) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["run/.plot.png.tmp", "run/plot.png"])

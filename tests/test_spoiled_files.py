@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import config_of
-from spoiled_runs import READERS, Run, mutated, reads, spoiled, spoiled_tensors, stop_before_training
+from spoiled_runs import CASES, READERS, Run, mutated, reads, spoiled, spoiled_tensors, stop_before_training
 
 from rlpair.train import train
 
@@ -29,6 +29,11 @@ def run(request, tmp_path_factory, nothing_trains) -> Run:
     return Run(folder)
 
 
+def share(cases: int) -> int:
+    """How many cases of a kind, of which so many belong to 1,320 cases in all."""
+    return max(1, round(cases * CASES / 1_320))
+
+
 def check(run: Run, name: str, content: bytes) -> None:
     run_dir = run.spoil({name: content})
     for read in READERS[name]:
@@ -41,11 +46,11 @@ def test_the_untouched_run_is_read(run: Run, name: str) -> None:
     assert [reads(read, run_dir) for read in READERS[name]] == [None] * len(READERS[name])
 
 
-@pytest.mark.parametrize(("name", "cases"), [("agent.json", 80), ("run.json", 120)])
+@pytest.mark.parametrize(("name", "cases"), [("agent.json", 80), ("run.json", 120), ("result.json", 60)])
 def test_json(run: Run, name: str, cases: int) -> None:
     document = json.loads(run.of(name))
 
-    @settings(max_examples=cases)
+    @settings(max_examples=share(cases))
     @given(mutated(document).map(lambda x: json.dumps(x).encode()))
     def fuzz(content: bytes) -> None:
         check(run, name, content)
@@ -56,7 +61,7 @@ def test_json(run: Run, name: str, cases: int) -> None:
 def test_yaml(run: Run) -> None:
     document = yaml.safe_load(run.of("config.yaml"))
 
-    @settings(max_examples=80)
+    @settings(max_examples=share(80))
     @given(mutated(document).map(lambda x: yaml.safe_dump(x).encode()))
     def fuzz(content: bytes) -> None:
         check(run, "config.yaml", content)
@@ -67,7 +72,7 @@ def test_yaml(run: Run) -> None:
 def test_jsonl(run: Run) -> None:
     lines = run.of("metrics.jsonl").splitlines()
 
-    @settings(max_examples=40)
+    @settings(max_examples=share(40))
     @given(st.data())
     def fuzz(data: st.DataObject) -> None:
         changed = list(lines)
@@ -80,7 +85,7 @@ def test_jsonl(run: Run) -> None:
 
 @pytest.mark.parametrize(("name", "cases"), [("agent.safetensors", 50), ("replay.safetensors", 50)])
 def test_tensors(run: Run, name: str, cases: int) -> None:
-    @settings(max_examples=cases)
+    @settings(max_examples=share(cases))
     @given(spoiled_tensors(run.of(name)))
     def fuzz(content: bytes) -> None:
         check(run, name, content)
@@ -90,7 +95,7 @@ def test_tensors(run: Run, name: str, cases: int) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_bytes(run: Run, name: str) -> None:
-    @settings(max_examples=15)
+    @settings(max_examples=share(20))
     @given(spoiled(run.of(name), list(run.files.values())))
     def fuzz(content: bytes) -> None:
         check(run, name, content)

@@ -1,0 +1,397 @@
+"""Every single refusal of what a file may hold, by its whole message: a line each."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from runs import config_of
+
+from rlpair import files, formats, tensors
+from rlpair.agent_torch import check_mersenne_twister
+from rlpair.config import RunConfig
+from rlpair.documents import parse_json, parse_yaml
+from rlpair.envs.tape import actions_of
+from rlpair.errors import CheckpointError, ConfigError
+from rlpair.loading import check_spec
+from rlpair.result import load_result
+from rlpair.saved_config import load_config, save_config, to_yaml
+from rlpair.sweep import Outcome, score
+from rlpair.train import main, train
+from rlpair.types import EnvSpec
+
+F = Path("F")
+DISCRETE = EnvSpec((2,), "float32", True, 3, action_start=5)
+BOX = EnvSpec((2,), "float32", False, 1, (-2.0,), (2.0,))
+
+
+def refused(call: Callable[[], Any], kind: type[Exception]) -> str:
+    with pytest.raises(kind) as error:
+        call()
+    return str(error.value)
+
+
+# YAML and JSON
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: !!python/object:os.system x", "line 1 has a tag, an anchor or an alias (!, & or *)"),
+        ("a: !x 1", "line 1 has a tag, an anchor or an alias (!, & or *)"),
+        ("b: 1\na: &x 1", "line 2 has a tag, an anchor or an alias (!, & or *)"),
+        ("b: 1\na: *x", "line 2 has a tag, an anchor or an alias (!, & or *)"),
+        ("[" * 21, "it is nested in more than 20 levels"),
+        ("a: 1\na: 2", "the key 'a' comes twice"),
+        (f"{'a' * 70}: 1\n{'a' * 70}: 2", f"the key '{'a' * 60}...' comes twice"),
+        ("1: 2", "the key 1 is not a text"),
+        ("a: 2020-01-01", "line 1 has '2020-01-01': a text wants quotes"),
+        ("a: " + "1" * 101, f"line 1 has '{'1' * 100}': a text wants quotes"),
+        ("<<: 1", "line 1 has '<<': a text wants quotes"),
+    ],
+)
+def test_yaml(text: str, message: str) -> None:
+    assert refused(lambda: parse_yaml(text.encode()), ValueError) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' comes twice"),
+        ("-Infinity", "-Infinity is not a number"),
+        ("NaN", "NaN is not a number"),
+        ("[" * 100_000, "nested too deeply"),
+        ("[1" + ",1" * 250_000 + "]", "more than 250,000 values"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_json(text: str, message: str) -> None:
+    assert refused(lambda: parse_json(text.encode()), ValueError) == message
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"x" * 99: 1}, f"F: it has an unknown key, algo.{'x' * 60}..."),
+        ({"tau": "1"}, "F: algo.tau='1' is not allowed: a number"),
+        ({"tau": 2.0}, "F: algo.tau=2.0 is not allowed: a number in (0, 1]"),
+        ({"double_q": 1}, "F: algo.double_q=1 is not allowed: true or false"),
+    ],
+)
+def test_settings(values: dict[str, Any], message: str) -> None:
+    kind = type(config_of("dqn", "torch").algo)
+    assert refused(lambda: formats.settings(F, kind, values, "algo."), CheckpointError) == message
+
+
+# run.json
+
+WORDS = {"state": 1, "inc": 1}
+OF_ENDED = "a number of episodes, the sum of their returns, that of their lengths"
+GENERATOR = {"bit_generator": "PCG64", "state": WORDS, "has_uint32": 0, "uinteger": 0}
+TAPE = {"seed": 1, "generator": None, "actions": "", "digest": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        (
+            formats.Generator,
+            GENERATOR | {"bit_generator": "MT19937"},
+            "bit_generator='MT19937' is not allowed: 'PCG64'",
+        ),
+        (formats.Generator, GENERATOR | {"has_uint32": 2}, "has_uint32=2 is not allowed: less than or equal to 1"),
+        (
+            formats.Generator,
+            GENERATOR | {"uinteger": 2**32},
+            "uinteger=4294967296 is not allowed: less than 4294967296",
+        ),
+        (formats.Generator, GENERATOR | {"state": WORDS | {"inc": 2}}, "state.inc=2 is not allowed: an odd number"),
+        (
+            formats.Generator,
+            GENERATOR | {"state": WORDS | {"state": -1}},
+            "state.state=-1 is not allowed: greater than or equal to 0",
+        ),
+        (formats.Tape, TAPE | {"seed": 2**32}, "seed=4294967296 is not allowed: less than 4294967296"),
+        (formats.Tape, TAPE | {"actions": b""}, "actions=b'' is not allowed: a text"),
+        (
+            formats.Tape,
+            TAPE | {"digest": "0"},
+            "digest='0' is not allowed: String should match pattern '^[0-9a-f]{64}$'",
+        ),
+        (formats.Envs, {"seed": 2**31, "episodes": []}, "seed=2147483648 is not allowed: less than 2147483648"),
+        (formats.Envs, {"seed": 0, "episodes": [{}]}, "it lacks episodes[0].seed"),
+        (formats.Ended, [0.5, 0.0, 0.0], f"its content=[0.5, 0.0, 0.0] is not allowed: {OF_ENDED}"),
+        (formats.Ended, [-1.0, 0.0, 0.0], f"its content=[-1.0, 0.0, 0.0] is not allowed: {OF_ENDED}"),
+        (formats.Ended, [1.0, 0.0, -1.0], f"its content=[1.0, 0.0, -1.0] is not allowed: {OF_ENDED}"),
+        (
+            formats.FusedRun,
+            {"env_steps": -1, "best_return": None, "ended": [0.0] * 3},
+            "env_steps=-1 is not allowed: greater than or equal to 0",
+        ),
+        (
+            formats.FusedRun,
+            {"env_steps": 2**62, "best_return": None, "ended": [0.0] * 3},
+            "env_steps=4611686018427387904 is not allowed: less than 4611686018427387904",
+        ),
+        (
+            formats.FusedRun,
+            {"env_steps": 1, "best_return": "x", "ended": [0.0] * 3},
+            "best_return='x' is not allowed: a number",
+        ),
+        (
+            formats.FusedRun,
+            {"env_steps": 1, "best_return": None, "ended": [0.0] * 3, "x": 1},
+            "it has an unknown key, x",
+        ),
+    ],
+)
+def test_run_json(kind: Any, value: Any, message: str) -> None:
+    assert refused(lambda: formats.checked(F, kind, value), CheckpointError) == f"F: {message}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"action_high": [-2.0]}, "F: spec.action_low=[-2.0] is not allowed: below action_high"),
+        ({"action_high": []}, "F: spec.action_high=[] is not allowed: 1 numbers with discrete=False"),
+        (
+            {"discrete": True, "action_dim": 2**30, "action_start": 2**30 + 1, "action_low": [], "action_high": []},
+            "F: spec.action_start=1073741825 is not allowed: such that 1073741824 actions from it on fit int32",
+        ),
+    ],
+)
+def test_spec(change: dict[str, Any], message: str) -> None:
+    spec = BOX._asdict() | {"action_low": [-2.0], "action_high": [2.0], "obs_shape": [2]} | change
+    assert refused(lambda: formats.spec_of(F, spec), CheckpointError) == message
+
+
+# Episodes, replays, agents
+
+
+def encoded(values: list[float], dtype: str) -> str:
+    return base64.b64encode(np.array(values, dtype).tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "space", "message"),
+    [
+        ("a", spaces.Discrete(3), "actions are not base64 of 8 bytes an action"),
+        ("!!!!", spaces.Discrete(3), "actions are not base64 of 8 bytes an action"),
+        (encoded([1], "i4"), spaces.Discrete(3), "actions are not base64 of 8 bytes an action"),
+        (encoded([1, 2, 3], "f4"), spaces.Box(-1, 1, (2,)), "actions are not base64 of 8 bytes an action"),
+        (encoded([0, 3], "i8"), spaces.Discrete(3), "actions hold 3, which is none of Discrete(3)"),
+        (encoded([4], "i8"), spaces.Discrete(3, start=5), "actions hold 4, which is none of Discrete(3, start=5)"),
+        (
+            encoded([0, 2], "f4"),
+            spaces.Box(-1, 1, (2,)),
+            "actions hold 2.0, which is none of Box(-1.0, 1.0, (2,), float32)",
+        ),
+        (
+            encoded([-2, 0], "f4"),
+            spaces.Box(-1, 1, (2,)),
+            "actions hold -2.0, which is none of Box(-1.0, 1.0, (2,), float32)",
+        ),
+        (
+            encoded([np.nan, 0], "f4"),
+            spaces.Box(-1, 1, (2,)),
+            "actions hold nan, which is none of Box(-1.0, 1.0, (2,), float32)",
+        ),
+    ],
+)
+def test_actions_of_an_episode(text: str, space: spaces.Space[Any], message: str) -> None:
+    assert refused(lambda: actions_of(text, space), CheckpointError) == message
+
+
+@pytest.mark.parametrize(
+    ("action", "terminated", "spec", "message"),
+    [
+        ([4], [0], DISCRETE, "replay.action holds 4, which is not from 5 to 7"),
+        ([8], [0], DISCRETE, "replay.action holds 8, which is not from 5 to 7"),
+        ([5, 7], [0, 2], DISCRETE, "replay.terminated holds a number that is neither 0 nor 1"),
+        ([5, 7], [0, 0.5], DISCRETE, "replay.terminated holds a number that is neither 0 nor 1"),
+        ([[2.5]], [0], BOX, "replay.action holds 2.5, which is not from -2.0 to 2.0"),
+        ([[-2.5]], [0], BOX, "replay.action holds -2.5, which is not from -2.0 to 2.0"),
+    ],
+)
+def test_transitions(action: list[Any], terminated: list[float], spec: EnvSpec, message: str) -> None:
+    dtype = np.int32 if spec.discrete else np.float32
+    stored = {"replay.action": np.array(action, dtype), "replay.terminated": np.array(terminated, np.float32)}
+    assert refused(lambda: tensors.check_transitions(stored, spec, "replay."), CheckpointError) == message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x.nu": [np.nan]}, "x.nu holds a number that is not finite"),
+        ({"x.nu": [-1.0]}, "x.nu holds a number below 0, and is of squares"),
+        ({"num_updates": -1}, "num_updates is -1, not from 0 to 1073741824"),
+        ({"num_updates": 2**30 + 1}, "num_updates is 1073741825, not from 0 to 1073741824"),
+        ({"x.count": 6}, "x.count is 6, not from 0 to num_updates=5"),
+        ({"x.count": -1}, "x.count is -1, not from 0 to num_updates=5"),
+    ],
+)
+def test_contents_of_an_agent(change: dict[str, Any], message: str) -> None:
+    state = {key: np.array(x) for key, x in ({"num_updates": 5, "x.count": 5, "x.nu": [0.0]} | change).items()}
+    assert refused(lambda: tensors.check_contents(state), CheckpointError) == message
+
+
+def test_counts() -> None:
+    state = {"a": np.array([0, -3]), "b": np.array([0])}
+    assert refused(lambda: tensors.check_counts(state, "b", "a"), CheckpointError) == "a holds -3, and counts"
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({}, "the state lacks 'a' (1 of 1 names are missing)"),
+        (
+            {"a": np.zeros(2), "y" * 99: np.zeros(1)},
+            f"the state has '{'y' * 60}...', which this agent has not (1 such names)",
+        ),
+        ({"a": np.zeros(3)}, "a has shape (3,), and this agent has (2,)"),
+        ({"a": np.zeros(2, np.float32)}, "a has dtype float32, and this agent has float64"),
+    ],
+)
+def test_names_shapes_and_dtypes(found: dict[str, np.ndarray], message: str) -> None:
+    assert refused(lambda: tensors.check_fit(found, {"a": np.zeros(2)}), CheckpointError) == message
+
+
+def test_another_environment() -> None:
+    message = "F: its agent is of an environment with action_low=(-2.0,), and this one has action_low=(-1.0,)"
+    assert refused(lambda: check_spec(F, BOX, BOX._replace(action_low=(-1.0,))), CheckpointError) == message
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        (slice(8, 12), np.int32(0), "0 words left, 0 the next, seeded=1"),
+        (slice(8, 12), np.int32(625), "625 words left, 0 the next, seeded=1"),
+        (slice(12, 16), np.int32(2), "1 words left, 0 the next, seeded=2"),
+        (slice(16, 24), np.int64(10**9), "1 words left, 1000000000 the next, seeded=1"),
+        (slice(5016, 5024), np.float64(np.nan), "it keeps back a number that is not finite"),
+        (slice(5048, 5052), np.float32(np.inf), "it keeps back a number that is not finite"),
+    ],
+)
+def test_a_generator_of_torch(part: slice, value: Any, message: str) -> None:
+    state = torch.Generator().manual_seed(0).get_state().numpy().copy()
+    check_mersenne_twister(state)
+    state[part] = np.frombuffer(value.tobytes(), np.uint8)
+    expected = f"rng.torch.cpu is not a state of a generator: {message}"
+    assert refused(lambda: check_mersenne_twister(state), CheckpointError) == expected
+
+
+# config.yaml
+
+DEEP: Any = 1
+for _ in range(20):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"env_kwargs": {"a": ["x" * 99] * 700}},
+            re.compile(
+                r"env_kwargs=.{1,500} is not allowed: less, as the settings together take 73,455 bytes "
+                r"of config.yaml, which has at most 65,536"
+            ),
+        ),
+        (
+            {"env_kwargs": {"a": DEEP}},
+            re.compile("env_kwargs=.* is not allowed: what config.yaml can hold: it is nested in more than 20 levels"),
+        ),
+        (
+            {"seed": 10**100},
+            re.compile("seed=.* is not allowed: what config.yaml can hold: line 1 has '10*': a text wants quotes"),
+        ),
+    ],
+)
+def test_settings_that_could_not_be_read_again_are_not_written(
+    changes: dict[str, Any], message: re.Pattern[str]
+) -> None:
+    config = config_of("dqn", "torch", run_dir="run", **changes)
+    for write in (lambda: to_yaml(config), lambda: save_config(config, Path()), lambda: train(config)):
+        assert message.fullmatch(refused(write, ConfigError))
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("algo: {name: [dqn]}", "config.yaml: algo.name=['dqn'] is not allowed: one of dqn, sac"),
+        ("algo: {name: ppo}", "config.yaml: algo.name='ppo' is not allowed: one of dqn, sac"),
+        ("algo: dqn", "config.yaml: is not a run's configuration: it has no algo"),
+        ("[]", "config.yaml: is not a run's configuration: it has no algo"),
+        ("algo: {name: dqn}\nnum_envs: 1.5", "config.yaml: num_envs=1.5 is not allowed: a whole number"),
+        ("algo: {name: dqn}\nenv: 5", "config.yaml: env=5 is not allowed: a text"),
+        ("algo: {name: dqn}\nx: 5", "config.yaml: it has an unknown key, x"),
+        ("#" * 65_537, "config.yaml: has 65,537 bytes, and such a file has at most 65,536"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_config_yaml(text: str, message: str) -> None:
+    Path("config.yaml").write_text(text)
+    assert refused(lambda: load_config(Path()), CheckpointError) == message
+
+
+# result.json
+
+RESULT: dict[str, Any] = {"algo": "dqn", "backend": "jax", "env": "CartPole-v1", "seeds": [0], "env_steps": 9}
+RESULT |= {"mean": 1.0, "std": 0.0, "returns": [[1.0]], "lengths": [[1]], "seconds": 2.5, "versions": {"python": "3"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mean": "1"}, "result.json: mean='1' is not allowed: a number"),
+        ({"mean": 1.1e300}, "result.json: mean=1.1e+300 is not allowed: a number from -1e+300 to 1e+300"),
+        ({"std": -1.0}, "result.json: std=-1.0 is not allowed: greater than or equal to 0"),
+        ({"returns": 5}, "result.json: returns=5 is not allowed: a list"),
+        ({"returns": [5]}, "result.json: returns[0]=5 is not allowed: a list"),
+        ({"lengths": [[1.5]]}, "result.json: lengths[0][0]=1.5 is not allowed: a whole number"),
+        ({"env_steps": None}, "result.json: env_steps=None is not allowed: a whole number"),
+        ({"x": 1}, "result.json: it has an unknown key, x"),
+    ],
+)
+def test_result_json(changes: dict[str, Any], message: str) -> None:
+    path = Path("result.json")
+    path.write_text(json.dumps(RESULT))
+    assert score(Outcome(0, Path())) == ("1.0 +- 0.0", "1", "9", "2")
+    path.write_text(json.dumps(RESULT | changes))
+    assert refused(lambda: load_result(Path()), CheckpointError) == message
+    assert score(Outcome(0, Path())) == (message, "", "", "")
+
+
+def test_a_job_without_a_result_says_so() -> None:
+    assert score(Outcome(0, Path())) == ("result.json: is missing", "", "", "")
+    assert score(Outcome(2, Path())) == ("exit code 2", "", "", "")
+
+
+# Going on
+
+
+def test_a_resume_reads_what_it_goes_by_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    train(config_of("dqn", "torch", run_dir="run", total_timesteps=100, eval_every=0, eval_episodes=1))
+    opened: list[str] = []
+    original = files.open_to_read
+
+    def counting(path: Path) -> Any:
+        opened.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(files, "open_to_read", counting)
+    monkeypatch.setattr("sys.argv", ["rlpair train", "resume=run", "total_timesteps=110"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    assert {name: opened.count(name) for name in ("config.yaml", "agent.json")} == {"config.yaml": 1, "agent.json": 1}
+    assert load_config(Path("run")) == RunConfig.from_dict(
+        config_of("dqn", "torch", total_timesteps=110, eval_every=0, eval_episodes=1).to_dict()
+    )
