@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -89,6 +91,66 @@ def test_values_that_are_not_allowed(make: Callable[[], object], message: str) -
     with pytest.raises(ConfigError) as error:
         make()
     assert str(error.value).startswith(message)
+
+
+def test_the_defaults_of_the_algorithms() -> None:
+    common = {"buffer_size": 1_000_000, "learning_starts": 100, "gamma": 0.99, "gradient_steps": 1}
+    common |= {"target_update_interval": 1, "optimizer": "adam", "net_arch": (256, 256), "activation": "relu"}
+    dqn = {"learning_rate": 5e-4, "batch_size": 64, "tau": 0.02, "train_freq": 4, "max_grad_norm": 10.0}
+    dqn |= {"double_q": False, "exploration_steps": 5_000}
+    dqn |= {"exploration_initial_eps": 1.0, "exploration_final_eps": 0.05}
+    sac = {"learning_rate": 3e-4, "batch_size": 256, "tau": 0.005, "train_freq": 1, "max_grad_norm": None}
+    sac |= {"ent_coef": "auto", "target_entropy": "auto", "n_critics": 2}
+    assert dataclasses.asdict(DQNConfig()) == common | dqn
+    assert dataclasses.asdict(SACConfig()) == common | sac
+
+
+COUNT = "a whole number >= 1"
+BETWEEN = "a number in [0, 1]"
+POSITIVE = "a number > 0"
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "accepted", "refused", "allowed"),
+    [
+        (SACConfig, "learning_rate", (1e-9, 1e9), (0.0, -1.0, float("inf")), POSITIVE),
+        (partial(SACConfig, batch_size=1), "buffer_size", (1, 2), (0,), COUNT),
+        (SACConfig, "batch_size", (1, 1_000_000), (0,), COUNT),
+        (partial(SACConfig, buffer_size=300), "batch_size", (300,), (301,), "at most algo.buffer_size=300"),
+        (SACConfig, "train_freq", (1,), (0,), COUNT),
+        (SACConfig, "target_update_interval", (1,), (0,), COUNT),
+        (SACConfig, "learning_starts", (0, 1), (-1,), "a whole number >= 0"),
+        (SACConfig, "tau", (1e-9, 1), (0.0, 1.5), "a number in (0, 1]"),
+        (SACConfig, "gamma", (0, 0.5, 1), (-0.5, 1.5), BETWEEN),
+        (SACConfig, "gradient_steps", (1, -1), (0, -2), f"{COUNT}, or -1 (one per new transition)"),
+        (SACConfig, "max_grad_norm", (None, 0.5, 1e9), (0.0, float("inf")), f"{POSITIVE}, or null"),
+        (SACConfig, "net_arch", ((1,), (2, 1)), ((), (0,), (2, 0)), "one or more layer sizes >= 1, such as [256,256]"),
+        (SACConfig, "n_critics", (1, 100), (0, 101), "a whole number from 1 to 100"),
+        (SACConfig, "ent_coef", (0.5, "auto_0.5", "auto"), (0.0, -1.0, float("inf"), "auto_0"), "auto, auto_X or "),
+        (DQNConfig, "exploration_steps", (1,), (0,), COUNT),
+        (DQNConfig, "exploration_initial_eps", (0, 0.5, 1), (-0.5, 1.5), BETWEEN),
+        (DQNConfig, "exploration_final_eps", (0, 0.5, 1), (-0.5, 1.5), BETWEEN),
+    ],
+)
+def test_the_bounds_of_a_setting(
+    config: Callable[..., object], key: str, accepted: tuple[Any, ...], refused: tuple[Any, ...], allowed: str
+) -> None:
+    for value in accepted:
+        assert getattr(config(**{key: value}), key) == value
+    for value in refused:
+        with pytest.raises(ConfigError) as error:
+            config(**{key: value})
+        assert str(error.value).startswith(f"algo.{key}={value!r} is not allowed: {allowed}")
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "net_arch", "threads"),
+    [(1, (4,), 1), (127, (256, 256), 1), (128, (256, 256), 2), (256, (8, 256), 4), (256, (1024, 8), 64)],
+)
+def test_threads_are_as_many_as_the_widest_product_keeps_busy(
+    batch_size: int, net_arch: tuple[int, ...], threads: int
+) -> None:
+    assert SACConfig(batch_size=batch_size, net_arch=net_arch).threads == threads  # of 4,194,304 multiply-adds each
 
 
 @pytest.mark.slow
