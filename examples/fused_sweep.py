@@ -33,8 +33,7 @@ def main() -> None:
     def train(params: Any, rate: jax.Array, key: jax.Array) -> jax.Array:  # -> () mean return of ten greedy episodes
         hyper = hyper_of(CONFIG, env.spec, "float32")._replace(learning_rate=rate)
         state, _ = fused.run(fused.init(params, hyper, key), 0, ROUNDS)
-        returns, _ = play(learner, env, state.learner.params, key, 10)
-        return returns.mean()
+        return play(learner, env, state.learner.params, key, 10).returns.mean()
 
     params = [tree_of(initial_params(CONFIG, env.spec, stream(seed, "parameters")), "float32") for seed in SEEDS]
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *params)

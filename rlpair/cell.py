@@ -81,7 +81,7 @@ class Cell(NamedTuple):
 class HostCell:
     """The host loop, and its parts one by one."""
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, seed: int = 0) -> None:
         self.cell, config = cell, cell.config
         self.envs, self.more_envs = (make_envs(cell.env, cell.num_envs) for _ in range(2))
         self.replay = ReplayBuffer(config.buffer_size, cell.num_envs, self.envs.spec)
@@ -91,6 +91,7 @@ class HostCell:
             backend=cell.backend,
             env=self.envs.spec,
             config=config,
+            seed=seed,
             device=cell.device,
             compile=cell.mode == "compiled",
         )
@@ -101,7 +102,7 @@ class HostCell:
         self.compile_seconds = time.perf_counter() - began
         self.agent.load_state_dict(fresh)
         every = 32 * cell.num_envs
-        self.loop = HostLoop(self.agent, self.envs, self.replay, LoopConfig(ENDLESS, log_every=every))
+        self.loop = HostLoop(self.agent, self.envs, self.replay, LoopConfig(ENDLESS, log_every=every, seed=seed))
         self.records = iter(self.loop)
         self._advance(WARM_UP + every)
 
@@ -179,12 +180,18 @@ class FusedCell:
         self.round, self.rounds_per_second = 0, 0.0  # a round is a step of every environment
         self._run(1)
         self.compile_seconds = time.perf_counter() - began
-        self._advance(2 * WARM_UP)
+        self.advance(2 * WARM_UP)
         start, first = time.perf_counter(), self.round
-        self._advance(3 * WARM_UP)
+        self.advance(3 * WARM_UP)
         self.rounds_per_second = (self.round - first) / (time.perf_counter() - start)
 
-    def _advance(self, env_steps: int) -> None:
+    @property
+    def env_steps(self) -> int:
+        """Of each seed, so far."""
+        return self.round * self.cell.num_envs
+
+    def advance(self, env_steps: int) -> None:
+        """Train up to so many steps of each seed; not at all where they are behind it."""
         self._run(max(0, -(-env_steps // self.cell.num_envs) - self.round))
 
     def _run(self, rounds: int) -> None:
@@ -198,15 +205,16 @@ class FusedCell:
         rate = self.cell.num_seeds * self.cell.num_envs * rounds / (time.perf_counter() - start)
         flop = update_flop(self.cell.config, self.workers.call("get_spec")[0]) * rate
         rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
-        return {**rates, "env_steps": float(self.round * self.cell.num_envs)}
+        return {**rates, "env_steps": float(self.env_steps)}
 
     def check(self, check: Check) -> float:
         """The best greedy return of the check's evaluations, each the mean over the seeds."""
 
-        def greedy() -> float:
-            return float(np.mean(np.concatenate([returns.ravel() for returns, _ in self.workers.call("evaluate", 0)])))
+        return best_return(check, self.env_steps, self.advance, lambda: float(self.greedy_returns().mean()))
 
-        return best_return(check, self.round * self.cell.num_envs, self._advance, greedy)
+    def greedy_returns(self) -> np.ndarray:
+        """An evaluation of the check: the mean return of each seed, (S,)."""
+        return np.concatenate([returns.mean(axis=1) for returns, *_ in self.workers.call("evaluate", 0)])
 
     def memory(self) -> int:
         """Bytes of the host that were taken at most, by all processes."""

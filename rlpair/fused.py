@@ -20,7 +20,7 @@ from rlpair.checkpoint import save_checkpoint
 from rlpair.config import RunConfig
 from rlpair.errors import CheckpointError, NonFiniteError, refuse
 from rlpair.loading import Checkpoint, check_spec
-from rlpair.loop import Evaluation, Stopwatch
+from rlpair.loop import Evaluation, Stopwatch, warn_of_cut
 from rlpair.make import backend_module, configure_process
 from rlpair.saved_run import SavedRun
 from rlpair.statistics import bootstrap_interval, interquartile_mean
@@ -175,8 +175,11 @@ class FusedLoop:
 
     def evaluate(self) -> Evaluation:
         """Greedy episodes of every agent, (S * episodes,)."""
-        returns, lengths = zip(*self._workers.call("evaluate", self.env_steps), strict=True)
-        return Evaluation(np.concatenate(returns).ravel(), np.concatenate(lengths).ravel())
+        shares = zip(*self._workers.call("evaluate", self.env_steps), strict=True)
+        returns, lengths, cut = (np.concatenate(share).ravel() for share in shares)
+        if cut.any():
+            warn_of_cut(self.config.env)
+        return Evaluation(returns, lengths)
 
     def _evaluate(self) -> Record:
         returns = self.evaluate().returns.reshape(len(self.seeds), -1)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rlpair import replay_jax
+from rlpair import loop, replay_jax
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
 from rlpair.envs.functional_jax import EnvState, FunctionalEnv, reset, step
@@ -158,10 +158,16 @@ def nothing_yet(learner: Learner, state: LearnerState, batch: Transition) -> Pro
     return Progress(zero, jnp.zeros((), jnp.float32), zero, jnp.ones((), bool), metrics)
 
 
-def play(
-    learner: Learner, env: FunctionalEnv, params: dict[str, Tree], key: jax.Array, episodes: int
-) -> tuple[jax.Array, jax.Array]:
-    """Greedy episodes, all together; every one counts, however long it takes. Returns and lengths, (episodes,)."""
+class Episodes(NamedTuple):
+    """What greedy episodes came to."""
+
+    returns: jax.Array  # (episodes,) float32
+    lengths: jax.Array  # (episodes,) int32
+    cut: jax.Array  # (episodes,) bool: which had no end within LONGEST_EPISODE steps
+
+
+def play(learner: Learner, env: FunctionalEnv, params: dict[str, Tree], key: jax.Array, episodes: int) -> Episodes:
+    """Greedy episodes, all together; every one counts, however long it takes, up to LONGEST_EPISODE of loop.py."""
 
     class Play(NamedTuple):
         envs: EnvState
@@ -182,5 +188,6 @@ def play(
     envs, obs = jax.vmap(partial(reset, env))(jax.random.split(subkey, episodes))
     zeros = jnp.zeros(episodes, jnp.float32)
     begin = Play(envs, obs, zeros, zeros.astype(jnp.int32), jnp.ones(episodes, bool), key)
-    end = jax.lax.while_loop(lambda now: now.playing.any(), one_step, begin)
-    return end.total, end.length
+    longest = loop.LONGEST_EPISODE
+    end = jax.lax.while_loop(lambda now: (now.playing & (now.length < longest)).any(), one_step, begin)
+    return Episodes(end.total, end.length, end.playing)

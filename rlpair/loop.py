@@ -68,10 +68,15 @@ def _play(agent: Agent, envs: Playable, seed: int, count: int) -> tuple[np.ndarr
             break
         obs = step.obs
     else:
-        advice = "it has no end of its own, and env_kwargs.max_episode_steps=N sets one"
-        cut = f"episodes of an evaluation are cut at {LONGEST_EPISODE:,} steps"
-        warnings.warn(f"env={envs.name}: {cut}: {advice}", RLPairWarning, stacklevel=3)
+        warn_of_cut(envs.name)
     return returns[:count], lengths[:count]
+
+
+def warn_of_cut(env: str) -> None:
+    """Say that an evaluation on that environment has cut an episode."""
+    advice = "it has no end of its own, and env_kwargs.max_episode_steps=N sets one"
+    cut = f"episodes of an evaluation are cut at {LONGEST_EPISODE:,} steps"
+    warnings.warn(f"env={env}: {cut}: {advice}", RLPairWarning, stacklevel=4)
 
 
 @contextmanager

@@ -100,11 +100,11 @@ class Seeds:
         self.begin(start, stop)
         return self.collect()
 
-    def evaluate(self, *tag: int) -> tuple[np.ndarray, np.ndarray]:
-        """Greedy episodes of each agent: returns and lengths, (S, episodes). ``tag``: of their starts."""
+    def evaluate(self, *tag: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Greedy episodes of each agent: returns, lengths, which were cut, (S, episodes). ``tag``: of their starts."""
         with precision_of(self._dtype):
-            returns, lengths = self._play(self._state.learner.params, self._keys("evaluation", *tag))
-        return np.asarray(returns, np.float64), np.asarray(lengths, np.int64)
+            returns, lengths, cut = self._play(self._state.learner.params, self._keys("evaluation", *tag))
+        return np.asarray(returns, np.float64), np.asarray(lengths, np.int64), np.asarray(cut)
 
     def get_spec(self) -> EnvSpec:
         """What the agents know of the environment."""

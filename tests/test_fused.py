@@ -1,5 +1,6 @@
 """The fused loop: equal to the host loop, each seed to its single run; one trace, one replay."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,11 +13,14 @@ from devices import DEVICE
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlpair import DQNConfig, SACConfig, make_agent
+from rlpair import loop as loop_module
 from rlpair.agent_jax import JaxAgent, hyper_of, named_state, tree_of
 from rlpair.algos import dqn, sac
 from rlpair.config import LoopConfig, RunConfig
 from rlpair.envs.functional_jax import EnvState, functional_env
 from rlpair.envs.make import as_envs
+from rlpair.errors import RLPairWarning
+from rlpair.fused import FusedLoop, make_workers
 from rlpair.fused_jax import Draws, FusedState, make_fused, play
 from rlpair.loop import HostLoop, evaluate
 from rlpair.parity import FLOAT64, errors
@@ -146,7 +150,7 @@ def test_each_of_many_seeds_is_its_single_run(algo: str) -> None:
     config = run_config(algo, eval_episodes=2, num_seeds=2)
     together = Seeds(config, [3, 4], "float64")
     told = together.run(0, 240)
-    returns, lengths = together.evaluate(7)
+    returns, lengths, _ = together.evaluate(7)
     for k, (seed, saved) in enumerate(zip((3, 4), together.save(True), strict=True)):
         alone = Seeds(config, [seed], "float64")
         chunk = alone.run(0, 100), alone.run(100, 240)  # in two parts, as it does not matter
@@ -156,7 +160,7 @@ def test_each_of_many_seeds_is_its_single_run(algo: str) -> None:
         assert told.episodes[k] == sum(part.episodes[0] for part in chunk)
         for tag, values in told.metrics.items():
             np.testing.assert_allclose(values[k], chunk[1].metrics[tag][0], 1e-9, err_msg=tag)
-        its_returns, its_lengths = alone.evaluate(7)
+        its_returns, its_lengths, _ = alone.evaluate(7)
         np.testing.assert_allclose(its_returns[0], returns[k], 1e-5)
         np.testing.assert_array_equal(its_lengths[0], lengths[k])
     assert told.episodes.sum() > 0
@@ -216,10 +220,32 @@ def test_memory_holds_one_replay(seeds: int) -> None:
 def test_play_counts_as_the_host_does() -> None:
     agent: Any = make_agent("dqn", backend="jax", env=gym.make("CartPole-v1"), device=DEVICE)
     assert isinstance(agent, JaxAgent)
-    returns, lengths = play(agent.learner, functional_env("CartPole-v1"), agent.state.params, jax.random.key(0), 400)
+    returns, lengths, cut = play(
+        agent.learner, functional_env("CartPole-v1"), agent.state.params, jax.random.key(0), 400
+    )
+    assert not cut.any()
     np.testing.assert_array_equal(returns, lengths)  # 1 a step
     host = evaluate(
         agent, as_envs(gym.make_vec("CartPole-v1", 400, "sync", {"autoreset_mode": AutoresetMode.SAME_STEP})), 400, 0
     )
     apart = abs(float(returns.mean()) - host.returns.mean())
     assert apart < 4.9 * np.hypot(np.std(returns), host.returns.std()) / 20  # fails by chance in one of a million
+
+
+def test_an_episode_without_end_is_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mountain car that has not learned never arrives."""
+    monkeypatch.setattr(loop_module, "LONGEST_EPISODE", 7)
+    line = (
+        "env=MountainCar-v0: episodes of an evaluation are cut at 7 steps: "
+        "it has no end of its own, and env_kwargs.max_episode_steps=N sets one"
+    )
+    config = RunConfig(algo=DQNConfig(**SMALL), env="MountainCar-v0", mode="fused", eval_episodes=3)
+    for limit in (-1, 8):
+        endless = replace(config, env_kwargs={"max_episode_steps": limit})
+        with pytest.warns(RLPairWarning) as warned:
+            evaluation = FusedLoop(endless, make_workers(endless)).evaluate()
+        assert {str(warning.message) for warning in warned} == {line}
+        assert evaluation.lengths.tolist() == [7, 7, 7]
+        assert evaluation.returns.tolist() == [-7, -7, -7]
+    ends = replace(config, env_kwargs={"max_episode_steps": 7})
+    assert FusedLoop(ends, make_workers(ends)).evaluate().lengths.tolist() == [7, 7, 7]  # by itself: nothing is said

@@ -32,7 +32,7 @@ class CountingWorkers:
                 episodes = np.array([(stop - start) // 10])
                 return [Chunk(episodes, 10.0 * episodes, 10 * episodes, np.array([True]), {"loss/q": np.array([stop])})]
             case "evaluate":
-                return [(np.zeros((1, 10)), np.zeros((1, 10), int))]
+                return [(np.zeros((1, 10)), np.zeros((1, 10), int), np.zeros((1, 10), bool))]
             case "save":
                 return [[Saved({"agent": np.zeros(1)}, {"rest": np.zeros(1)})]]
         return [EnvSpec((4,), "float32", True, 2)]

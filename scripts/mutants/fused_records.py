@@ -4,6 +4,7 @@ from mutants import Bug
 
 FUSED = "fused.py"
 RECORDS = "test_fused_records.py"
+CUT = "test_fused.py::test_an_episode_without_end_is_cut_and_said"
 BUGS = [
     Bug("the first seed's loss for all", FUSED, "float(values.mean()) for tag", "float(values[0]) for tag", RECORDS),
     Bug("std of the seeds' means", FUSED, '{"eval/std_return": float(returns.std())}', '{"eval/std_return": float(means.std())}', RECORDS),
@@ -22,4 +23,6 @@ BUGS = [
     Bug("a reward that is no number goes unnoticed", FUSED, "finite = {\"a reward or an observation\": np.concatenate([chunk.finite for chunk in chunks])}", "finite = {}", RECORDS),
     Bug("the updates of one seed are told for all", FUSED, "* a_round * len(self.seeds)", "* a_round", RECORDS),
     Bug("the env steps of one seed are told for all", FUSED, "self._told * self._round_size * len(self.seeds)", "self._told * self._round_size", RECORDS),
+    Bug("that an episode was cut is not said", FUSED, "if cut.any():", "if False:", CUT),
+    Bug("an episode without end is cut a step too late", "fused_jax.py", "now.length < longest", "now.length <= longest", CUT),
 ]  # fmt: skip
