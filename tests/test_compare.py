@@ -18,7 +18,7 @@ from rlpair.compare import make_out, show
 from rlpair.compare_figure import line_values
 from rlpair.compare_grid import COMPILED_ENVS, CompareConfig, grid
 from rlpair.compare_report import greedy_return, speed
-from rlpair.compare_result import Result, share_of_peak
+from rlpair.compare_result import Result, overlap, share_of_peak
 from rlpair.compare_turns import CellProcess
 from rlpair.compare_verdicts import limit, verdicts
 from rlpair.envs.classic_jax import CLASSIC
@@ -167,6 +167,19 @@ def test_what_was_not_checked_is_said() -> None:
     assert "There was no time to check that these learn: torch eager." in sentence(unchecked)
     elsewhere = unchecked._replace(cell=BASE._replace(env="Other-v0"))
     assert (elsewhere.unchecked, greedy_return(elsewhere, [])) == (False, "")
+
+
+def test_ranges_overlap_where_neither_is_above_the_other() -> None:
+    low, middle, high = (result(BASE, rates) for rates in ([1.0, 2.0], [2.0, 3.0], [2.5, 4.0]))
+    pairs = [(low, middle), (middle, high), (low, high)]
+    assert [overlap(a, b) for a, b in pairs] == [overlap(b, a) for a, b in pairs] == [True, True, False]
+
+
+def test_parts_are_of_one_environments_step() -> None:
+    """800 us are a vector step of eight: one environment's hundred are less than its update's 200."""
+    of_eight = result(BASE._replace(num_envs=8), [3_000.0], env_us=800.0, update_us=200.0)
+    wanted = "dispatch (the update, 67% of a step, is at 20% of the matrix-product peak)"
+    assert limit(of_eight, [of_eight]) == wanted
 
 
 def test_long_updates_are_limited_by_products_and_short_ones_of_a_fused_loop_by_small_operations() -> None:

@@ -32,6 +32,7 @@ class Machine:
     def __init__(self, slow: float = 1.0, rates: dict[str, list[float]] | None = None) -> None:
         self.now, self.slow, self.rates, self.asked, self.said = 0.0, slow, rates or {}, list[str](), list[str]()
         self.started = self.closed = 0
+        self.cores = list[set[int]]()  # of each process
 
     def spend(self, usual: float, seconds: float) -> None:
         """As long as it takes; or until whoever waits has waited so long, and ends the process."""
@@ -42,6 +43,7 @@ class Machine:
     def start(self, cell: Cell, cores: set[int], seconds: float) -> "Process":
         self.spend(USUAL[cell.name][0], seconds)
         self.started += 1
+        self.cores.append(cores)
         return Process(self, cell)
 
     def turns(self, repeats: int = 3, limit: float = math.inf) -> Turns:
@@ -81,6 +83,15 @@ def test_variants_take_turns_and_are_checked_at_the_end() -> None:
     assert machine.asked == ["torch eager measure", "jax host measure"] * 2 + ["torch eager check", "jax host check"]
     assert [(len(r.repeats), r.set_aside, r.greedy_return) for r in results] == [(2, [], 500.0)] * 2
     assert machine.closed == 2
+
+
+def test_a_cell_gets_a_core_for_each_thread_and_many_seeds_get_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlpair.compare_turns.usable_cores", lambda: set(range(6)))
+    machine, many = Machine(), CELL._replace(backend="jax", mode="seeds", num_seeds=4)
+    wide = CELL._replace(algo="sac", env="Pendulum-v1", net_arch=(256, 256), batch_size=256)
+    shares = [r.cores for cell in (CELL, wide, many) for r in machine.turns(1).measure([cell])]
+    assert shares == [1, 4, 6] == [len(cores) for cores in machine.cores]
+    assert machine.cores[0] == {0}
 
 
 def test_what_is_unsteady_is_measured_again_until_the_last_turns_are_near_each_other() -> None:
