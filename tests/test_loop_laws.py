@@ -15,6 +15,7 @@ from rlpair import DQNConfig, LoopConfig, Record, Transition, UpdateInfo
 from rlpair import loop as loop_module
 from rlpair.envs.host import HostEnvs, Step
 from rlpair.envs.make import make_envs
+from rlpair.errors import CheckpointError
 from rlpair.loop import HostLoop, Stopwatch
 from rlpair.replay import ReplayBuffer
 from rlpair.seeding import integer, stream
@@ -263,6 +264,14 @@ def test_the_episodes_of_a_record_are_those_since_the_last(truncates: bool) -> N
     assert told == [[16, 2.5], [34 / 3, 7 / 3]]
 
 
+def test_a_period_of_one_is_every_step() -> None:
+    times = {"log_every": 1, "eval_every": 1, "checkpoint_every": 1, "eval_episodes": 1}
+    loop = make_loop(CountingAgent(), Line(), scripted([1.0, 2, 3]), total_timesteps=3, **times)
+    told = [(r.env_steps, "loss/q" in r.values, "eval/mean_return" in r.values, r.checkpoint) for r in loop]
+    logged, evaluated, saved = (True, False, False), (False, True, False), (False, False, True)
+    assert told == [(step, *what) for step in (1, 2, 3) for what in (logged, evaluated, saved)]
+
+
 # The best
 
 
@@ -320,6 +329,32 @@ def test_a_loop_that_goes_on_remembers_the_best_the_metrics_and_the_episodes() -
         (8, True),
     ]
     assert [r.values["loss/q"] for r in records if "loss/q" in r.values] == [1, 1, 1]  # none since: at 20, 25 and 30
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"episode_return": [0.0]}, "the episode_return is of 1 environments, and here are 2"),
+        ({"episode_length": [0, 0, 0]}, "the episode_length is of 3 environments, and here are 2"),
+        ({"env_steps": 5}, "env_steps=5 is not a multiple of num_envs=2"),
+    ],
+)
+def test_a_state_of_other_environments_is_refused_and_changes_nothing(change: dict[str, Any], message: str) -> None:
+    first = make_loop(CountingAgent(), Line(2), total_timesteps=6)
+    list(first)
+    loop = make_loop(CountingAgent(), Line(2), total_timesteps=8)
+    before = json.dumps(loop.state_dict())
+    with pytest.raises(CheckpointError) as error:
+        loop.load_state_dict(first.state_dict() | change)
+    assert str(error.value) == message
+    assert json.dumps(loop.state_dict()) == before
+
+
+def test_an_agent_that_has_made_one_update_is_experienced() -> None:
+    agent = CountingAgent(learning_starts=4)
+    agent.num_updates = 1
+    list(make_loop(agent, Line(), total_timesteps=6))
+    assert agent.env_steps == [None] * 6  # acts by its own policy, schedules at their end, from the first step on
 
 
 def test_environments_that_are_restored_keep_the_seed_of_the_next_reset() -> None:

@@ -179,6 +179,14 @@ def test_a_state_of_another_shape_is_refused_and_changes_nothing(change: State, 
     assert_equal(replay.state_dict(), before)
 
 
+@pytest.mark.parametrize("position", [-1, 6])
+def test_the_next_row_of_a_full_replay_is_one_of_its_rows(position: int) -> None:
+    replay = filled(DISCRETE, 10, 2, 5)
+    with pytest.raises(CheckpointError) as error:
+        replay.load_state_dict(replay.state_dict() | {"position": np.array(position)})
+    assert str(error.value) == f"the replay's state, 5 rows with the next at {position}, does not fit here"
+
+
 def test_a_state_that_is_too_large_is_refused() -> None:
     with pytest.raises(CheckpointError) as error:
         ReplayBuffer(4, 2, DISCRETE).load_state_dict(filled(DISCRETE, 10, 2, 5).state_dict())
