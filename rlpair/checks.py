@@ -1,10 +1,10 @@
 """The learning check of ``rlpair.compare``: what a loop has to reach before its speed is reported.
 
-Measured with the fused loop and the workloads' own settings, each evaluation of ten greedy episodes: of 48 sound seeds
-of DQN all reach 100 after 4,000 steps (the least 122) and after 5,000 (108); later single evaluations dip, a twentieth
-of them below 95 after 10,000 steps, which is why there are several. Of 8 sound seeds of SAC the least has -1,038 after
-3,000 steps and -378 after 3,500. Random actions get 22 and -1,200. How often a loop that is broken in other ways passes
-(no learning, a target that never moves, a wrong sign) has not been measured.
+Measured by ``scripts/learning_check.py`` (docs/compare.md has the table), with the fused loop and the workloads' own
+settings, each evaluation of ten greedy episodes. DQN: all of 64 sound seeds reach 100 (the least 122), and none of 20
+with a learning rate of 0, the wrong sign, a target that never moves, random actions or ``terminated`` ignored: they
+reach at most 59. It cannot see that rewards are lost: CartPole's are all 1, and what ends an episode teaches enough.
+SAC: of 16 sound seeds the least reached -423, of the faulty ones the best -1,227; random actions get -1,200.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Check(NamedTuple):
     between: int  # env steps
 
 
-CHECKS = {"CartPole-v1": Check(4_000, 100.0, 6, 2_000), "Pendulum-v1": Check(3_000, -400.0, 4, 500)}
+CHECKS = {"CartPole-v1": Check(4_000, 100.0, 6, 2_000), "Pendulum-v1": Check(3_000, -600.0, 4, 500)}
 
 
 def best_return(check: Check, env_steps: int, advance: Callable[[int], None], evaluate: Callable[[], float]) -> float:
