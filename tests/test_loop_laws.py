@@ -15,7 +15,7 @@ from rlpair import DQNConfig, LoopConfig, Record, Transition, UpdateInfo
 from rlpair import loop as loop_module
 from rlpair.envs.host import HostEnvs, Step
 from rlpair.envs.make import make_envs
-from rlpair.errors import CheckpointError
+from rlpair.errors import CheckpointError, NonFiniteError
 from rlpair.loop import HostLoop, Stopwatch
 from rlpair.replay import ReplayBuffer
 from rlpair.seeding import integer, stream
@@ -264,6 +264,14 @@ def test_the_episodes_of_a_record_are_those_since_the_last(truncates: bool) -> N
     assert told == [[16, 2.5], [34 / 3, 7 / 3]]
 
 
+def test_a_number_that_is_none_in_an_evaluation_says_where() -> None:
+    eval_envs = make_envs("toy/Poisoned-v0", env_kwargs={"where": "reward", "value": float("nan")})
+    loop = make_loop(CountingAgent(), Line(), eval_envs, total_timesteps=10, eval_every=5, eval_episodes=1)
+    with pytest.raises(NonFiniteError) as error:
+        list(loop)
+    assert str(error.value) == "reward of environment 0 is nan at step 3 of an evaluation at env step 5"
+
+
 def test_a_period_of_one_is_every_step() -> None:
     times = {"log_every": 1, "eval_every": 1, "checkpoint_every": 1, "eval_episodes": 1}
     loop = make_loop(CountingAgent(), Line(), scripted([1.0, 2, 3]), total_timesteps=3, **times)
@@ -329,6 +337,15 @@ def test_a_loop_that_goes_on_remembers_the_best_the_metrics_and_the_episodes() -
         (8, True),
     ]
     assert [r.values["loss/q"] for r in records if "loss/q" in r.values] == [1, 1, 1]  # none since: at 20, 25 and 30
+
+
+def test_a_loop_that_goes_on_draws_what_would_have_come_next() -> None:
+    first, second = (make_loop(CountingAgent(), Line(), total_timesteps=8) for _ in range(2))
+    for generator in (first.warm_up_rng, first.minibatch_rng):
+        generator.random(5)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert second.warm_up_rng.random(4).tolist() == first.warm_up_rng.random(4).tolist()
+    assert second.minibatch_rng.random(4).tolist() == first.minibatch_rng.random(4).tolist()
 
 
 @pytest.mark.parametrize(
