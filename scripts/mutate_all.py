@@ -1,0 +1,243 @@
+"""Do the tests see changes that nobody thought of? Mutates the learners, replays and loops by a tool, and runs them.
+
+    python scripts/mutate_all.py [--share S --seed N] [--only WORD] [--shard I/N]     (needs pip install cosmic-ray)
+
+The mutants are cosmic-ray's, and deletions, which it does not make: of a statement, of a keyword argument. Those that
+change nothing but an annotation or a docstring are left out. Each runs in a copy of the tree, in a process forked from
+one that has imported the frameworks. Prints a line for each. What was found last: docs/mutants.md.
+"""
+
+import argparse
+import ast
+import contextlib
+import importlib
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cosmic_ray import plugins
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from mutate import COPIED, ROOT
+
+WARM = ("chex", "flax.linen", "gymnasium", "optax", "pydantic", "torch.utils.tensorboard")  # imported once, for all
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
+ENVIRONMENT |= {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT |= {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+CPU_LIMIT, LIMIT = 120, 480.0  # seconds of CPU and in all, after which a mutant counts as one that hangs
+LEARNER = "reference equations act parity crossing"
+TESTS = {  # by file, or the beginning of its name: the tests that may see it, those that are quick first
+    "replay.py": "replay loop_laws loop_model checkpoint memory",
+    "replay_jax.py": "replay fused_draws fused_model",
+    "loop.py": "loop_laws loop loop_model run_records evaluate training checkpoint failing_runs",
+    "fused.py": "fused_records fused_ahead fused_runs fused resume",
+    "fused_jax.py": "fused_draws fused_model fused fused_records",
+    "seeds_jax.py": "fused_draws fused_runs fused memory resume",
+    "algos/base.py": f"config {LEARNER} agents",
+    "algos/dqn.py": f"{LEARNER} config",
+    "algos/sac.py": f"{LEARNER} config",
+    "algos/onednn_torch.py": f"compile {LEARNER}",
+    "algos/compile_torch.py": "compile",
+    "algos/cuda_graph_torch.py": "compile devices",
+    "algos/networks": f"{LEARNER} agents env_spec",
+    "algos/learner_torch.py": f"{LEARNER} checkpoint devices compile",
+    "algos/": f"{LEARNER} checkpoint devices",
+}
+# Of the eleven operators that cosmic-ray puts in the place of one, those that are nearest to a slip of the pen.
+OPERATORS = re.compile(
+    r"""core/(?:ReplaceBinaryOperator_(?:Add_Sub|Sub_Add|Add_Mul|Mul_Div|Mul_Add|Div_Mul|FloorDiv_Mul|FloorDiv_Div
+    |Mod_FloorDiv|Pow_Mul|BitOr_BitAnd|BitAnd_BitOr)|ReplaceComparisonOperator_(?:Eq_NotEq|NotEq_Eq|Lt_LtE|Lt_GtE
+    |LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt|Is_IsNot|IsNot_Is)|ReplaceUnaryOperator_(?:USub_UAdd|Delete_\w+)
+    |AddNot|Replace[A-Z][a-z]+With\w+|ExceptionReplacer|NumberReplacer|RemoveDecorator|ZeroIterationForLoop)""",
+    re.VERBOSE,
+)
+
+
+class Mutant(NamedTuple):
+    """A file of rlpair/ with one thing changed."""
+
+    file: str
+    operator: str
+    text: str
+    line: int
+    before: str
+    after: str
+
+
+class Meaning(ast.NodeTransformer):
+    """Takes away what the program does not depend on: annotations and docstrings."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # fields of a class keep theirs: a name alone
+        return ast.AnnAssign(node.target, ast.Name("Any"), node.value and self.visit(node.value), node.simple)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return ast.arg(node.arg)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return ast.Pass() if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+
+def meaning(text: str) -> str:
+    """What the program does, as a text; "" where it is none."""
+    try:
+        return ast.dump(Meaning().visit(ast.parse(text)))
+    except SyntaxError:
+        return ""
+
+
+def replaced(text: str) -> Iterator[tuple[str, str]]:
+    """cosmic-ray's mutants: operator and text."""
+    for name in filter(OPERATORS.fullmatch, plugins.operator_names()):
+        operator = plugins.get_operator(name)()
+        count = sum(len(list(operator.mutation_positions(node))) for node in ast_nodes(get_ast(text)))
+        for number in range(count):
+            yield name.removeprefix("core/"), mutate_code(text, operator, number) or text
+
+
+def deleted(text: str) -> Iterator[tuple[str, str]]:
+    """Without a statement that has an effect, without a keyword argument."""
+    lines = text.splitlines(keepends=True)
+    begins = [0, *(sum(map(len, lines[: n + 1])) for n in range(len(lines)))]
+
+    def span(node: ast.AST) -> tuple[int, int]:
+        first, last = lines[node.lineno - 1].encode(), lines[node.end_lineno - 1].encode()
+        start = begins[node.lineno - 1] + len(first[: node.col_offset].decode())
+        return start, begins[node.end_lineno - 1] + len(last[: node.end_col_offset].decode())
+
+    for node in ast.walk(ast.parse(text)):
+        stores = isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name | ast.Tuple)
+        calls = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        if stores or calls or isinstance(node, ast.AugAssign | ast.Raise):
+            start, end = span(node)
+            yield "DeleteStatement", f"{text[:start]}pass{text[end:]}"
+        for keyword in node.keywords if isinstance(node, ast.Call) else ():
+            start, end = span(keyword)
+            yield "DeleteKeyword", text[:start] + re.sub(r"^\s*,\s*", "", text[end:])
+
+
+def mutants_of(file: str) -> list[Mutant]:
+    """All of a file, each meaning once."""
+    text = (ROOT / "rlpair" / file).read_text()
+    found, seen = [], {meaning(text), ""}
+    for operator, mutated in (*replaced(text), *deleted(text)):
+        if (what := meaning(mutated)) in seen:
+            continue
+        seen.add(what)
+        pairs = zip(text.splitlines(), mutated.splitlines(), strict=False)
+        line, (before, after) = next((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+        found.append(Mutant(file, operator, mutated, line, before.strip(), after.strip()))
+    return found
+
+
+def files() -> list[str]:
+    """Those that are mutated."""
+    paths = [*ROOT.glob("rlpair/algos/*.py"), *ROOT.glob("rlpair/replay*.py"), *ROOT.glob("rlpair/fused*.py")]
+    paths += [ROOT / "rlpair/loop.py", ROOT / "rlpair/seeds_jax.py"]
+    return sorted(path.relative_to(ROOT / "rlpair").as_posix() for path in paths if "__init__" not in path.name)
+
+
+def tests_of(file: str) -> list[str]:
+    """The test files that may kill its mutants."""
+    names = next(tests for beginning, tests in TESTS.items() if file.startswith(beginning))
+    return [f"tests/test_{name}.py" for name in names.split()]
+
+
+def tested(folder: Path, tests: list[str]) -> int:
+    """In a process of its own: what pytest returns."""
+    os.setpgid(0, 0)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT))
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.chdir(folder)
+    os.environ["PYTHONPATH"] = str(folder)
+    sys.path.insert(0, str(folder))
+    quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider"]
+    return int(pytest.main(["-x", "-q", "-m", "not slow", *quiet, *tests]))
+
+
+def outcome(folder: Path, mutant: Mutant) -> str:
+    """Which test killed it; "hangs", or "SURVIVED"."""
+    path = folder / "rlpair" / mutant.file
+    original = path.read_text()
+    path.write_text(mutant.text)
+    if not (child := os.fork()):
+        try:
+            os._exit(tested(folder, tests_of(mutant.file)))
+        finally:
+            os._exit(1)
+    end, status = time.monotonic() + LIMIT, None
+    while status is None and time.monotonic() < end:
+        time.sleep(0.02)
+        ended, code = os.waitpid(child, os.WNOHANG)
+        status = os.waitstatus_to_exitcode(code) if ended else None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # with what it started
+    if status is None:
+        os.waitpid(child, 0)
+    path.write_text(original)
+    if status in (None, -signal.SIGXCPU, -signal.SIGKILL):
+        return "hangs"
+    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", (folder / "log").read_text(errors="replace"), re.M)
+    return "SURVIVED" if status == 0 else failed[1] if failed else f"exit code {status}"
+
+
+def draw(only: str, share: float, seed: int) -> list[Mutant]:
+    """A share of each file's mutants, twelve at least, in random order."""
+    drawn: list[Mutant] = []
+    for file in filter(lambda file: only in file, files()):
+        mutants = mutants_of(file)
+        number = max(min(12, len(mutants)), round(share * len(mutants)))
+        drawn += random.Random(f"{seed} {file}").sample(mutants, number)
+        print(f"# {file}: {len(mutants)} mutants, {number} drawn", flush=True)
+    return random.Random(seed).sample(drawn, len(drawn))
+
+
+def run(mutants: list[Mutant], folder: Path) -> Counter[str]:
+    """Tests each in a copy of the tree, and prints what came of it; returns how many of each kind."""
+    for source in COPIED:
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+        copy(ROOT / source, folder / source)
+    counts: Counter[str] = Counter()
+    for mutant in mutants:
+        what = outcome(folder, mutant)
+        counts[what if what in ("SURVIVED", "hangs") else "killed"] += 1
+        where = f"{mutant.file}:{mutant.line} {mutant.operator}"
+        print(f"{what} | {where} | {mutant.before} -> {mutant.after}", flush=True)
+    return counts
+
+
+def main() -> None:
+    """Draw, run, tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", metavar="WORD", help="those whose file has this in its name")
+    parser.add_argument("--share", type=float, default=1.0, metavar="S", help="of each file's mutants")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help="the I-th of N parts")
+    arguments = parser.parse_args()
+    part, parts = map(int, arguments.shard.split("/"))
+    mutants = draw(arguments.only, arguments.share, arguments.seed)[part - 1 :: parts]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= ENVIRONMENT | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/cache"}  # its key is the whole program
+        for name in WARM:
+            importlib.import_module(name)
+        print(f"# {dict(run(mutants, Path(folder)))}")
+
+
+if __name__ == "__main__":
+    main()
