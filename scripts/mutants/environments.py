@@ -1,0 +1,50 @@
+"""Bugs between a learner and Gymnasium: what fails, what is refused, spaces, ids; and what a later run goes on with."""
+
+from mutants import Bug
+
+HOST, SPEC, FAILURES, NORMALIZE = "envs/host.py", "envs/spec.py", "envs/failures.py", "envs/normalize.py"
+FAILING, SPECS, HOSTS = "test_failures.py", "test_env_spec.py", "test_host_envs.py"
+OBS, STEP = f"{FAILING}::test_check_obs", f"{FAILING}::test_a_step_that_fails"
+REFUSED = f"{SPECS}::test_what_cannot_be_learned_is_refused_in_one_line"
+TRAINING, MEMORY = "test_training.py", "test_memory.py"
+BUGS = [
+    # What an environment returns
+    Bug("an observation's dtype is not looked at", FAILURES, 'if not np.can_cast(array.dtype, space.dtype or array.dtype, "same_kind"):', "if False:", OBS),
+    Bug("an observation's shape is not looked at", FAILURES, "if array.shape != space.shape:", "if False:", OBS),
+    Bug("a number beyond its Discrete space", FAILURES, "if not ((array >= space.start) & (array < space.start + count)).all():", "if False:", OBS),
+    Bug("a Dict that lacks a key", FAILURES, "isinstance(obs, Mapping) and obs.keys() >= space.spaces.keys()", "isinstance(obs, Mapping)", OBS),
+    Bug("a reward that is an array", FAILURES, "if shape := tuple(getattr(value, \"shape\", ())):", "if shape := ():", STEP),
+    Bug("sys.exit in a step ends the run", FAILURES, "            check_number(\"truncated\", truncated)\n        except BaseException as error:", "            check_number(\"truncated\", truncated)\n        except Exception as error:", STEP),
+    Bug("a reset that fails is a step that fails", FAILURES, 'failure_of(error, "reset")', "failure_of(error)", f"{FAILING}::test_a_reset_that_fails"),
+    Bug("a close that fails is silent", FAILURES, "warnings.warn(what, RLPairWarning, stacklevel=2)", "pass", f"{FAILING}::test_a_close_that_fails_is_a_warning"),
+    Bug("an infinite reward is stored", HOST, '_check_finite("reward", reward)', "pass", f"{HOSTS}::test_what_is_not_a_number_stops_the_step"),
+    Bug("a NaN observation is stored", HOST, '_check_finite("observation", own)', "pass", f"{HOSTS}::test_what_is_not_a_number_stops_the_step"),
+    Bug("the last observation may be NaN", HOST, '_check_finite("observation", next_obs)', "pass", f"{HOSTS}::test_the_last_observation_of_an_episode_is_a_number_too"),
+    Bug("huge numbers are infinite", HOST, "    if rows.size:\n        value", "    if True:\n        value", f"{HOSTS}::test_huge_numbers_are_numbers"),
+    # Spaces
+    Bug("bounds are rounded outwards", SPEC, "_round_inwards(low, -1), _round_inwards(high, 1)", "_round_inwards(low, 1), _round_inwards(high, -1)", f"{SPECS}::test_bounds_of_float64_are_rounded_to_float32_inwards"),
+    Bug("unbounded actions", SPEC, "    if not bounded:", "    if False:", REFUSED),
+    Bug("actions of whole numbers in a Box", SPEC, "if space.dtype.kind != \"f\":", "if False:", REFUSED),
+    Bug("pixels are scaled twice", SPEC, "if pixels.any() and not pixels.all() else None", "if pixels.any() else None", f"{SPECS}::test_pixels_are_scaled_once"),
+    Bug("Discrete actions begin at 0", SPEC, '"action_start": int(space.start)', '"action_start": 0', f"{SPECS}::test_env_spec"),
+    # Ids, wrappers, rows
+    Bug("a package in the current folder is installed", "envs/registry.py", "return found is not None and installed is not None and found.origin == installed.origin", "return found is not None", "test_registry.py"),
+    Bug("entry points are not called", "envs/registry.py", "                    entry.load()()\n", "", "test_registry.py"),
+    Bug("running rewards are let pass", NORMALIZE, "    wrappers.NormalizeReward,\n", "", "test_normalize.py::test_running_statistics_are_refused"),
+    Bug("frozen statistics are refused", NORMALIZE, " and getattr(env, FLAG)", "", "test_normalize.py::test_frozen_statistics_are_fixed_numbers"),
+    Bug("one object in several rows", HOST, "if len(set(map(id, self.objects))) < len(self.objects):", "if False:", f"{TRAINING}::test_one_environment_is_not_several"),
+    Bug("another number of environments", HOST, "if (saved := len(state[\"episodes\"])) != self.num_envs:", "if (saved := self.num_envs) != self.num_envs:", "test_tape.py::test_another_number_of_environments_is_refused"),
+    # Memory, threads
+    Bug("the smallest part is named", "memory.py", "max(parts, key=lambda part: part[2])", "min(parts, key=lambda part: part[2])", MEMORY),
+    Bug("biases take nothing", "memory.py", "(a + 1) * b", "a * b", MEMORY),
+    Bug("other processes' children are one's own", "crowding.py", "sum(os.times()[:4]) + children", "sum(os.times()[:4])", "test_crowding.py::test_what_others_take_is_all_but_ones_own_and_ones_childrens"),
+    Bug("no thread is left", "crowding.py", "max(1, min(threads, int(cores - taken + SPARE)))", "min(threads, int(cores - taken + SPARE))", "test_crowding.py::test_so_many_threads_have_cores_where_others_take_some"),
+    # A later run
+    Bug("an earlier run's steps are behind none", "training.py", "if config.total_timesteps <= earlier.env_steps:", "if False:", f"{TRAINING}::test_what_cannot_be_resumed"),
+    Bug("an evaluation in the training's environment", "training.py", "if eval_envs is not None and set", "if False and set", f"{TRAINING}::test_one_environment_is_not_trained_and_evaluated_on"),
+    Bug("a later run begins anew", "training.py", "        training.go_on_from(resume)\n", "        pass\n", f"{TRAINING}::test_two_runs_are_one"),
+    Bug("a resume that does not say what it lacks", "training.py", "    if not isinstance(resume, Training | None):", "    if False:", f"{TRAINING}::test_resume_is_an_earlier_run"),
+    Bug("an agent of another environment", "training.py", "if (here := getattr(envs.spec, key)) != made_for:", "if (here := made_for) != made_for:", f"{TRAINING}::test_an_agent_of_another_environment_is_refused"),
+    Bug("an evaluation of no episodes", "training.py", "    if episodes < 1:", "    if False:", f"{TRAINING}::test_an_evaluation_has_episodes"),
+    Bug("what an evaluation made stays open", "training.py", "        if is_recipe(env):\n            envs.close()", "        pass", f"{TRAINING}::test_evaluate_agent_closes_what_it_made_and_nothing_else"),
+]  # fmt: skip
