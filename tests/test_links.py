@@ -187,14 +187,15 @@ def test_only_what_a_save_leaves_is_deleted(tmp_path: Path) -> None:
         (save / name).parent.mkdir(parents=True, exist_ok=True)
         (save / name).touch()
     (save / "seed_4").symlink_to(tmp_path / "notes")
-    (tmp_path / ".best.tmp/thesis.tex").write_bytes(SECRET)
+    (tmp_path / ".step_7.tmp").mkdir()
+    (tmp_path / ".step_7.tmp/thesis.tex").write_bytes(SECRET)
     atomic.remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *(".best.tmp", ".step_1.old.bak", ".step_x.tmp", "notes", "step_5.tmp")
+        *(".best.tmp", ".step_1.old.bak", ".step_7.tmp", ".step_x.tmp", "notes", "step_5.tmp")
     ]
     assert (tmp_path / "notes/a").exists()
     assert (tmp_path / ".best.tmp/seed_1/notes.md").exists()
-    assert (tmp_path / ".best.tmp/thesis.tex").read_bytes() == SECRET
+    assert (tmp_path / ".step_7.tmp/thesis.tex").read_bytes() == SECRET
 
 
 def test_a_new_file_never_stands_in_an_old_ones_place(tmp_path: Path, outside: Path) -> None:
