@@ -12,7 +12,7 @@ from rlpair.cell import Cell
 from rlpair.checks import CHECKS, Check, best_return
 from rlpair.compare_grid import QUICK, CompareConfig, grid
 from rlpair.compare_turns import GRACE, CellProcess, Deadline, Turns
-from rlpair.workers import usable_cores
+from rlpair.workers import on_cores, usable_cores
 
 CELL = Cell("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)
 # On a day like any other: seconds of a start, and env steps per second.
@@ -92,6 +92,14 @@ def test_a_cell_gets_a_core_for_each_thread_and_many_seeds_get_all(monkeypatch: 
     shares = [r.cores for cell in (CELL, wide, many) for r in machine.turns(1).measure([cell])]
     assert shares == [1, 4, 6] == [len(cores) for cores in machine.cores]
     assert machine.cores[0] == {0}
+
+
+def test_a_process_is_started_on_its_cores_and_this_one_keeps_its_own() -> None:
+    before = usable_cores()
+    with pytest.raises(ZeroDivisionError), on_cores({min(before)}):
+        assert usable_cores() == {min(before)}
+        _ = 1 / 0
+    assert usable_cores() == before
 
 
 def test_what_is_unsteady_is_measured_again_until_the_last_turns_are_near_each_other() -> None:

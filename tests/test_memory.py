@@ -1,5 +1,7 @@
 """What a run takes of memory, in literal bytes, and that an agent too large for this machine is refused unbuilt."""
 
+from typing import Any
+
 import pytest
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, make_agent, memory
@@ -29,6 +31,28 @@ def test_a_run_is_refused_by_what_takes_the_most_of_it() -> None:
     assert str(error.value) == (
         "algo.buffer_size=10000 is not allowed: less: it takes 361.3 KiB of 369.4 KiB, and there are 369.4 KiB"
     )
+
+
+@pytest.mark.parametrize(
+    ("algo", "run", "key", "most"),
+    [
+        ({"buffer_size": 10_000}, {"num_seeds": 3, "mode": "fused"}, "algo.buffer_size=10000", 3 * 10_000 * 37),
+        ({"batch_size": 10_000, "buffer_size": 10_000}, {}, "algo.batch_size=10000", 2 * 10_000 * 37 + 4 * 10_000 * 15),
+        ({"gradient_steps": 9_000}, {}, "algo.gradient_steps=9000", 8_999 * 2 * 10 * 37),
+        ({"gradient_steps": -1, "train_freq": 500}, {"num_envs": 8}, "algo.gradient_steps=-1", 3_999 * 2 * 10 * 37),
+        ({"net_arch": (1_000,)}, {}, "algo.net_arch=(1000,)", 64 * (4 * 1_000 + 1_001 * 2)),
+        ({}, {"num_envs": 2, "vectorization": "async"}, "num_envs=2", 2 * 2**26),
+    ],
+)
+def test_the_largest_part_is_named_with_its_bytes(
+    algo: dict[str, Any], run: dict[str, Any], key: str, most: int
+) -> None:
+    settings = DQNConfig(**{"buffer_size": 100, "batch_size": 10, "gradient_steps": 1, "net_arch": (10,)} | algo)
+    config = RunConfig(algo=settings, total_timesteps=100_000, **({"backend": "jax"} | run))
+    with pytest.raises(ConfigError) as error:
+        memory.check_run(config, DISCRETE, dqn.networks(settings, DISCRETE), 0)
+    start = f"{key} is not allowed: less: it takes {memory.in_units(most)} of "
+    assert str(error.value).startswith(start)
 
 
 def test_an_agent_too_large_for_this_machine_is_not_built() -> None:

@@ -60,6 +60,19 @@ def test_two_runs_are_one(algo: str, backend: str) -> None:
     assert_same_state(second.replay, once.replay)
 
 
+def test_a_warm_up_that_was_cut_goes_on_with_its_actions() -> None:
+    replays = []
+    for cuts in ([40], [7, 40]):
+        agent, training = FakeAgent(learning_starts=40), None
+        for cut in cuts:
+            training = rlpair.run(agent, Stairs(7), LoopConfig(total_timesteps=cut, seed=3), resume=training)
+            list(training)
+        assert training is not None
+        replays.append(training.replay.state_dict()["action"].ravel().tolist())
+    assert replays[0] == replays[1]
+    assert 10 < sum(replays[0]) < 30  # random ones
+
+
 def test_an_environment_object_goes_on_in_its_episode_and_another_begins_one() -> None:
     env, agent = Stairs(7), FakeAgent()
     first = rlpair.run(agent, env, LoopConfig(total_timesteps=5))

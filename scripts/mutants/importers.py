@@ -1,0 +1,36 @@
+"""Bugs in what importers call: going on with a training, evaluation, estimates of memory, spaces, workers."""
+
+from mutants import Bug
+
+TRAINING, LOOP = "test_training.py", "test_loop.py"
+BUGS = [
+    Bug("going on forgets the warm-up generator", "loop.py", "self.warm_up_rng, self.minibatch_rng = earlier.warm_up_rng, earlier.minibatch_rng", "self.minibatch_rng = earlier.minibatch_rng", TRAINING),
+    Bug("going on forgets the best", "loop.py", "self.env_steps, self.best_return = earlier.env_steps, earlier.best_return", "self.env_steps = earlier.env_steps", TRAINING),
+    Bug("going on begins new episodes", "loop.py", "            self._obs = earlier._obs\n", "", TRAINING),
+    Bug("going on forgets the episodes' returns", "loop.py", "            self.episode_return, self.episode_length = earlier.episode_return, earlier.episode_length\n", "", TRAINING),
+    Bug("going on forgets experience", "loop.py", "        self._is_experienced = earlier._is_experienced\n", "", TRAINING),
+    Bug("going on forgets ended episodes", "loop.py", "self.ended, self.metrics, self._info = earlier.ended, earlier.metrics, earlier._info", "self.metrics, self._info = earlier.metrics, earlier._info", TRAINING),
+    Bug("the earlier one goes on too", "loop.py", "        earlier.stop()\n", "", TRAINING),
+    Bug("experienced agents warm up", "loop.py", "self._is_experienced = agent.num_updates > 0", "self._is_experienced = False", TRAINING),
+    Bug("resume takes a new replay", "training.py", "replay = resume.replay if resume else ReplayBuffer", "replay = ReplayBuffer if False else ReplayBuffer", TRAINING),
+    Bug("resume has new environments", "training.py", "envs = resume.envs if resume is not None and is_same(env, resume.env) else as_envs(env)", "envs = as_envs(env)", TRAINING),
+    Bug("own replay ignored", "training.py", "    if replay is None:\n", "    if True:\n", TRAINING),
+    Bug("evaluate_agent ignores seed", "training.py", "evaluate(agent, envs, episodes, seed)", "evaluate(agent, envs, episodes, 0)", TRAINING),
+    Bug("evaluate_agent closes user's env", "training.py", "        if is_recipe(env):\n            envs.close()", "        if True:\n            envs.close()", TRAINING),
+    Bug("wrong agents accepted", "training.py", "if (here := getattr(envs.spec, key)) != made_for:", "if (here := getattr(envs.spec, key)) != made_for and False:", TRAINING),
+    Bug("evaluation episode counted past its end", "loop.py", "returns += step.reward * playing", "returns += step.reward", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
+    Bug("length counted past its end", "loop.py", "lengths += playing\n", "lengths += 1\n", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
+    Bug("evaluation ends with first", "loop.py", "if not playing[:count].any():", "if not playing[:count].all():", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
+    Bug("evaluation explores", "loop.py", "envs.step(agent.act(obs, explore=False))", "envs.step(agent.act(obs))", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
+    Bug("second batch of episodes like the first", "loop.py", 'integer(seed, "evaluation", first)', 'integer(seed, "evaluation")', f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
+    Bug("memory forgets seeds", "memory.py", "seeds * replay_bytes(algo.buffer_size", "replay_bytes(algo.buffer_size", "test_memory.py"),
+    Bug("memory forgets processes", "memory.py", 'if config.vectorization == "async" else 0', 'if False else 0', "test_memory.py"),
+    Bug("the first part is named, not the largest", "memory.py", "max(parts, key=lambda part: part[2])", "parts[0]", "test_memory.py"),
+    Bug("rounding outwards", "envs/spec.py", "beyond = side * nearest.astype(np.float64) > side", "beyond = side * nearest.astype(np.float64) < side", "test_env_spec.py"),
+    Bug("start lost", "envs/spec.py", '"action_start": int(space.start)}', '"action_start": 0}', "test_env_spec.py"),
+    Bug("dict images unscaled", "envs/spec.py", "np.float32(1 / 255), np.float32(1)", "np.float32(1), np.float32(1)", "test_host_envs.py"),
+    Bug("a preset: module:id not found", "presets.py", 'env.rpartition(":")[2]', "env", "test_presets.py"),
+    Bug("a process keeps the cores of another", "workers.py", "    finally:\n        bind_to(before)", "    finally:\n        pass", "test_compare_turns.py"),
+    Bug("act of one obs gives batch", "agent.py", "self._act(obs[None], explore, step)[0]", "self._act(obs[None], explore, step)", "test_act.py"),
+    Bug("foreign generator refused", "agent.py", 'return name.startswith("rng.") and name != self.rng_name', "return False", "test_crossing.py"),
+]  # fmt: skip
