@@ -28,4 +28,12 @@ BUGS = [
     # When what is due comes, and what a run goes on from
     Bug("the best is forgotten on resume", FUSED, "-math.inf if best is None else best, run", "-math.inf, run", MODEL),
     Bug("the seeds' episodes since the last record are forgotten on resume", FUSED, 'best, run["ended"]', "best, [0, 0, 0]", MODEL),
+    Bug("the episodes of the interrupted chunk are told twice", FUSED, '"ended": self.ended[:, k].tolist()', '"ended": (2 * self.ended[:, k]).tolist()', MODEL),
+    Bug("a resumed run tells of its beginning again", FUSED, "self._collected = self._told = run[", "self._collected = run[", MODEL),
+    Bug("best/ follows the last evaluation", FUSED, "self.improved = means > self.best_return", "self.improved = np.ones(len(means), bool)", MODEL),
+    Bug("a chunk passes over an evaluation", FUSED, "(config.log_every, config.eval_every, config.checkpoint_every) if every", "(config.log_every, config.checkpoint_every) if every", MODEL),
+    Bug("a chunk passes over a checkpoint", FUSED, "(config.log_every, config.eval_every, config.checkpoint_every) if every", "(config.log_every, config.eval_every) if every", MODEL),
+    Bug("a checkpoint is of a chunk too late", FUSED, "for every in (config.eval_every, config.checkpoint_every))", "for every in (config.eval_every,))", MODEL),
+    Bug("an evaluation is of a chunk too late", FUSED, "for every in (config.eval_every, config.checkpoint_every))", "for every in (config.checkpoint_every,))", MODEL),
+    Bug("what is due at the end of a chunk is due one round later", FUSED, "(start * size // every + 1) * every for", "(start * size // every + 1) * every + size for", MODEL),
 ]  # fmt: skip
