@@ -31,7 +31,7 @@ class Deadline(NamedTuple):
     clock: Callable[[], float] = time.monotonic
 
     def left(self) -> float:
-        """Seconds until then."""
+        """Returns the seconds until then; infinity where there is no deadline."""
         return self.at - self.clock()
 
     def share(self, parts: int) -> "Deadline":

@@ -35,7 +35,7 @@ class Output(io.FileIO):
 def exit_code(code: int) -> int:
     """The exit code of a command that comes to this one: 2 in place of 0 where what it printed is lost."""
     sys.stdout.flush()
-    return code or 2 * Output.lost
+    return code or (2 if Output.lost else 0)
 
 
 def keep_output() -> None:

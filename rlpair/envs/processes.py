@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import TimeoutError, active_children, connection, resource_tracker
@@ -46,14 +46,23 @@ def start(make: Make, num_envs: int, name: str) -> Envs:
             raise EnvError(f"env={name} cannot be built: {_first_gone(ours) or name_and_text(error)}") from error
         finally:
             if not begun.done() or begun.exception():
-                for process in ours:
-                    process.kill()
-                    process.join()
+                _end_new(begun, others)
 
 
 def _start(build: "_Build", num_envs: int) -> Envs:
     with _interrupts_blocked():
         return AsyncVectorEnv([build] * num_envs, context="spawn", copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+def _end_new(begun: Future[Envs], others: set[BaseProcess]) -> None:
+    """End the processes that are not among the others, those too that are begun meanwhile."""
+    while not begun.done():
+        for process in set(active_children()) - others:
+            process.kill()
+        wait([begun], timeout=0.02)
+    for process in set(active_children()) - others:
+        process.kill()
+        process.join()
 
 
 def _first_gone(processes: Iterable[BaseProcess]) -> str | None:
