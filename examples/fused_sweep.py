@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import rlpair
-from rlpair.agent_jax import hyper_of, tree_of
+from rlpair.agents.agent_jax import hyper_of, tree_of
 from rlpair.algos.dqn import initial_params
 from rlpair.algos.dqn_jax import make_learner
 from rlpair.envs.functional_jax import functional_env
-from rlpair.fused_jax import make_fused, play
+from rlpair.loops.fused_jax import make_fused, play
 from rlpair.seeding import stream
 
 SEEDS, LEARNING_RATES = [0, 1, 2], [1e-5, 1e-4, 1e-3, 1e-2]

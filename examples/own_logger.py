@@ -1,6 +1,7 @@
 """Write the records where you want them, here into a CSV file: python examples/own_logger.py [torch|jax]
 
-Those of the commands, for TensorBoard, JSON lines and a progress bar, are in rlpair/record.py, to be used beside yours.
+Those of the commands, for TensorBoard, JSON lines and a progress bar, are in rlpair/runs/record.py, to be used beside
+yours.
 """
 
 import csv
@@ -8,7 +9,7 @@ import sys
 from pathlib import Path
 
 import rlpair
-from rlpair.record import JsonlWriter, Recorder
+from rlpair.runs.record import JsonlWriter, Recorder
 
 
 class CsvLogger(Recorder):

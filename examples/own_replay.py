@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 import rlpair
-from rlpair.replay import ReplayBuffer
+from rlpair.replay.buffer import ReplayBuffer
 
 STEPS = 2_500  # of training, and of demonstrations
 

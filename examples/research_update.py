@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import rlpair
-from rlpair.agent_jax import make_state
+from rlpair.agents.agent_jax import make_state
 from rlpair.algos.dqn import initial_params
 from rlpair.envs.spec import env_spec
 from rlpair.seeding import stream

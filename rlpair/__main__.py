@@ -5,7 +5,7 @@ import importlib
 import sys
 
 from rlpair import __version__
-from rlpair.output import exit_code
+from rlpair.system.output import exit_code
 
 COMMANDS = {
     "train": "train an agent, or go on with a run",

@@ -11,22 +11,22 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.wrappers import RecordVideo
 
-from rlpair import files
 from rlpair.advice import install_command
-from rlpair.cli import Command
+from rlpair.aggregate import bootstrap_interval, mean
+from rlpair.cli.command import Command
 from rlpair.config import RunConfig, check_choice
+from rlpair.disk import files
 from rlpair.envs.host import HostEnvs, Playable
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import FAMILIES, one_line
 from rlpair.errors import ConfigError, EnvError, EnvFailedError, MissingExtraError
-from rlpair.interrupts import closing_on_interrupt
-from rlpair.loading import check_spec
-from rlpair.loop import evaluate
+from rlpair.loops.host import evaluate
 from rlpair.make import configure_process, load_agent, open_playable
-from rlpair.run_dir import checkpoint_of, with_traceback
-from rlpair.saved_config import CONFIG, Values, load_config
-from rlpair.statistics import bootstrap_interval, mean
-from rlpair.trust import check_environment, check_same
+from rlpair.runs.loading import check_spec
+from rlpair.runs.run_dir import checkpoint_of, with_traceback
+from rlpair.runs.saved_config import CONFIG, Values, load_config
+from rlpair.settings.trust import check_environment, check_same
+from rlpair.system.interrupts import closing_on_interrupt
 
 RESAMPLES = 10_000  # of the bootstrap
 WITHOUT_SCREEN = {

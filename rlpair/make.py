@@ -10,7 +10,7 @@ import gymnasium as gym
 from gymnasium.vector import VectorEnv
 
 from rlpair.advice import install_command
-from rlpair.agent import BaseAgent, Identity
+from rlpair.agents.base import BaseAgent, Identity
 from rlpair.algos import dqn, sac
 from rlpair.config import ALGO_CONFIGS, check_choice, check_compile
 from rlpair.envs.host import Playable
@@ -111,7 +111,7 @@ def load_agent(path: str | Path, backend: str | None = None, device: str = "auto
         CheckpointError: missing, corrupt, truncated, foreign, or of another shape than it says.
         ConfigError: a backend or a device that there is not.
     """
-    from rlpair.loading import Checkpoint  # what checks a file is wanted where one is read
+    from rlpair.runs.loading import Checkpoint  # what checks a file is wanted where one is read
 
     saved = Checkpoint(path)
     saved.check_networks(saved.config)
@@ -137,7 +137,7 @@ def load_agent(path: str | Path, backend: str | None = None, device: str = "auto
 
 def agent_class(backend: str) -> Any:
     """TorchAgent or JaxAgent. Raises MissingExtraError with the command that installs what is missing."""
-    return getattr(backend_module("agent", backend), AGENTS[backend])
+    return getattr(backend_module("agents.agent", backend), AGENTS[backend])
 
 
 def backend_module(name: str, backend: str) -> ModuleType:
@@ -156,5 +156,5 @@ def configure_process(backend: str, config: Any, device: str = "auto") -> str:
 
     Returns what is set, for the command to print.
     """
-    told: str = backend_module("runtime", backend).configure(config, device)
+    told: str = backend_module("agents.runtime", backend).configure(config, device)
     return told

@@ -14,11 +14,11 @@ import numpy as np
 
 from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
-from rlpair.cli import Command
+from rlpair.cli.command import Command
 from rlpair.errors import ConfigError
-from rlpair.machine import versions
 from rlpair.make import configure_process, make_agent
-from rlpair.saved_config import Values
+from rlpair.runs.saved_config import Values
+from rlpair.system.machine import versions
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
 BACKENDS = ("torch", "jax")

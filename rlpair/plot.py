@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rlpair import files
 from rlpair.advice import install_command
-from rlpair.cli import Command
-from rlpair.curves import SECONDS, STEPS, Curve, Line, find_runs, group, read_lines
+from rlpair.cli.command import Command
+from rlpair.disk import files
 from rlpair.errors import ConfigError, MetricsError, MissingExtraError, reason
-from rlpair.saved_config import Values
+from rlpair.runs.curves import SECONDS, STEPS, Curve, Line, find_runs, group, read_lines
+from rlpair.runs.saved_config import Values
 
 AXES, LABELS = {"steps": STEPS, "seconds": SECONDS}, {"steps": "environment steps", "seconds": "seconds"}
 MARKERS = "*o+x#@%&"  # of curves where there are no colours

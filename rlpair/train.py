@@ -8,27 +8,27 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from rlpair import files
-from rlpair.checkpoint import drop_old_replays, save_checkpoint
-from rlpair.cli import Command
+from rlpair.cli.command import Command
+from rlpair.cli.sweep import announce
 from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.disk import files
+from rlpair.disk.checkpoint import drop_old_replays, save_checkpoint
 from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, refuse
-from rlpair.fused import open_fused
-from rlpair.interrupts import Interrupted, Signals
-from rlpair.loading import check_spec
-from rlpair.loop import Evaluation, HostLoop, evaluate, saying_where
+from rlpair.loops.fused import open_fused
+from rlpair.loops.host import Evaluation, HostLoop, evaluate, saying_where
 from rlpair.make import ALGOS, configure_process, make_agent
 from rlpair.memory import check_run, host_bytes
-from rlpair.overrides import Pair, parse
-from rlpair.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, truncate_metrics
-from rlpair.replay import ReplayBuffer, replay_bytes
-from rlpair.result import MEAN, RESULT, STD, final_record, save_result
-from rlpair.run_dir import ERROR, RunDir, begin, go_on, with_traceback
-from rlpair.saved_config import Values, save_config, to_yaml
-from rlpair.saved_run import SavedRun, settle
+from rlpair.replay.buffer import ReplayBuffer, replay_bytes
+from rlpair.runs.loading import check_spec
+from rlpair.runs.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, truncate_metrics
+from rlpair.runs.result import MEAN, RESULT, STD, final_record, save_result
+from rlpair.runs.run_dir import ERROR, RunDir, begin, go_on, with_traceback
+from rlpair.runs.saved_config import Values, save_config, to_yaml
+from rlpair.runs.saved_run import SavedRun, settle
 from rlpair.seeding import integer
-from rlpair.sweep import announce
+from rlpair.settings.overrides import Pair, parse
+from rlpair.system.interrupts import Interrupted, Signals
 from rlpair.types import Record
 
 EVAL_ENVS = 10  # that play the episodes of an evaluation together

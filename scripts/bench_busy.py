@@ -22,7 +22,7 @@ import numpy as np
 
 from rlpair import EnvSpec, SACConfig, Transition, make_agent
 from rlpair.make import configure_process
-from rlpair.workers import usable_cores
+from rlpair.system.workers import usable_cores
 
 NEIGHBOUR = "import os; parent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"  # outlives nobody
 SETTLE = 1.0  # seconds, in which a process finds out what its neighbours do

@@ -30,7 +30,7 @@ import numpy as np
 
 from rlpair import DQNConfig, SACConfig
 from rlpair.config import RunConfig
-from rlpair.fused import make_workers
+from rlpair.loops.fused import make_workers
 
 COMMON: dict[str, Any] = {"buffer_size": 20_000, "learning_starts": 512, "train_freq": 1, "gradient_steps": 1}
 DQN = DQNConfig(**COMMON, learning_rate=1e-3, batch_size=128, tau=1.0, target_update_interval=500, net_arch=(64, 64))

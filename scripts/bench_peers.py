@@ -35,11 +35,11 @@ from typing import Any, NamedTuple
 
 from rlpair import DQNConfig, LoopConfig, SACConfig, Transition, make_agent
 from rlpair.envs.make import make_envs
-from rlpair.loop import HostLoop
-from rlpair.machine import machine as this_machine
+from rlpair.loops.host import HostLoop
 from rlpair.make import configure_process
-from rlpair.replay import ReplayBuffer
+from rlpair.replay.buffer import ReplayBuffer
 from rlpair.seeding import stream
+from rlpair.system.machine import machine as this_machine
 
 FROM_STEP = 2_000
 COMMON: dict[str, Any] = {"buffer_size": 100_000, "learning_starts": 500}

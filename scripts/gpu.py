@@ -27,8 +27,8 @@ from gpu_measure import VARIANTS
 from gpu_report import markdown
 
 from rlpair.errors import RLPairError
-from rlpair.machine import has_gpu, machine, versions
-from rlpair.workers import usable_cores
+from rlpair.system.machine import has_gpu, machine, versions
+from rlpair.system.workers import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURE = str(ROOT / "scripts" / "gpu_measure.py")

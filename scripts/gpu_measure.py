@@ -17,7 +17,7 @@ from bench_fused import WORK, update_flop
 from rlpair import EnvSpec, SACConfig, Transition, make_agent
 from rlpair.config import RunConfig
 from rlpair.errors import RLPairError
-from rlpair.fused import make_workers
+from rlpair.loops.fused import make_workers
 from rlpair.make import backend_module, configure_process
 from rlpair.parity import Case, data, errors
 
@@ -70,7 +70,7 @@ def updates(device: str, variant: str, seconds: float) -> dict[str, Any]:
         decorate(agent, compiled, recorded)
     batches, _ = data(Case(config, CHEETAH, 0, config.batch_size), BURST)
     rows = [Transition(*(None if x is None else x[u] for x in batches)) for u in range(BURST)]
-    to_device = backend_module("runtime", backend).to_device
+    to_device = backend_module("agents.runtime", backend).to_device
     there, burst = [to_device(row, device) for row in rows], to_device(batches, device)
     agent.update(there[0])
     agent.synchronize()
@@ -80,7 +80,7 @@ def updates(device: str, variant: str, seconds: float) -> dict[str, Any]:
         "from_host": rate(lambda i: agent.update(rows[i % BURST]), agent.synchronize, seconds),
         "in_bursts": rate(lambda _: agent.update(burst), agent.synchronize, seconds, BURST),
         "first_update_seconds": first,
-        "device_bytes": backend_module("runtime", backend).device_memory(device),
+        "device_bytes": backend_module("agents.runtime", backend).device_memory(device),
     }
 
 
@@ -115,7 +115,7 @@ def fused(device: str, algo: str, num_seeds: int, seconds: float) -> dict[str, A
         workers.call("run", now, now + rounds)
         elapsed, now = time.perf_counter() - start, now + rounds
     found = num_seeds * rounds / elapsed
-    memory = backend_module("runtime", "jax").device_memory(device)
+    memory = backend_module("agents.runtime", "jax").device_memory(device)
     workers.close()
     flop = found * update_flop(algo)
     return {"env_steps_per_second": found, "flop": flop, "compile_seconds": compiled, "device_bytes": memory}
@@ -123,7 +123,7 @@ def fused(device: str, algo: str, num_seeds: int, seconds: float) -> dict[str, A
 
 def seeds(device: str) -> dict[str, Any]:
     """Whether seeds that are spread over all GPUs are those of one; on one GPU there is nothing to spread."""
-    module, runtime = backend_module("seeds", "jax"), backend_module("agent", "jax")
+    module, runtime = backend_module("loops.seeds", "jax"), backend_module("agents.agent", "jax")
     found = module.find_devices(device)
     count = len(found)
     if count == 1:

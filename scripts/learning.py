@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from rlpair import load_agent
+from rlpair.aggregate import bootstrap_interval, interquartile_mean
 from rlpair.config import RunConfig
 from rlpair.envs.make import make_envs
-from rlpair.loop import evaluate
+from rlpair.loops.host import evaluate
 from rlpair.presets import DEFAULTS, defaults
-from rlpair.saved_config import nested
-from rlpair.statistics import bootstrap_interval, interquartile_mean
+from rlpair.runs.saved_config import nested
 from rlpair.train import train
 
 TARGETS = {"dqn": 475, "sac": -200}  # of the mean over seeds

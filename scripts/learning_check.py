@@ -2,10 +2,10 @@
 
     python scripts/learning_check.py [--only WORD]
 
-Runs the check in the cells of ``compare`` (rlpair/cell.py, rlpair/checks.py) over many seeds: of sound learners in each
-loop, and in the fused loop of learners with a fault each. Prints the table of docs/compare.md, row by row: how many of
-the seeds pass, the upper 95 % bound of how often they fail (sound) or pass (faulty), and the least, median and greatest
-of the returns that the check judged by.
+Runs the check in the cells of ``compare`` (variant.py and checks.py of rlpair/compare) over many seeds: of sound
+learners in each loop, and in the fused loop of learners with a fault each. Prints the table of docs/compare.md, row by
+row: how many of the seeds pass, the upper 95 % bound of how often they fail (sound) or pass (faulty), and the least,
+median and greatest of the returns that the check judged by.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-from rlpair import cell as cell_module
-from rlpair.cell import SETTINGS, Cell, FusedCell, HostCell
-from rlpair.checks import CHECKS, best_return
-from rlpair.fused import make_seeds
+from rlpair.compare import variant as cell_module
+from rlpair.compare.checks import CHECKS, best_return
+from rlpair.compare.variant import SETTINGS, Cell, FusedCell, HostCell
+from rlpair.loops.fused import make_seeds
 from rlpair.make import configure_process
-from rlpair.workers import Workers, usable_cores
+from rlpair.system.workers import Workers, usable_cores
 
 ENVS = {"dqn": "CartPole-v1", "sac": "Pendulum-v1"}
 BACKENDS = {"host": "jax", "eager": "torch", "seeds": "jax"}  # by mode
@@ -63,7 +63,7 @@ def with_random_actions(learner: Any, spec: Any) -> Any:
     import jax
     import jax.numpy as jnp
 
-    from rlpair.fused_jax import random_actions
+    from rlpair.loops.fused_jax import random_actions
 
     def greedy(params: Any, obs: Any) -> Any:
         seed = jax.lax.bitcast_convert_type(obs.astype(jnp.float32), jnp.int32).sum()
@@ -103,7 +103,7 @@ def returns_of(row: Row) -> np.ndarray:
 
 def returns_of_many(cell: Cell, fault: str) -> np.ndarray:
     """The same for seeds with a fault, which train together in this process."""
-    from rlpair import seeds_jax
+    from rlpair.loops import seeds_jax
 
     def make_learner(make: Callable[..., Any], config: Any, spec: Any, **kind: Any) -> Any:
         return FAULTS[fault](make(config, spec, **kind), spec)

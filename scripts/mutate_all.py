@@ -38,21 +38,21 @@ ENVIRONMENT |= {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PERSISTE
 CPU_LIMIT, LIMIT = 120, 480.0  # seconds of CPU and in all, after which a mutant counts as one that hangs
 LEARNER = "reference equations act parity crossing"
 TESTS = {  # by file, or the beginning of its name: the tests that may see it, those that are quick first
-    "replay.py": "replay loop_laws loop_model checkpoint memory",
-    "replay_jax.py": "replay fused_draws fused_model",
-    "loop.py": "loop_laws loop loop_model run_records evaluate training checkpoint failing_runs",
-    "fused.py": "fused_records fused_ahead fused_runs fused resume",
-    "fused_jax.py": "fused_draws fused_model fused fused_records",
-    "seeds_jax.py": "fused_draws fused_runs fused memory resume",
+    "replay/buffer.py": "replay loop_laws loop_model checkpoint memory",
+    "replay/ring_jax.py": "replay fused_draws fused_model",
+    "loops/host.py": "loop_laws loop loop_model run_records evaluate training checkpoint failing_runs",
+    "loops/fused.py": "fused_records fused_ahead fused_runs fused resume",
+    "loops/fused_jax.py": "fused_draws fused_model fused fused_records",
+    "loops/seeds_jax.py": "fused_draws fused_runs fused memory resume",
     "algos/base.py": f"config {LEARNER} agents",
     "algos/dqn.py": f"{LEARNER} config",
     "algos/sac.py": f"{LEARNER} config",
-    "algos/onednn_torch.py": f"compile {LEARNER}",
+    "nets/onednn_torch.py": f"compile {LEARNER}",
     "algos/compile_torch.py": "compile",
     "algos/cuda_graph_torch.py": "compile devices",
-    "algos/networks": f"{LEARNER} agents env_spec",
+    "nets/networks": f"{LEARNER} agents env_spec",
     "algos/learner_torch.py": f"{LEARNER} checkpoint devices compile",
-    "algos/": f"{LEARNER} checkpoint devices",
+    "": f"{LEARNER} checkpoint devices",
 }
 # Of the eleven operators that cosmic-ray puts in the place of one, those that are nearest to a slip of the pen.
 OPERATORS = re.compile(
@@ -146,9 +146,12 @@ def mutants_of(file: str) -> list[Mutant]:
 
 def files() -> list[str]:
     """Those that are mutated."""
-    paths = [*ROOT.glob("rlpair/algos/*.py"), *ROOT.glob("rlpair/replay*.py"), *ROOT.glob("rlpair/fused*.py")]
-    paths += [ROOT / "rlpair/loop.py", ROOT / "rlpair/seeds_jax.py"]
-    return sorted(path.relative_to(ROOT / "rlpair").as_posix() for path in paths if "__init__" not in path.name)
+    paths = [path for room in ("algos", "nets", "replay", "loops") for path in (ROOT / "rlpair" / room).glob("*.py")]
+    return sorted(
+        path.relative_to(ROOT / "rlpair").as_posix()
+        for path in paths
+        if path.name not in ("__init__.py", "training.py")
+    )
 
 
 def tests_of(file: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from rlpair import Transition
 from rlpair.algos import dqn_jax, learner_jax, sac_jax
 from rlpair.algos.learner_jax import prepare
-from rlpair.algos.networks_jax import MLP, apply
+from rlpair.nets.networks_jax import MLP, apply
 
 dqn, sac = dqn_jax, sac_jax
 

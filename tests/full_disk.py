@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from safetensors import SafetensorError
 
-from rlpair import atomic, files, tensors
+from rlpair.disk import atomic, files, tensors
 
 ASKED = ("mkdir", "rename", "replace", "fsync", "write")  # besides files that are made
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rlpair.loading import Checkpoint, read_json
+from rlpair.runs.loading import Checkpoint, read_json
 from rlpair.types import State
 
 PCG64 = {"bit_generator": "PCG64", "state": {"state": 2**127 + 1, "inc": 3}, "has_uint32": 0, "uinteger": 0}

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from rlpair import load_agent
 from rlpair import train as train_module
+from rlpair.cli.sweep import Outcome, score
 from rlpair.errors import RLPairError
 from rlpair.evaluate import EvaluateConfig, play
 from rlpair.plot import PlotConfig, curves_of
-from rlpair.saved_run import SavedRun, settle
-from rlpair.sweep import Outcome, score
+from rlpair.runs.saved_run import SavedRun, settle
 from rlpair.train import train
 
 CASES = int(os.environ.get("RLPAIR_FUZZ_CASES", "1320"))  # of all tests of spoiled files together, about

@@ -13,7 +13,8 @@ from runs import config_of
 from safetensors.numpy import load_file, save_file
 from scipy import stats
 
-from rlpair import DQNConfig, EnvSpec, SACConfig, agent_jax, agent_torch, load_agent, make_agent
+from rlpair import DQNConfig, EnvSpec, SACConfig, load_agent, make_agent
+from rlpair.agents import agent_jax, agent_torch
 from rlpair.errors import ConfigError
 from rlpair.seeding import integer
 from rlpair.train import train

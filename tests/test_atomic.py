@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from saved import load_checkpoint, load_run
 
-from rlpair import atomic
-from rlpair.checkpoint import save_checkpoint
+from rlpair.disk import atomic
+from rlpair.disk.checkpoint import save_checkpoint
 from rlpair.types import EnvSpec
 
 META = {
@@ -24,7 +24,7 @@ WORKER = f"""
 import itertools, os, signal, sys
 from pathlib import Path
 import numpy as np
-from rlpair.checkpoint import drop_old_replays, save_checkpoint
+from rlpair.disk.checkpoint import drop_old_replays, save_checkpoint
 run_dir, meta = Path(sys.argv[1]), {META!r}
 
 def save(step, name):
@@ -72,7 +72,7 @@ for call in range(100):
 
 def worker(code: str, *args: object) -> subprocess.Popen:
     command = [sys.executable, "-c", WORKER + code, *map(str, args)]
-    root = Path(atomic.__file__).parents[1]
+    root = Path(atomic.__file__).parents[2]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, cwd=root)
 
 

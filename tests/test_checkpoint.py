@@ -13,10 +13,11 @@ import pytest
 from safetensors.numpy import save_file
 from saved import RUN, load_checkpoint, load_run
 
-from rlpair import checkpoint, formats, tensors
-from rlpair.checkpoint import drop_old_replays, find_checkpoint, save_checkpoint
+from rlpair.disk import checkpoint, tensors
+from rlpair.disk.checkpoint import drop_old_replays, find_checkpoint, save_checkpoint
 from rlpair.errors import CheckpointError, NonFiniteError
-from rlpair.loading import Checkpoint
+from rlpair.runs import formats
+from rlpair.runs.loading import Checkpoint
 from rlpair.types import EnvSpec
 
 SPEC = EnvSpec((3,), "float32", False, 1, (-2.0,), (2.0,))
@@ -377,7 +378,7 @@ def test_stored_numbers_that_are_not_finite_are_refused(tmp_path, name, load, va
 
 
 def test_the_documented_names_are_the_ones_in_the_code():
-    text = (Path(checkpoint.__file__).parents[1] / "docs" / "checkpoints.md").read_text()
+    text = (Path(checkpoint.__file__).parents[2] / "docs" / "checkpoints.md").read_text()
     assert f'"format": "{checkpoint.FORMAT}"' in text
     assert f'"format_version": {checkpoint.FORMAT_VERSION}' in text
     for name in (*formats.Header.__annotations__, *EnvSpec._fields):

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpair import __version__, cli
+from rlpair import __version__
 from rlpair.__main__ import COMMANDS
 from rlpair.__main__ import main as rlpair_main
-from rlpair.cli import Command
-from rlpair.compare import CompareConfig
+from rlpair.cli import command as cli
+from rlpair.cli.command import Command
+from rlpair.cli.help import help_text, written
+from rlpair.compare.__main__ import CompareConfig
 from rlpair.config import ALGO_CONFIGS, RunConfig
-from rlpair.help import help_text, written
 from rlpair.presets import DEFAULTS
 
 Seen = list[tuple[dict[str, Any], set[str]]]

@@ -13,18 +13,18 @@ from runs import command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig
-from rlpair.cell import SETTINGS, Cell, microseconds
-from rlpair.compare import make_out, show
-from rlpair.compare_figure import line_values
-from rlpair.compare_grid import COMPILED_ENVS, CompareConfig, grid
-from rlpair.compare_report import greedy_return, speed
-from rlpair.compare_result import Result, overlap, share_of_peak
-from rlpair.compare_turns import CellProcess
-from rlpair.compare_verdicts import limit, verdicts
+from rlpair.compare.__main__ import make_out, show
+from rlpair.compare.figure import line_values
+from rlpair.compare.grid import COMPILED_ENVS, CompareConfig, grid
+from rlpair.compare.report import greedy_return, speed
+from rlpair.compare.result import Result, overlap, share_of_peak
+from rlpair.compare.roofline import update_flop
+from rlpair.compare.turns import CellProcess
+from rlpair.compare.variant import SETTINGS, Cell, microseconds
+from rlpair.compare.verdicts import limit, verdicts
 from rlpair.envs.classic_jax import CLASSIC
 from rlpair.errors import ConfigError
-from rlpair.roofline import update_flop
-from rlpair.workers import usable_cores
+from rlpair.system.workers import usable_cores
 
 CPU = {"cpu": ("torch", "jax")}
 BASE = Cell("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)

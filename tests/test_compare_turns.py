@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from rlpair import RLPairError
-from rlpair.cell import Cell
-from rlpair.checks import CHECKS, Check, best_return
-from rlpair.compare_grid import QUICK, CompareConfig, grid
-from rlpair.compare_turns import GRACE, CellProcess, Deadline, Turns
-from rlpair.workers import on_cores, usable_cores
+from rlpair.compare.checks import CHECKS, Check, best_return
+from rlpair.compare.grid import QUICK, CompareConfig, grid
+from rlpair.compare.turns import GRACE, CellProcess, Deadline, Turns
+from rlpair.compare.variant import Cell
+from rlpair.system.workers import on_cores, usable_cores
 
 CELL = Cell("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)
 # On a day like any other: seconds of a start, and env steps per second.
@@ -86,7 +86,7 @@ def test_variants_take_turns_and_are_checked_at_the_end() -> None:
 
 
 def test_a_cell_gets_a_core_for_each_thread_and_many_seeds_get_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rlpair.compare_turns.usable_cores", lambda: set(range(6)))
+    monkeypatch.setattr("rlpair.compare.turns.usable_cores", lambda: set(range(6)))
     machine, many = Machine(), CELL._replace(backend="jax", mode="seeds", num_seeds=4)
     wide = CELL._replace(algo="sac", env="Pendulum-v1", net_arch=(256, 256), batch_size=256)
     shares = [r.cores for cell in (CELL, wide, many) for r in machine.turns(1).measure([cell])]

@@ -11,8 +11,8 @@ from rlpair import DQNConfig, LoopConfig, SACConfig
 from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.errors import ConfigError
 from rlpair.presets import DEFAULTS, defaults
-from rlpair.saved_config import load_config, save_config
-from rlpair.saved_run import settle
+from rlpair.runs.saved_config import load_config, save_config
+from rlpair.runs.saved_run import settle
 
 ROWS = [(algo, env) for algo, rows in DEFAULTS.items() for env in rows]
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from saved import load_checkpoint
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, load_agent
-from rlpair.checkpoint import save_checkpoint
+from rlpair.disk.checkpoint import save_checkpoint
 from rlpair.errors import CheckpointError
 from rlpair.parity import FLOAT64, Case, data, without_rng
 

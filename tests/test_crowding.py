@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from rlpair import EnvSpec, SACConfig, Transition, crowding, make_agent
-from rlpair.crowding import Others, fitting
-from rlpair.threads_torch import Watch
+from rlpair import EnvSpec, SACConfig, Transition, make_agent
+from rlpair.agents.threads_torch import Watch
+from rlpair.system import crowding
+from rlpair.system.crowding import Others, fitting
 
 TOLD = "torch computes with 2 threads, fewer while others take its cores (OMP_NUM_THREADS)"
 CONFIGURE = """
@@ -139,7 +140,8 @@ def test_a_command_watches_unless_the_user_says_how_many(
 
 
 def test_an_import_starts_and_sets_nothing(run_python: Any) -> None:
-    code = "import os; before = dict(os.environ); import threading, rlpair.agent_torch, rlpair.runtime_torch, torch"
+    modules = "threading, rlpair.agents.agent_torch, rlpair.agents.runtime_torch, torch"
+    code = f"import os; before = dict(os.environ); import {modules}"
     assert run_python("-c", f"{code}; print(threading.active_count(), dict(os.environ) == before)") == "1 True\n"
 
 
@@ -168,7 +170,7 @@ def test_an_agent_adapts_and_learns_the_same_bit_for_bit(
     states = []
     for fits in ((2, 2), (2, 1)):
         watch = Watch()
-        monkeypatch.setattr("rlpair.agent_torch.WATCH", watch)
+        monkeypatch.setattr("rlpair.agents.agent_torch.WATCH", watch)
         torch.set_num_threads(2)
         watch._set = 2
         agent = make_agent("sac", backend="torch", env=spec, config=SACConfig(), compile=compile)

@@ -8,8 +8,9 @@ import jax
 import pytest
 import torch
 
-from rlpair import agent_torch, runtime_jax, seeds_jax
+from rlpair.agents import agent_torch, runtime_jax
 from rlpair.algos import learner_torch
+from rlpair.loops import seeds_jax
 
 GIB = 2**30
 
@@ -19,7 +20,7 @@ import jax, numpy as np
 from rlpair import DQNConfig, SACConfig
 from rlpair.config import RunConfig
 from rlpair.parity import errors
-from rlpair.seeds_jax import Seeds
+from rlpair.loops.seeds_jax import Seeds
 
 small = {"net_arch": (16,), "batch_size": 8, "learning_starts": 50, "buffer_size": 100}
 algo, env = {"dqn": (DQNConfig(**small), "CartPole-v1"), "sac": (SACConfig(**small), "Pendulum-v1")}[sys.argv[1]]

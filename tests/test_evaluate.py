@@ -13,12 +13,12 @@ from gymnasium.error import DependencyNotInstalled
 
 from rlpair import DQNConfig, make_agent
 from rlpair.advice import install_command
+from rlpair.aggregate import bootstrap_interval, mean
 from rlpair.config import RunConfig
 from rlpair.envs.make import make_envs
 from rlpair.evaluate import RESAMPLES, main
-from rlpair.loop import evaluate as evaluate_episodes
-from rlpair.saved_config import save_config
-from rlpair.statistics import bootstrap_interval, mean
+from rlpair.loops.host import evaluate as evaluate_episodes
+from rlpair.runs.saved_config import save_config
 
 
 class Payer(gym.Env[np.ndarray, Any]):

@@ -12,7 +12,7 @@ from runs import command
 
 from rlpair import load_agent
 from rlpair.evaluate import main as evaluate_main
-from rlpair.startup import is_command
+from rlpair.system.startup import is_command
 from rlpair.train import main
 
 ID = "failing/Fails-v0"

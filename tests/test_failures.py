@@ -23,7 +23,7 @@ from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import env_spec
 from rlpair.errors import EnvError, EnvFailedError, RLPairWarning
-from rlpair.interrupts import Interrupted
+from rlpair.system.interrupts import Interrupted
 
 ID = "failing/Fails-v0"
 LINES = {

@@ -101,7 +101,7 @@ def test_a_file_that_may_not_grow(command: Call) -> None:
 
 
 def test_a_run_whose_folder_is_removed_is_saved_again(command: Call) -> None:
-    from rlpair.loop import HostLoop
+    from rlpair.loops.host import HostLoop
 
     interact = HostLoop._interact
 

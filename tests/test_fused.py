@@ -13,20 +13,20 @@ from devices import DEVICE
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlpair import DQNConfig, SACConfig, make_agent
-from rlpair import loop as loop_module
-from rlpair.agent_jax import JaxAgent, hyper_of, named_state, tree_of
+from rlpair.agents.agent_jax import JaxAgent, hyper_of, named_state, tree_of
 from rlpair.algos import dqn, sac
 from rlpair.config import LoopConfig, RunConfig
 from rlpair.envs.functional_jax import EnvState, functional_env
 from rlpair.envs.make import as_envs
 from rlpair.errors import RLPairWarning
-from rlpair.fused import FusedLoop, make_workers
-from rlpair.fused_jax import Draws, FusedState, make_fused, play
-from rlpair.loop import HostLoop, evaluate
+from rlpair.loops import host as loop_module
+from rlpair.loops.fused import FusedLoop, make_workers
+from rlpair.loops.fused_jax import Draws, FusedState, make_fused, play
+from rlpair.loops.host import HostLoop, evaluate
+from rlpair.loops.seeds_jax import Seeds
 from rlpair.parity import FLOAT64, errors
-from rlpair.replay import ReplayBuffer
+from rlpair.replay.buffer import ReplayBuffer
 from rlpair.seeding import stream
-from rlpair.seeds_jax import Seeds
 
 SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 40, "buffer_size": 150, "train_freq": 1}
 AGENTS: dict[str, tuple[Any, Any, str]] = {

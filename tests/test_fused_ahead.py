@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlpair import DQNConfig, fused
+from rlpair import DQNConfig
 from rlpair.config import RunConfig
-from rlpair.fused import FusedLoop
-from rlpair.seeds_jax import Chunk, Saved
+from rlpair.loops import fused
+from rlpair.loops.fused import FusedLoop
+from rlpair.loops.seeds_jax import Chunk, Saved
 from rlpair.types import EnvSpec, Record
 
 

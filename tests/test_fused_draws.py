@@ -14,8 +14,8 @@ from scipy import stats
 
 from rlpair import DQNConfig, SACConfig
 from rlpair.config import RunConfig
-from rlpair.fused_jax import FusedState, make_fused, play
-from rlpair.seeds_jax import Seeds
+from rlpair.loops.fused_jax import FusedState, make_fused, play
+from rlpair.loops.seeds_jax import Seeds
 from rlpair.types import EnvSpec
 
 P = 1e-7  # of each test of a law

@@ -17,11 +17,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from saved import load_checkpoint, load_run
 
-from rlpair import DQNConfig, EnvSpec, Record, seeds_jax
+from rlpair import DQNConfig, EnvSpec, Record
 from rlpair.config import RunConfig
-from rlpair.fused import FusedLoop
-from rlpair.saved_config import save_config
-from rlpair.saved_run import SavedRun
+from rlpair.loops import seeds_jax
+from rlpair.loops.fused import FusedLoop
+from rlpair.runs.saved_config import save_config
+from rlpair.runs.saved_run import SavedRun
 
 QUICK = {"xla_backend_optimization_level": 0}  # to compile is what takes long here
 ROUND, UPDATES, EPISODES = 6, 2, 2  # env steps and updates of a round, episodes of an evaluation

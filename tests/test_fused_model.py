@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rlpair import DQNConfig
 from rlpair.algos.learner_jax import Learner, LearnerState
-from rlpair.fused_jax import make_fused
+from rlpair.loops.fused_jax import make_fused
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QUICK = {"xla_backend_optimization_level": 0}  # to compile is what takes long here

@@ -9,11 +9,11 @@ import pytest
 from saved import load_checkpoint
 
 from rlpair import DQNConfig, EnvSpec, Record
-from rlpair import loop as loop_module
 from rlpair.config import RunConfig
 from rlpair.errors import NonFiniteError
-from rlpair.fused import FusedLoop
-from rlpair.seeds_jax import Chunk, Saved
+from rlpair.loops import host as loop_module
+from rlpair.loops.fused import FusedLoop
+from rlpair.loops.seeds_jax import Chunk, Saved
 
 SPEC = EnvSpec((2,), "float32", True, 2)
 

@@ -13,11 +13,11 @@ import pytest
 from runs import assert_same, command, records
 
 from rlpair import DQNConfig, SACConfig, load_agent
+from rlpair.aggregate import bootstrap_interval, interquartile_mean
 from rlpair.config import RunConfig
 from rlpair.errors import CheckpointError
-from rlpair.statistics import bootstrap_interval, interquartile_mean
+from rlpair.system.workers import spread
 from rlpair.train import train
-from rlpair.workers import spread
 
 SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 50, "buffer_size": 500}
 ALGOS: dict[str, tuple[Any, str]] = {

@@ -18,7 +18,7 @@ from gymnasium.wrappers import TransformObservation
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.errors import EnvError, NonFiniteError
-from rlpair.replay import ReplayBuffer
+from rlpair.replay.buffer import ReplayBuffer
 from rlpair.types import EnvSpec, State, Transition
 
 

@@ -16,7 +16,7 @@ KEPT_FROM_ALGOS = {
     "omegaconf": "a command",
     "rlpair.envs": "an environment",
     "rlpair.evaluate": "a command",
-    "rlpair.loop": "the loop",
+    "rlpair.loops": "the loop",
     "rlpair.train": "a command",
 }
 NAMES_KEPT_FROM_LOOP = re.compile(r"(?<![A-Za-z])(dqn|sac|torch|jax|flax|optax)(?![a-z])|DQN|SAC|Torch|Jax")
@@ -62,7 +62,7 @@ def breaches(name: str, source: str) -> Iterator[tuple[int, str]]:
         if path.parts[0] == "algos":
             kept = [what for key, what in KEPT_FROM_ALGOS.items() if f"{module}.".startswith(f"{key}.")]
             yield from ((line, f"algos/ must not import {what}: {module}") for what in kept)
-    if name == "loop.py":
+    if name == "loops/host.py":
         for line, text in enumerate(source.splitlines(), 1):
             yield from ((line, f"names {word[0]}") for word in NAMES_KEPT_FROM_LOOP.finditer(text))
 
@@ -87,7 +87,7 @@ def test_the_package_keeps_the_rules() -> None:
         ("make.py", "__import__('chex')", ["make.py:1: chex belongs in *_jax.py"]),
         ("agent_jax.py", "import torch", ["agent_jax.py:1: torch belongs in *_torch.py"]),
         ("agent_torch.py", "from flax import linen", ["agent_torch.py:1: flax.linen belongs in *_jax.py"]),
-        ("run.py", "import rlpair.agent_jax", ["run.py:1: rlpair.agent_jax belongs in *_jax.py"]),
+        ("run.py", "import rlpair.agents.agent_jax", ["run.py:1: rlpair.agents.agent_jax belongs in *_jax.py"]),
         (
             "agent_torch.py",
             "from rlpair.algos import dqn_torch, dqn_jax",
@@ -100,8 +100,8 @@ def test_the_package_keeps_the_rules() -> None:
         ),
         (
             "algos/sac_jax.py",
-            "from .. import agent_torch",
-            ["algos/sac_jax.py:1: rlpair.agent_torch belongs in *_torch.py"],
+            "from ..agents import agent_torch",
+            ["algos/sac_jax.py:1: rlpair.agents.agent_torch belongs in *_torch.py"],
         ),
         (
             "algos/dqn.py",
@@ -110,14 +110,14 @@ def test_the_package_keeps_the_rules() -> None:
         ),
         (
             "algos/dqn.py",
-            "from rlpair import loop",
-            ["algos/dqn.py:1: algos/ must not import the loop: rlpair.loop"],
+            "from rlpair.loops import host",
+            ["algos/dqn.py:1: algos/ must not import the loop: rlpair.loops.host"],
         ),
         ("algos/dqn_jax.py", "import hydra", ["algos/dqn_jax.py:1: algos/ must not import a command: hydra"]),
         ("algos/dqn.py", "import rlpair.train", ["algos/dqn.py:1: algos/ must not import a command: rlpair.train"]),
-        ("loop.py", "x = 1\nif algo == 'dqn':\n    pass", ["loop.py:2: names dqn"]),
-        ("loop.py", "config: SACConfig", ["loop.py:1: names SAC"]),
-        ("loop.py", "module = agent_torch", ["loop.py:1: names torch"]),
+        ("loops/host.py", "x = 1\nif algo == 'dqn':\n    pass", ["loops/host.py:2: names dqn"]),
+        ("loops/host.py", "config: SACConfig", ["loops/host.py:1: names SAC"]),
+        ("loops/host.py", "module = agent_torch", ["loops/host.py:1: names torch"]),
         ("envs/jax.py", "", ["envs/jax.py:1: a module must not be named like a framework"]),
         ("checkpoint.py", "import pickle", ["checkpoint.py:1: pickle is never used"]),
     ],
@@ -131,7 +131,8 @@ def test_a_breach_is_found(tmp_path: Path, name: str, source: str, expected: lis
 def test_what_is_allowed_is_not_reported(tmp_path: Path) -> None:
     (tmp_path / "agent_jax.py").write_text("import jax\nfrom flax import linen\nfrom rlpair.algos import dqn, dqn_jax")
     (tmp_path / "make.py").write_text("import importlib\nimportlib.import_module(f'rlpair.{name}_{backend}')")
-    (tmp_path / "loop.py").write_text("import gymnasium\ntransaction = 'sacrifice'")
+    (tmp_path / "loops").mkdir()
+    (tmp_path / "loops/host.py").write_text("import gymnasium\ntransaction = 'sacrifice'")
     assert violations(tmp_path) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from rlpair import DQNConfig, LoopConfig, SACConfig, evaluate_agent, make_agent, run
 from rlpair.envs.make import make_envs
-from rlpair.loop import evaluate
+from rlpair.loops.host import evaluate
 from rlpair.make import configure_process
 
 DQN = DQNConfig(

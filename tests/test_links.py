@@ -11,8 +11,9 @@ import pytest
 from hostile import SECRET, link_instead, moved_behind_a_link, precious, snapshot
 from runs import config_of
 
-from rlpair import RLPairError, atomic, files, load_agent
-from rlpair.checkpoint import drop_old_replays
+from rlpair import RLPairError, load_agent
+from rlpair.disk import atomic, files
+from rlpair.disk.checkpoint import drop_old_replays
 from rlpair.train import train
 
 NOT_FOLLOWED = "is a link, and links inside a run's folder are not followed"

@@ -9,12 +9,12 @@ import toy_envs  # noqa: F401 - registers toy/...
 from loop_fakes import CLOCKS, FakeAgent, stairs
 
 from rlpair import DQNConfig, LoopConfig, Record, SACConfig, make_agent
-from rlpair import loop as loop_module
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import make_envs
 from rlpair.errors import ConfigError, NonFiniteError, RLPairWarning
-from rlpair.loop import HostLoop, Stopwatch, evaluate
-from rlpair.replay import ReplayBuffer
+from rlpair.loops import host as loop_module
+from rlpair.loops.host import HostLoop, Stopwatch, evaluate
+from rlpair.replay.buffer import ReplayBuffer
 
 
 def make_loop(agent: Any, envs: HostEnvs, eval_envs: HostEnvs | None = None, **config: Any) -> HostLoop:

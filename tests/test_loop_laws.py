@@ -12,12 +12,12 @@ import toy_envs  # noqa: F401 - registers toy/...
 from scipy import stats
 
 from rlpair import DQNConfig, LoopConfig, Record, Transition, UpdateInfo
-from rlpair import loop as loop_module
 from rlpair.envs.host import HostEnvs, Step
 from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, NonFiniteError
-from rlpair.loop import HostLoop, Stopwatch
-from rlpair.replay import ReplayBuffer
+from rlpair.loops import host as loop_module
+from rlpair.loops.host import HostLoop, Stopwatch
+from rlpair.replay.buffer import ReplayBuffer
 from rlpair.seeding import integer, stream
 from rlpair.types import EnvSpec
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from rlpair import DQNConfig, LoopConfig, Record, Transition, UpdateInfo
 from rlpair.envs.make import make_envs
-from rlpair.loop import HostLoop
-from rlpair.replay import ReplayBuffer
+from rlpair.loops.host import HostLoop
+from rlpair.replay.buffer import ReplayBuffer
 from rlpair.seeding import integer, stream
 
 ACTIONS = 3

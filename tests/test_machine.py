@@ -10,9 +10,11 @@ import pytest
 import torch
 
 import rlpair
-from rlpair import RLPairError, machine, runtime_jax, runtime_torch
-from rlpair.compare_grid import CompareConfig, grid, present
-from rlpair.machine import has_gpu
+from rlpair import RLPairError
+from rlpair.agents import runtime_jax, runtime_torch
+from rlpair.compare.grid import CompareConfig, grid, present
+from rlpair.system import machine
+from rlpair.system.machine import has_gpu
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -47,7 +49,7 @@ def test_a_gpu_is_used_by_the_backends_that_find_it(
             raise RLPairError("backend=jax could not say whether there is a GPU: RuntimeError: cuInit failed")
         return True
 
-    monkeypatch.setattr("rlpair.compare_grid.has_gpu", answer)
+    monkeypatch.setattr("rlpair.compare.grid.has_gpu", answer)
     config = CompareConfig(algo=("dqn",)).filled()
     found = present(config.device, config.backend)
     assert found == {"cpu": ("torch", "jax"), "cuda": ("torch",)}

@@ -13,9 +13,9 @@ from matplotlib.image import imread
 
 from rlpair import DQNConfig, SACConfig
 from rlpair.config import RunConfig
-from rlpair.curves import find_runs, group, over_seeds, read_lines
 from rlpair.plot import PlotConfig, curves_of, main
-from rlpair.saved_config import save_config
+from rlpair.runs.curves import find_runs, group, over_seeds, read_lines
+from rlpair.runs.saved_config import save_config
 
 TAG = "eval/mean_return"
 

@@ -13,9 +13,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2, metadata
 
-from rlpair import record as record_module
 from rlpair.errors import NonFiniteError
-from rlpair.record import JsonlWriter, ProgressBar, TensorBoardWriter, truncate_metrics
+from rlpair.runs import record as record_module
+from rlpair.runs.record import JsonlWriter, ProgressBar, TensorBoardWriter, truncate_metrics
 from rlpair.types import Record
 
 HPARAMS = {
@@ -115,10 +115,10 @@ def test_tensorboard_events_are_in_the_file_at_a_checkpoint(tmp_path):
         assert scalars(tmp_path) == {"train/loss/critic": [(1, 1.0), (2, 2.0)]}
 
 
-@pytest.mark.parametrize("use", ["", "rlpair.record.TensorBoardWriter('.', {}).close()"])
+@pytest.mark.parametrize("use", ["", "rlpair.runs.record.TensorBoardWriter('.', {}).close()"])
 def test_no_framework_is_imported(tmp_path, use):
-    code = f"import rlpair.record, sys; {use}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
-    root = Path(record_module.__file__).parents[1]
+    code = f"import rlpair.runs.record, sys; {use}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    root = Path(record_module.__file__).parents[2]
     env = {"PYTHONPATH": str(root), "PATH": ""}
     out = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env=env, text=True)
     loaded = set(out.split())

@@ -13,16 +13,17 @@ import torch
 from gymnasium import spaces
 from runs import config_of
 
-from rlpair import files, formats, tensors
-from rlpair.agent_torch import check_mersenne_twister
+from rlpair.agents.agent_torch import check_mersenne_twister
+from rlpair.cli.sweep import Outcome, score
 from rlpair.config import RunConfig
-from rlpair.documents import parse_json, parse_yaml
+from rlpair.disk import files, tensors
+from rlpair.disk.documents import parse_json, parse_yaml
 from rlpair.envs.tape import actions_of
 from rlpair.errors import CheckpointError, ConfigError
-from rlpair.loading import check_spec
-from rlpair.result import load_result
-from rlpair.saved_config import load_config, save_config, to_yaml
-from rlpair.sweep import Outcome, score
+from rlpair.runs import formats
+from rlpair.runs.loading import check_spec
+from rlpair.runs.result import load_result
+from rlpair.runs.saved_config import load_config, save_config, to_yaml
 from rlpair.train import main, train
 from rlpair.types import EnvSpec
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlpair.errors import CheckpointError, ConfigError
-from rlpair.replay import ReplayBuffer, replay_bytes
+from rlpair.replay.buffer import ReplayBuffer, replay_bytes
 from rlpair.types import EnvSpec, State, Transition
 
 DISCRETE = EnvSpec((2,), "float32", True, 3)

@@ -13,10 +13,10 @@ from runs import config_of, records
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpair import load_agent
-from rlpair import loop as loop_module
 from rlpair.envs.host import HostEnvs
-from rlpair.loop import Evaluation
-from rlpair.record import ProgressBar
+from rlpair.loops import host as loop_module
+from rlpair.loops.host import Evaluation
+from rlpair.runs.record import ProgressBar
 from rlpair.seeding import integer
 from rlpair.train import train
 

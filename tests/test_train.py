@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rlpair import load_agent
 from rlpair.advice import install_command
-from rlpair.run_dir import RunDir
+from rlpair.runs.run_dir import RunDir
 from rlpair.train import HostRun, main, train
 
 TAGS = {

@@ -13,7 +13,7 @@ from loop_fakes import CLOCKS, FakeAgent, Stairs, stairs
 import rlpair
 from rlpair import DQNConfig, LoopConfig, SACConfig
 from rlpair.errors import ConfigError, EnvError
-from rlpair.replay import ReplayBuffer
+from rlpair.replay.buffer import ReplayBuffer
 
 SMALL: dict[str, Any] = {"batch_size": 8, "net_arch": (8,), "learning_starts": 20, "buffer_size": 200}
 CASES = {

@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import config_of
 
-from rlpair.cli import read
+from rlpair.cli.command import read
 from rlpair.config import RunConfig
 from rlpair.errors import CheckpointError
 from rlpair.evaluate import EvaluateConfig
-from rlpair.overrides import split
-from rlpair.safe_path import started_module
-from rlpair.saved_config import load_config, save_config
-from rlpair.schema import keys_of
+from rlpair.runs.saved_config import load_config, save_config
+from rlpair.settings.overrides import split
+from rlpair.settings.schema import keys_of
+from rlpair.settings.trust import assignment, check_environment, is_powerful
+from rlpair.system.safe_path import started_module
 from rlpair.train import train
-from rlpair.trust import assignment, check_environment, is_powerful
 
 Call = Callable[..., tuple[int, str, str]]
 CANNOT = "may not import a module, name a file or open a window by itself; if you trust it, add:"

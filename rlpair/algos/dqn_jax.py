@@ -20,7 +20,7 @@ from rlpair.algos.learner_jax import (
     target_step,
     weighted_mean,
 )
-from rlpair.algos.networks_jax import MLP, apply, flatten_obs
+from rlpair.nets.networks_jax import MLP, apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[jax.Array], jax.Array]  # obs (B, ...) -> a value per action (B, A)

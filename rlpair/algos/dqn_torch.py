@@ -16,7 +16,7 @@ from rlpair.algos.learner_torch import (
     prepare,
     weighted_mean,
 )
-from rlpair.algos.networks_torch import MLP, apply, flatten_obs
+from rlpair.nets.networks_torch import MLP, apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[torch.Tensor], torch.Tensor]  # obs (B, ...) -> a value per action (B, A)

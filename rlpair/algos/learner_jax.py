@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rlpair.algos.networks_jax import flatten_obs
+from rlpair.nets.networks_jax import flatten_obs
 from rlpair.types import EnvSpec, Transition
 
 Tree = Any  # a pytree of arrays

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from rlpair.algos.networks_torch import MLP, flatten_obs
+from rlpair.nets.networks_torch import MLP, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Tensors = Sequence[torch.Tensor]  # the parameters of a net's networks, end to end

@@ -19,8 +19,8 @@ from rlpair.algos.learner_jax import (
     target_step,
     weighted_mean,
 )
-from rlpair.algos.networks_jax import MLP, apply, flatten_obs
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, Hyper, SACConfig
+from rlpair.nets.networks_jax import MLP, apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Policy = Callable[[jax.Array], tuple[jax.Array, jax.Array]]  # obs (B, O) -> mean, log_std, both (B, A)

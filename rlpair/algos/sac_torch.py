@@ -16,8 +16,8 @@ from rlpair.algos.learner_torch import (
     prepare,
     weighted_mean,
 )
-from rlpair.algos.networks_torch import MLP, apply, flatten_obs
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, SACConfig, hyperparameters
+from rlpair.nets.networks_torch import MLP, apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Policy = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # obs (B, O) -> mean, log_std, both (B, A)

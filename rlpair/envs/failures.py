@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from rlpair.envs.spec import env_name, one_line
 from rlpair.errors import RLPairWarning
-from rlpair.interrupts import Interrupted
+from rlpair.system.interrupts import Interrupted
 
 FAILURE = "failure"  # in the info of a step or a reset that did not come about
 LONGEST_TEXT, LONGEST_TRACEBACK = 200, 100_000  # characters

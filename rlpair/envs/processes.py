@@ -18,7 +18,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from rlpair.envs.failures import Guard, name_and_text
 from rlpair.envs.tape import ROOM, EpisodeTape
 from rlpair.errors import EnvError
-from rlpair.interrupts import end_with_parent
+from rlpair.system.interrupts import end_with_parent
 
 Envs = AsyncVectorEnv[Any, Any]
 Make = Callable[[], gym.Env[Any, Any]]

@@ -4,16 +4,16 @@ from mutants import Bug
 
 CLI, PLOT, TRAIN, RECORD = "test_cli.py", "test_plot.py", "test_train.py", "test_record.py"
 BUGS = [
-    Bug("a text is read as a number", "cli.py", "as_text=is_text(schema, key)", "as_text=False", CLI),
-    Bug("the first of a key counts", "cli.py", "for key, text in pairs:\n        first", "for key, text in pairs[::-1]:\n        first", CLI),
-    Bug("a sweep begins before all of it is known to be allowed", "cli.py", "self.settings(job)  #", "pass  #", CLI),
-    Bug("a tuple is no list", "overrides.py", 'text.replace("(", "[")', "text", CLI),
-    Bug("help shows Python's values", "help.py", 'f"{key}={written(value)}"', 'f"{key}={value}"', CLI),
-    Bug("a sweep goes on after a signal", "sweep.py", "        self.stopped_by = number\n", "", f"{TRAIN}::test_a_signal_ends_a_sweep_after_the_checkpoint_of_its_job"),
-    Bug("a resumed run keeps the score of its earlier end", "record.py", " and not any(tag.startswith(FINAL) for tag in record.values)", "", RECORD),
+    Bug("a text is read as a number", "cli/command.py", "as_text=is_text(schema, key)", "as_text=False", CLI),
+    Bug("the first of a key counts", "cli/command.py", "for key, text in pairs:\n        first", "for key, text in pairs[::-1]:\n        first", CLI),
+    Bug("a sweep begins before all of it is known to be allowed", "cli/command.py", "self.settings(job)  #", "pass  #", CLI),
+    Bug("a tuple is no list", "settings/overrides.py", 'text.replace("(", "[")', "text", CLI),
+    Bug("help shows Python's values", "cli/help.py", 'f"{key}={written(value)}"', 'f"{key}={value}"', CLI),
+    Bug("a sweep goes on after a signal", "cli/sweep.py", "        self.stopped_by = number\n", "", f"{TRAIN}::test_a_signal_ends_a_sweep_after_the_checkpoint_of_its_job"),
+    Bug("a resumed run keeps the score of its earlier end", "runs/record.py", " and not any(tag.startswith(FINAL) for tag in record.values)", "", RECORD),
     Bug("a run that goes on has a result", "train.py", "for name in (RESULT, ERROR):", "for name in (ERROR,):", f"{TRAIN}::test_a_run_that_goes_on_has_no_result_until_its_end"),
-    Bug("losses open before the returns", "record.py", 'f"train/{tag}" if', "tag if", RECORD),
-    Bug("a mean is drawn, not the interquartile one", "curves.py", "float(interquartile_mean(scores))", "float(scores.mean())", PLOT),
-    Bug("a fused run's mean counts as a seed", "curves.py", 'points.pop("", None)', "pass", PLOT),
-    Bug("runs of other settings are put together", "curves.py", "tuple(sorted(settings.items()))", "()", PLOT),
+    Bug("losses open before the returns", "runs/record.py", 'f"train/{tag}" if', "tag if", RECORD),
+    Bug("a mean is drawn, not the interquartile one", "runs/curves.py", "float(interquartile_mean(scores))", "float(scores.mean())", PLOT),
+    Bug("a fused run's mean counts as a seed", "runs/curves.py", 'points.pop("", None)', "pass", PLOT),
+    Bug("runs of other settings are put together", "runs/curves.py", "tuple(sorted(settings.items()))", "()", PLOT),
 ]  # fmt: skip

@@ -37,14 +37,14 @@ BUGS = [
     # Memory, threads
     Bug("the smallest part is named", "memory.py", "max(parts, key=lambda part: part[2])", "min(parts, key=lambda part: part[2])", MEMORY),
     Bug("biases take nothing", "memory.py", "(a + 1) * b", "a * b", MEMORY),
-    Bug("other processes' children are one's own", "crowding.py", "sum(os.times()[:4]) + children", "sum(os.times()[:4])", "test_crowding.py::test_what_others_take_is_all_but_ones_own_and_ones_childrens"),
-    Bug("no thread is left", "crowding.py", "max(1, min(threads, int(cores - taken + SPARE)))", "min(threads, int(cores - taken + SPARE))", "test_crowding.py::test_so_many_threads_have_cores_where_others_take_some"),
+    Bug("other processes' children are one's own", "system/crowding.py", "sum(os.times()[:4]) + children", "sum(os.times()[:4])", "test_crowding.py::test_what_others_take_is_all_but_ones_own_and_ones_childrens"),
+    Bug("no thread is left", "system/crowding.py", "max(1, min(threads, int(cores - taken + SPARE)))", "min(threads, int(cores - taken + SPARE))", "test_crowding.py::test_so_many_threads_have_cores_where_others_take_some"),
     # A later run
-    Bug("an earlier run's steps are behind none", "training.py", "if config.total_timesteps <= earlier.env_steps:", "if False:", f"{TRAINING}::test_what_cannot_be_resumed"),
-    Bug("an evaluation in the training's environment", "training.py", "if eval_envs is not None and set", "if False and set", f"{TRAINING}::test_one_environment_is_not_trained_and_evaluated_on"),
-    Bug("a later run begins anew", "training.py", "        training.go_on_from(resume)\n", "        pass\n", f"{TRAINING}::test_two_runs_are_one"),
-    Bug("a resume that does not say what it lacks", "training.py", "    if not isinstance(resume, Training | None):", "    if False:", f"{TRAINING}::test_resume_is_an_earlier_run"),
-    Bug("an agent of another environment", "training.py", "if (here := getattr(envs.spec, key)) != made_for:", "if (here := made_for) != made_for:", f"{TRAINING}::test_an_agent_of_another_environment_is_refused"),
-    Bug("an evaluation of no episodes", "training.py", "    if episodes < 1:", "    if False:", f"{TRAINING}::test_an_evaluation_has_episodes"),
-    Bug("what an evaluation made stays open", "training.py", "        if is_recipe(env):\n            envs.close()", "        pass", f"{TRAINING}::test_evaluate_agent_closes_what_it_made_and_nothing_else"),
+    Bug("an earlier run's steps are behind none", "loops/training.py", "if config.total_timesteps <= earlier.env_steps:", "if False:", f"{TRAINING}::test_what_cannot_be_resumed"),
+    Bug("an evaluation in the training's environment", "loops/training.py", "if eval_envs is not None and set", "if False and set", f"{TRAINING}::test_one_environment_is_not_trained_and_evaluated_on"),
+    Bug("a later run begins anew", "loops/training.py", "        training.go_on_from(resume)\n", "        pass\n", f"{TRAINING}::test_two_runs_are_one"),
+    Bug("a resume that does not say what it lacks", "loops/training.py", "    if not isinstance(resume, Training | None):", "    if False:", f"{TRAINING}::test_resume_is_an_earlier_run"),
+    Bug("an agent of another environment", "loops/training.py", "if (here := getattr(envs.spec, key)) != made_for:", "if (here := made_for) != made_for:", f"{TRAINING}::test_an_agent_of_another_environment_is_refused"),
+    Bug("an evaluation of no episodes", "loops/training.py", "    if episodes < 1:", "    if False:", f"{TRAINING}::test_an_evaluation_has_episodes"),
+    Bug("what an evaluation made stays open", "loops/training.py", "        if is_recipe(env):\n            envs.close()", "        pass", f"{TRAINING}::test_evaluate_agent_closes_what_it_made_and_nothing_else"),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from mutants import Bug
 
 CHECKPOINT, LINKS, TRUST, ATOMIC = "test_checkpoint.py", "test_links.py", "test_trust.py", "test_atomic.py"
-REFUSALS, TENSORS, FORMATS, DOCUMENTS = "test_refusals.py", "tensors.py", "formats.py", "documents.py"
+REFUSALS, TENSORS, FORMATS, DOCUMENTS = "test_refusals.py", "disk/tensors.py", "runs/formats.py", "disk/documents.py"
 YAML, JSON, RUN_JSON = (f"{REFUSALS}::test_{name}" for name in ("yaml", "json", "run_json"))
 CONTENTS, TRANSITIONS = f"{REFUSALS}::test_contents_of_an_agent", f"{REFUSALS}::test_transitions"
 ACTIONS, RESULT = f"{REFUSALS}::test_actions_of_an_episode", f"{REFUSALS}::test_result_json"
@@ -25,10 +25,10 @@ BUGS = [
     Bug("texts are read as numbers", FORMATS, 'ConfigDict(strict=True, extra="forbid"', 'ConfigDict(extra="forbid"', RUN_JSON),
     Bug("bounds the wrong way round", FORMATS, "if not all(a < b for a, b", "if not all(True for a, b", f"{REFUSALS}::test_spec"),
     Bug("a result's number of any size", FORMATS, "if abs(number) > LARGEST:", "if False:", RESULT),
-    Bug("result.json is taken as it is", "result.py", "formats.checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))", "read_json(path, most=formats.RESULT_VALUES)", RESULT),
-    Bug("an algorithm's name that is a list", "saved_config.py", "not in list(ALGO_CONFIGS):", "not in ALGO_CONFIGS:", f"{REFUSALS}::test_config_yaml"),
-    Bug("settings too long to be read again are written", "saved_config.py", "if len(content) > most:", "if False:", KEPT),
-    Bug("a resume reads agent.json twice", "saved_run.py", "if folder not in self._checkpoints:", "if True:", f"{REFUSALS}::test_a_resume_reads_what_it_goes_by_once"),
+    Bug("result.json is taken as it is", "runs/result.py", "formats.checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))", "read_json(path, most=formats.RESULT_VALUES)", RESULT),
+    Bug("an algorithm's name that is a list", "runs/saved_config.py", "not in list(ALGO_CONFIGS):", "not in ALGO_CONFIGS:", f"{REFUSALS}::test_config_yaml"),
+    Bug("settings too long to be read again are written", "runs/saved_config.py", "if len(content) > most:", "if False:", KEPT),
+    Bug("a resume reads agent.json twice", "runs/saved_run.py", "if folder not in self._checkpoints:", "if True:", f"{REFUSALS}::test_a_resume_reads_what_it_goes_by_once"),
     # Arrays
     Bug("moments below zero", TENSORS, "(value < 0).any():\n            raise CheckpointError(f\"{name} holds a number below 0", "False:\n            raise CheckpointError(f\"{name} holds a number below 0", CONTENTS),
     Bug("a count beyond the updates", TENSORS, "not 0 <= value <= updates", "not 0 <= value", CONTENTS),
@@ -39,25 +39,25 @@ BUGS = [
     Bug("dtypes are not compared", TENSORS, "if found[name].dtype != mine.dtype:", "if False:", f"{REFUSALS}::test_names_shapes_and_dtypes"),
     Bug("a header of any size", TENSORS, "if size > HEADER_BYTES:", "if False:", f"{CHECKPOINT}::test_hostile_tensors_whose_digest_is_right"),
     Bug("the digest is not compared", TENSORS, "if files.sha256(path) != digest:", "if False:", f"{CHECKPOINT}::test_every_flipped_bit_of_the_tensors_is_found"),
-    Bug("torch's words beyond the last", "agent_torch.py", "1 <= left <= 624 and left + following == 625", "1 <= left <= 624", TORCH),
-    Bug("torch keeps back a NaN", "agent_torch.py", "np.isfinite(state[5016:5040].view(np.float64)).all() and ", "", TORCH),
+    Bug("torch's words beyond the last", "agents/agent_torch.py", "1 <= left <= 624 and left + following == 625", "1 <= left <= 624", TORCH),
+    Bug("torch keeps back a NaN", "agents/agent_torch.py", "np.isfinite(state[5016:5040].view(np.float64)).all() and ", "", TORCH),
     Bug("an episode's NaN action", "envs/tape.py", "inside = (actions >= space.low) & (actions <= space.high)", "inside = ~((actions < space.low) | (actions > space.high))", ACTIONS),
     Bug("an episode's action beyond the last", "envs/tape.py", "actions < space.start + space.n", "actions <= space.start + space.n", ACTIONS),
     # Files
-    Bug("links are followed", "files.py", "    if stat.S_ISLNK(mode):\n        raise OSError(errno.ELOOP, NOT_FOLLOWED)\n", "", LINKS, (("files.py", "_check_regular(os.lstat(path).st_mode)", "_check_regular(os.stat(path).st_mode)"), ("files.py", 'getattr(os, "O_NOFOLLOW", 0) | ', ""))),
-    Bug("a folder behind a link", "files.py", "    if path.is_symlink():\n        raise OSError(errno.ELOOP, NOT_FOLLOWED, str(path))\n", "", LINKS),
-    Bug("a new file over an old one", "files.py", "os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL", "os.O_WRONLY | os.O_APPEND | os.O_CREAT", f"{LINKS}::test_a_new_file_never_stands_in_an_old_ones_place"),
-    Bug("a file of any size", "files.py", "> limit:", "> 2**62:", f"{REFUSALS}::test_config_yaml"),
-    Bug("leftovers of any name are deleted", "atomic.py", "elif OWN.fullmatch(entry.name):", "else:", f"{LINKS}::test_only_what_a_save_leaves_is_deleted"),
-    Bug("the only whole folder is deleted", "atomic.py", " and parent / name not in kept", "", f"{ATOMIC}::test_leftovers_are_removed_but_the_only_whole_folder_stays"),
-    Bug("what made room is not found", "atomic.py", "or not files.is_folder(old) else old", "or True else old", f"{ATOMIC}::test_a_folder_that_makes_room_is_still_found"),
+    Bug("links are followed", "disk/files.py", "    if stat.S_ISLNK(mode):\n        raise OSError(errno.ELOOP, NOT_FOLLOWED)\n", "", LINKS, (("disk/files.py", "_check_regular(os.lstat(path).st_mode)", "_check_regular(os.stat(path).st_mode)"), ("disk/files.py", 'getattr(os, "O_NOFOLLOW", 0) | ', ""))),
+    Bug("a folder behind a link", "disk/files.py", "    if path.is_symlink():\n        raise OSError(errno.ELOOP, NOT_FOLLOWED, str(path))\n", "", LINKS),
+    Bug("a new file over an old one", "disk/files.py", "os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL", "os.O_WRONLY | os.O_APPEND | os.O_CREAT", f"{LINKS}::test_a_new_file_never_stands_in_an_old_ones_place"),
+    Bug("a file of any size", "disk/files.py", "> limit:", "> 2**62:", f"{REFUSALS}::test_config_yaml"),
+    Bug("leftovers of any name are deleted", "disk/atomic.py", "elif OWN.fullmatch(entry.name):", "else:", f"{LINKS}::test_only_what_a_save_leaves_is_deleted"),
+    Bug("the only whole folder is deleted", "disk/atomic.py", " and parent / name not in kept", "", f"{ATOMIC}::test_leftovers_are_removed_but_the_only_whole_folder_stays"),
+    Bug("what made room is not found", "disk/atomic.py", "or not files.is_folder(old) else old", "or True else old", f"{ATOMIC}::test_a_folder_that_makes_room_is_still_found"),
     # Checkpoints
-    Bug("the last checkpoint by name, not by step", "checkpoint.py", "return [steps[n] for n in sorted(steps) if", "return [steps[n] for n in sorted(steps, key=str) if", f"{CHECKPOINT}::test_a_run_dir_means_its_last_checkpoint"),
-    Bug("an empty step is a checkpoint", "checkpoint.py", "if files.is_folder(steps[n]) and _holds_agents(steps[n])]", "if files.is_folder(steps[n])]", f"{CHECKPOINT}::test_a_run_dir_means_its_last_checkpoint"),
-    Bug("a folder of something else is replaced", "checkpoint.py", "    if not is_free:", "    if False:", f"{CHECKPOINT}::test_only_a_checkpoint_is_ever_replaced"),
-    Bug("all old replays are kept", "checkpoint.py", "files.remove_file(agent / REPLAY)", "pass", f"{CHECKPOINT}::test_only_the_newest_checkpoint_keeps_its_replay"),
+    Bug("the last checkpoint by name, not by step", "disk/checkpoint.py", "return [steps[n] for n in sorted(steps) if", "return [steps[n] for n in sorted(steps, key=str) if", f"{CHECKPOINT}::test_a_run_dir_means_its_last_checkpoint"),
+    Bug("an empty step is a checkpoint", "disk/checkpoint.py", "if files.is_folder(steps[n]) and _holds_agents(steps[n])]", "if files.is_folder(steps[n])]", f"{CHECKPOINT}::test_a_run_dir_means_its_last_checkpoint"),
+    Bug("a folder of something else is replaced", "disk/checkpoint.py", "    if not is_free:", "    if False:", f"{CHECKPOINT}::test_only_a_checkpoint_is_ever_replaced"),
+    Bug("all old replays are kept", "disk/checkpoint.py", "files.remove_file(agent / REPLAY)", "pass", f"{CHECKPOINT}::test_only_the_newest_checkpoint_keeps_its_replay"),
     # Trust
-    Bug("a module's name is no reason to ask", "trust.py", 'if ":" in env and "env" not in given', "if False", f"{TRUST}::test_a_module_that_the_configuration_names_is_not_imported"),
-    Bug("texts within lists are trusted", "trust.py", 'return any(is_powerful("", x) for x in value)', "return False", f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
-    Bug("a path is a word", "trust.py", '[A-Za-z0-9_+-]*( [A-Za-z0-9_+-]+)*', '[A-Za-z0-9_./+-]*( [A-Za-z0-9_+-]+)*', f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
+    Bug("a module's name is no reason to ask", "settings/trust.py", 'if ":" in env and "env" not in given', "if False", f"{TRUST}::test_a_module_that_the_configuration_names_is_not_imported"),
+    Bug("texts within lists are trusted", "settings/trust.py", 'return any(is_powerful("", x) for x in value)', "return False", f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
+    Bug("a path is a word", "settings/trust.py", '[A-Za-z0-9_+-]*( [A-Za-z0-9_+-]+)*', '[A-Za-z0-9_./+-]*( [A-Za-z0-9_+-]+)*', f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from mutants import Bug
 
-FUSED, SEEDS, RING = "fused_jax.py", "seeds_jax.py", "replay_jax.py"
+FUSED, SEEDS, RING = "loops/fused_jax.py", "loops/seeds_jax.py", "replay/ring_jax.py"
 DRAWS = "test_fused_draws.py"
 KEYS = f"{DRAWS}::test_no_key_is_used_twice"
 POLICY = f"{DRAWS}::test_the_policy_acts_from_learning_starts_on"

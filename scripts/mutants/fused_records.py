@@ -2,7 +2,7 @@
 
 from mutants import Bug
 
-FUSED = "fused.py"
+FUSED = "loops/fused.py"
 RECORDS, MODEL = "test_fused_records.py", "test_fused_host_model.py"
 CUT = "test_fused.py::test_an_episode_without_end_is_cut_and_said"
 BUGS = [
@@ -24,7 +24,7 @@ BUGS = [
     Bug("the updates of one seed are told for all", FUSED, "* a_round * len(self.seeds)", "* a_round", RECORDS),
     Bug("the env steps of one seed are told for all", FUSED, "self._told * self._round_size * len(self.seeds)", "self._told * self._round_size", RECORDS),
     Bug("that an episode was cut is not said", FUSED, "if cut.any():", "if False:", CUT),
-    Bug("an episode without end is cut a step too late", "fused_jax.py", "now.length < longest", "now.length <= longest", CUT),
+    Bug("an episode without end is cut a step too late", "loops/fused_jax.py", "now.length < longest", "now.length <= longest", CUT),
     # When what is due comes, and what a run goes on from
     Bug("the best is forgotten on resume", FUSED, "-math.inf if best is None else best, run", "-math.inf, run", MODEL),
     Bug("the seeds' episodes since the last record are forgotten on resume", FUSED, 'best, run["ended"]', "best, [0, 0, 0]", MODEL),

@@ -69,14 +69,14 @@ BUGS = [
     Bug("target at every update", SAC_JAX, "due = num_updates % config.target_update_interval == 0", "due = True"),
     # Acting and data
     Bug("one coin for all environments", DQN_TORCH, "torch.rand(best.shape,", "torch.rand((),", LAW),
-    Bug("one key for every action", "agent_jax.py", "env_steps), jax.random.key_data(key)", "env_steps), key_data", LAW),
-    Bug("one key for every update", "agent_jax.py", "noise), jax.random.key_data(key)", "noise), key_data", AGAIN),
+    Bug("one key for every action", "agents/agent_jax.py", "env_steps), jax.random.key_data(key)", "env_steps), key_data", LAW),
+    Bug("one key for every update", "agents/agent_jax.py", "noise), jax.random.key_data(key)", "noise), key_data", AGAIN),
     Bug("epsilon does not stop", DQN_JAX, "jnp.minimum(env_steps / hyper.exploration_steps, 1.0)", "env_steps / hyper.exploration_steps"),
     Bug("the first action's number ignored", DQN_TORCH, "batch.action.long() - self.spec.action_start", "batch.action.long()"),
-    Bug("images not scaled", "algos/networks_jax.py", "/ 255", "/ 1"),
-    Bug("truncated taken for terminal", "loop.py", "step.next_obs, step.terminated)", "step.next_obs, step.terminated | step.truncated)", "test_loop.py"),
+    Bug("images not scaled", "nets/networks_jax.py", "/ 255", "/ 1"),
+    Bug("truncated taken for terminal", "loops/host.py", "step.next_obs, step.terminated)", "step.next_obs, step.terminated | step.truncated)", "test_loop.py"),
     # Checkpoints
-    Bug("Adam's count lost", "agent_torch.py", "torch.as_tensor(state[name])", "torch.as_tensor(state[name] * (not name.endswith('.count')))", "test_crossing.py"),
+    Bug("Adam's count lost", "agents/agent_torch.py", "torch.as_tensor(state[name])", "torch.as_tensor(state[name] * (not name.endswith('.count')))", "test_crossing.py"),
     Bug("moments exchanged", TORCH, '[moments["mu"]], [moments["nu"]]', '[moments["nu"]], [moments["mu"]]'),
-    Bug("number of updates lost", "agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
+    Bug("number of updates lost", "agents/agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from mutants import Bug
 
-LOOP, REPLAY, HOST, SEEDING = "loop.py", "replay.py", "envs/host.py", "seeding.py"
+LOOP, REPLAY, HOST, SEEDING = "loops/host.py", "replay/buffer.py", "envs/host.py", "seeding.py"
 LAWS, COUNTS = "test_loop_laws.py", "test_loop.py"
 BOTH_SEEDS = f"{LAWS}::test_every_purpose_has_a_stream_of_its_own"
 BATCHES = f"{LAWS}::test_minibatches_are_uniform_over_what_the_replay_holds"

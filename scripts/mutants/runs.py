@@ -2,7 +2,7 @@
 
 from mutants import Bug
 
-TRAIN, RECORD = "train.py", "record.py"
+TRAIN, RECORD = "train.py", "runs/record.py"
 RECORDS = "test_run_records.py"
 CLOCK = f"{RECORDS}::test_a_resumed_run_goes_on_with_its_clock"
 FORGOTTEN = f"{RECORDS}::test_what_came_after_the_checkpoint_is_forgotten_in_all_records"

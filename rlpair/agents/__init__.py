@@ -1,0 +1,1 @@
+"""Learners behind one API: numpy in and out."""

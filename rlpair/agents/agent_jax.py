@@ -1,0 +1,264 @@
+"""JaxAgent: numpy in, numpy out, jit, donation and scan around a pure learner. Written once for all algorithms."""
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlpair.agents.base import BaseAgent, Identity
+from rlpair.algos import dqn, dqn_jax, sac, sac_jax
+from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
+from rlpair.disk.tensors import Tensor
+from rlpair.errors import ConfigError
+from rlpair.seeding import integer
+from rlpair.types import EnvSpec, State, Transition, UpdateInfo
+
+LEARNERS: dict[str, Any] = {"dqn": dqn_jax.make_learner, "sac": sac_jax.make_learner}
+HYPERPARAMETERS: dict[str, Any] = {"dqn": dqn.hyperparameters, "sac": sac.hyperparameters}
+# XLA's schedule for a CPU hands kernels to other threads, which costs more than small networks give them to do.
+ONE_THREAD = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+
+
+class JaxAgent(BaseAgent):
+    """An algorithm in compiled JAX."""
+
+    backend = "jax"
+    rng_name = "rng.jax"
+    _packed: "Packed"
+    _key_data: jax.Array  # (2,) uint32; a typed key would leave the fast path of a compiled call
+
+    def __init__(self, identity: Identity, params: State, *, device: str, matmul_precision: str) -> None:
+        """``params``: by backend-free name, of the algorithm's ``initial_params``. ``device``: auto, cpu or cuda."""
+        super().__init__(identity)
+        self.device = find_device(device)
+        with self._precision():
+            self.learner, state = make_state(self.config, self.spec, params, self.dtype, matmul_precision)
+            packing = Packing(state)
+            self._unpack = jax.jit(packing.unpack)
+            self._pack = jax.jit(packing.pack)
+            self.state = state
+        self.reseed(integer(identity.seed, "noise"))
+        self._num_updates = 0
+        self._compile(packing)
+
+    def _compile(self, packing: "Packing") -> None:
+        learner = self.learner
+
+        def greedy(packed: Packed, obs: jax.Array) -> jax.Array:
+            return learner.greedy(packing.unpack(packed).params, obs)
+
+        def act(packed: Packed, key_data: jax.Array, obs: jax.Array, env_steps: jax.Array) -> Any:
+            key, subkey = jax.random.split(jax.random.wrap_key_data(key_data))
+            return learner.act(packing.unpack(packed), obs, subkey, env_steps), jax.random.key_data(key)
+
+        def update(packed: Packed, key_data: jax.Array, batch: Transition) -> Any:
+            key, subkey = jax.random.split(jax.random.wrap_key_data(key_data))
+            noise = learner.sample_noise(subkey, batch.reward.shape)
+            return *update_given(packed, batch, noise), jax.random.key_data(key)
+
+        def update_given(packed: Packed, batch: Transition, noise: Tree) -> tuple[Packed, UpdateInfo]:
+            advance = learner.update if batch.reward.ndim == 1 else partial(update_many, learner)
+            state, info = advance(packing.unpack(packed), batch, noise)
+            return packing.pack(state), info
+
+        small = self.device.platform == "cpu" and self.config.threads == 1
+        options = one_thread() if small else None
+        # Where products keep several threads busy, XLA's loop over updates takes up to four times as long as they do
+        # one by one: its threads get into each other's way. To call it for each costs such an update two percent.
+        self._one_by_one = self.device.platform == "cpu" and self.config.threads > 1
+        self._stack = jax.jit(lambda infos: jax.tree.map(lambda *x: jnp.stack(x), *infos))
+        self._greedy = jax.jit(greedy, compiler_options=options)
+        self._explore = jax.jit(act, donate_argnums=1, compiler_options=options)
+        self._update = jax.jit(update, donate_argnums=(0, 1), compiler_options=options)
+        self._update_given = jax.jit(update_given, donate_argnums=0, compiler_options=options)
+
+    @property
+    def state(self) -> LearnerState:
+        """What the learner's functions take, for those who go on with them; a copy, on the device."""
+        with self._precision():
+            return self._unpack(self._packed)
+
+    @state.setter
+    def state(self, state: LearnerState) -> None:
+        with self._precision():
+            self._packed = jax.device_put(self._pack(state), self.device)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return precision_of(self.dtype)
+
+    @property
+    def num_updates(self) -> int:
+        return self._num_updates
+
+    def _act(self, obs: np.ndarray, explore: bool, env_steps: int) -> np.ndarray:
+        with self._precision():
+            if explore:
+                action, self._key_data = self._explore(self._packed, self._key_data, obs, np.int32(env_steps))
+            else:
+                action = self._greedy(self._packed, obs)
+        return np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32, copy=False)
+
+    def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
+        if self._one_by_one and batch.reward.ndim == 2 and len(batch.reward) > 1:
+            rows = [jax.tree.map(lambda x: x[u], (batch, noise)) for u in range(len(batch.reward))]  # noqa: B023
+            infos = [self.update(row, noise=its_noise) for row, its_noise in rows]
+            with self._precision():
+                return self._stack(infos)
+        with self._precision():
+            if noise is None:
+                self._packed, info, self._key_data = self._update(self._packed, self._key_data, batch)
+            else:
+                self._packed, info = self._update_given(self._packed, batch, tuple(noise))
+        self._num_updates += 1 if batch.reward.ndim == 1 else batch.reward.shape[0]
+        return info
+
+    def state_dict(self) -> State:
+        return named_state(self.state) | {"rng.jax": np.array(self._key_data)}
+
+    def _take_over(self, state: State) -> None:
+        with self._precision():
+            self.state = with_names(self.state, state)
+        if "rng.jax" in state:
+            self._key_data = jax.device_put(state["rng.jax"], self.device)
+        self._num_updates = int(state["num_updates"])
+
+    def reseed(self, seed: int) -> None:
+        self._key_data = jax.device_put(jax.random.key_data(jax.random.key(seed)), self.device)
+
+    def synchronize(self) -> None:
+        jax.block_until_ready((self._packed, self._key_data))  # type: ignore[no-untyped-call]
+
+
+class Packed(NamedTuple):
+    """A LearnerState as few arrays: handing one to a compiled function and back costs about a microsecond each."""
+
+    params: Tree  # apart, since acting needs nothing else of size
+    rest: dict[str, jax.Array]  # one vector per dtype
+
+
+class Packing:
+    """From a state to a Packed and back, both to be traced."""
+
+    def __init__(self, like: LearnerState) -> None:
+        self._leaves, self._structure = jax.tree.flatten(jax.eval_shape(lambda: like._replace(params={})))
+
+    def pack(self, state: LearnerState) -> Packed:
+        """Joins what is of one dtype."""
+        leaves = jax.tree.leaves(state._replace(params={}))
+        dtypes = {str(leaf.dtype) for leaf in leaves}
+        joined = {name: jnp.concatenate([x.ravel() for x in leaves if str(x.dtype) == name]) for name in dtypes}
+        return Packed(state.params, joined)
+
+    def unpack(self, packed: Packed) -> LearnerState:
+        """The inverse of pack."""
+        begin, leaves = dict.fromkeys(packed.rest, 0), []
+        for like in self._leaves:
+            name = str(like.dtype)
+            leaves.append(packed.rest[name][begin[name] : begin[name] + like.size].reshape(like.shape))
+            begin[name] += like.size
+        state: LearnerState = jax.tree.unflatten(self._structure, leaves)
+        return state._replace(params=packed.params)
+
+
+@cache
+def one_thread() -> dict[str, str] | None:
+    """The compiler option, if this XLA has it."""
+    try:
+        jax.jit(lambda: 0, compiler_options=ONE_THREAD)()
+    except jax.errors.JaxRuntimeError:
+        return None
+    return ONE_THREAD
+
+
+def make_state(config: Any, spec: EnvSpec, params: State, dtype: str, precision: str) -> tuple[Learner, LearnerState]:
+    """A learner and its first state, for those who jit, scan and vmap it themselves."""
+    learner = LEARNERS[config.name](config, spec, dtype=dtype, precision=precision)
+    return learner, learner.init(tree_of(params, dtype), hyper_of(config, spec, dtype))
+
+
+def hyper_of(config: Any, spec: EnvSpec, dtype: str) -> Tree:
+    """The hyperparameters that live in a learner's state: a NamedTuple of () arrays."""
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), HYPERPARAMETERS[config.name](config, spec))
+
+
+def precision_of(dtype: str) -> AbstractContextManager[Any]:
+    """To be in while computing with that dtype: JAX makes float64 float32 unless told otherwise."""
+    return jax.enable_x64(True) if dtype == "float64" else nullcontext()
+
+
+def tree_of(params: State, dtype: str) -> dict[str, Tree]:
+    """Parameters by name -> by net, a tuple of networks: ``critic.0.1.weight`` is ``["critic"][0]["1"]["kernel"]``."""
+    tree: dict[str, Any] = {}
+    for name, value in params.items():
+        net, *path = name.split(".")
+        leaf = jnp.asarray(value, dtype)
+        if not path:
+            tree[net] = leaf
+            continue
+        index, layer, kind = path
+        layers = tree.setdefault(net, {}).setdefault(int(index), {})
+        layers.setdefault(layer, {})[{"weight": "kernel"}.get(kind, kind)] = leaf
+    return {net: tuple(x[i] for i in sorted(x)) if isinstance(x, dict) else x for net, x in tree.items()}
+
+
+def named_state(state: LearnerState) -> State:
+    """A state by backend-free names, without hyperparameters."""
+    named: State = {}
+    for leaf, pieces in zip(jax.tree.leaves(state), named_pieces(state), strict=True):
+        ends = np.cumsum([math.prod(shape) for _, shape in pieces])
+        for (name, shape), values in zip(pieces, np.split(np.array(leaf).ravel(), ends)[:-1], strict=True):
+            named[name] = values.reshape(shape)
+    return named
+
+
+def named_shapes(state: LearnerState) -> dict[str, Tensor]:
+    """What named_state gives of a state, or of the shapes of one, without the numbers."""
+    leaves = zip(jax.tree.leaves(state), named_pieces(state), strict=True)
+    return {name: Tensor(shape, np.dtype(leaf.dtype)) for leaf, pieces in leaves for name, shape in pieces}
+
+
+def with_names(state: LearnerState, named: State) -> LearnerState:
+    """The inverse of named_state; hyperparameters, shapes and dtypes are those of ``state``."""
+    leaves, structure = jax.tree.flatten(state)
+    for number, pieces in enumerate(named_pieces(state)):
+        if pieces:
+            joined = np.concatenate([named[name].ravel() for name, _ in pieces])
+            leaves[number] = jnp.asarray(joined.reshape(leaves[number].shape))
+    taken: LearnerState = jax.tree.unflatten(structure, leaves)
+    return taken
+
+
+def named_pieces(state: LearnerState) -> list[list[tuple[str, tuple[int, ...]]]]:
+    """For each leaf of a state the backend-free names and shapes of what it holds, joined in this order.
+
+    A leaf of moments holds those of all parameters of a net; one of hyperparameters, which belong to the configuration,
+    none; any other is one piece.
+    """
+
+    def text(path: Any) -> str:
+        keys = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", None)))) for key in path]
+        return ".".join(keys).replace("kernel", "weight")
+
+    prefixes = {"params": "", "target_params": "target_", "opt_state": "optimizer.", "num_updates": "num_updates"}
+    pieces: list[list[tuple[str, tuple[int, ...]]]] = []
+    for (field, *path), leaf in jax.tree_util.tree_leaves_with_path(state):
+        if field.name == "hyper":
+            pieces.append([])
+        elif field.name == "opt_state" and leaf.ndim == 1:
+            inside = jax.tree_util.tree_leaves_with_path(state.params[path[0].key])
+            pieces.append([(f"optimizer.{text([*path, *rest])}", x.shape) for rest, x in inside])
+        else:
+            pieces.append([(prefixes[field.name] + text(path), leaf.shape)])
+    return pieces
+
+
+def find_device(device: str) -> jax.Device:
+    """auto: the GPU if there is one. Raises ConfigError for one that is not there."""
+    try:
+        return jax.devices({"auto": None, "cuda": "cuda", "cpu": "cpu"}[device])[0]
+    except RuntimeError:
+        raise ConfigError("device", device, "JAX sees no GPU here; use device=cpu or device=auto") from None

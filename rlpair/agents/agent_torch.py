@@ -1,0 +1,152 @@
+"""TorchAgent: numpy in, numpy out, device and generator around a torch learner. Written once for all algorithms."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from rlpair.agents.base import BaseAgent, Identity
+from rlpair.agents.threads_torch import WATCH
+from rlpair.algos import dqn_torch, sac_torch
+from rlpair.algos.compile_torch import compiled
+from rlpair.algos.learner_torch import Learner
+from rlpair.errors import CheckpointError, ConfigError, first_line
+from rlpair.seeding import integer
+from rlpair.types import State, Transition, UpdateInfo
+
+LEARNERS = {"dqn": dqn_torch.DQN, "sac": sac_torch.SAC}
+
+
+class TorchAgent(BaseAgent):
+    """An algorithm in eager PyTorch."""
+
+    backend = "torch"
+
+    def __init__(
+        self, identity: Identity, params: State, *, device: str, matmul_precision: str, compile: bool = False
+    ) -> None:
+        """``params``: by backend-free name, of the algorithm's ``initial_params``. ``device``: auto, cpu or cuda.
+
+        The precision of float32 matrix products is a setting of the whole process in PyTorch, and is set here.
+        """
+        super().__init__(identity)
+        torch.set_float32_matmul_precision(matmul_precision)
+        self.device = find_device(device)
+        self.rng_name = f"rng.torch.{self.device.type}"
+        self.generator = torch.Generator(self.device)
+        self.reseed(integer(identity.seed, "noise"))
+        dtype = getattr(torch, identity.dtype)
+        self.learner = LEARNERS[self.config.name](self.config, self.spec, dtype=dtype, device=self.device)
+        self.tensors = named_tensors(self.learner)
+        for name, tensor in self.tensors.items():
+            if (source := name.removeprefix("target_")) in params:
+                tensor.copy_(torch.as_tensor(params[source]))
+        if compile:
+            self.learner.step = compiled(self.learner.step, self.learner.state, self.device)
+
+    @property
+    def num_updates(self) -> int:
+        return self.learner.num_updates
+
+    @torch.inference_mode()
+    def _act(self, obs: np.ndarray, explore: bool, env_steps: int) -> np.ndarray:
+        tensor = torch.as_tensor(obs, device=self.device)
+        action = self.learner.act(tensor, self.generator, env_steps) if explore else self.learner.greedy(tensor)
+        return action.cpu().numpy().astype(np.int32 if self.spec.discrete else np.float32, copy=False)
+
+    def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
+        WATCH.adapt()
+        batch = each(batch, lambda x: torch.as_tensor(x, device=self.device))
+        leading_shape = tuple(batch.reward.shape)
+        if noise is None:
+            noise = self.learner.sample_noise(self.generator, leading_shape)
+        else:
+            noise = tuple(torch.as_tensor(x, device=self.device) for x in noise)
+        if len(leading_shape) == 1:
+            return self.learner.update(batch, noise)
+        infos = []
+        for u in range(leading_shape[0]):
+            infos.append(self.learner.update(each(batch, lambda x: x[u]), tuple(x[u] for x in noise)))  # noqa: B023
+        metrics = {tag: torch.stack([info.metrics[tag] for info in infos]) for tag in infos[0].metrics}
+        return UpdateInfo(metrics, torch.stack([info.td_error for info in infos]))
+
+    def state_dict(self) -> State:
+        state = {name: tensor.cpu().numpy().copy() for name, tensor in self.tensors.items()}
+        state |= {name: value.astype(np.int32) for name, value in state.items() if name.endswith(".count")}
+        state["num_updates"] = np.array(self.num_updates, np.int32)
+        state[self.rng_name] = self.generator.get_state().numpy()
+        return state
+
+    def _take_over(self, state: State) -> None:
+        if self.rng_name in state:
+            self._set_generator(state[self.rng_name])
+        for name, tensor in self.tensors.items():
+            tensor.copy_(torch.as_tensor(state[name]))
+        self.learner.num_updates = int(state["num_updates"])
+
+    def _set_generator(self, state: np.ndarray) -> None:
+        """Raises CheckpointError for bytes that no generator has led to."""
+        if self.device.type == "cpu":
+            check_mersenne_twister(state)
+        try:
+            self.generator.set_state(torch.as_tensor(state))
+        except RuntimeError as error:
+            raise CheckpointError(f"{self.rng_name} is not a state of a generator: {first_line(error)}") from error
+
+    def reseed(self, seed: int) -> None:
+        self.generator.manual_seed(seed)
+
+    def synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def check_mersenne_twister(state: np.ndarray) -> None:
+    """Raises CheckpointError where torch, which does not check it, would read beyond its 624 words.
+
+    ``state``: of a generator on a CPU, uint8: seed (8 bytes), words left (4), whether it is seeded (4), next word (8),
+    words (8 each), normals kept back (3 of 8, whether there is one, 1 of 4).
+    """
+    left, seeded = state[8:16].view(np.int32)
+    following = state[16:24].view(np.int64)[0]
+    begins = (left, following) == (1, 0)  # as seeding leaves it
+    if seeded != 1 or not (begins or (1 <= left <= 624 and left + following == 625)):
+        cause = f"{left} words left, {following} the next, seeded={seeded}"
+        raise CheckpointError(f"rng.torch.cpu is not a state of a generator: {cause}")
+    if not (np.isfinite(state[5016:5040].view(np.float64)).all() and np.isfinite(state[5048:5052].view(np.float32)[0])):
+        raise CheckpointError("rng.torch.cpu is not a state of a generator: it keeps back a number that is not finite")
+
+
+def find_device(device: str) -> torch.device:
+    """auto: the GPU if there is one. Raises ConfigError for one that is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device", device, "PyTorch sees no GPU here; use device=cpu or device=auto")
+    return torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
+
+
+def each(arrays: Transition, function: Callable[[Any], Any]) -> Transition:
+    """The function of every array that is there."""
+    return Transition(*(None if x is None else function(x) for x in arrays))
+
+
+def named_tensors(learner: Learner) -> dict[str, torch.Tensor]:
+    """Parameters, targets and moments by backend-free name, as views: dense weights are (inputs, outputs)."""
+    params, targets = dict(learner.scalars), dict[str, torch.Tensor]()
+    for networks, tensors in ((learner.networks, params), (learner.target_networks, targets)):
+        for net, mlps in networks.items():
+            for index, mlp in enumerate(mlps):
+                for layer, (weight, bias) in enumerate(mlp.dense):
+                    tensors[f"{net}.{index}.{layer}.weight"] = weight
+                    tensors[f"{net}.{index}.{layer}.bias"] = bias
+    named = params | {f"target_{name}": tensor for name, tensor in targets.items()}
+    names = {id(param): name.partition(".")[2] for name, param in params.items()}
+    for net, moments in learner.moments.items():
+        params_of_net = learner.params[net]
+        for slot, moment in moments.items():
+            if slot == "count":
+                named[f"optimizer.{net}.count"] = moment
+                continue
+            for param, piece in zip(params_of_net.tensors, params_of_net.split(moment), strict=True):
+                named[f"optimizer.{net}.{slot}.{names[id(param)]}".removesuffix(".")] = piece
+    return {name: tensor.detach().T if tensor.ndim == 2 else tensor.detach() for name, tensor in named.items()}

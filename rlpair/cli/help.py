@@ -1,0 +1,40 @@
+"""What a command prints with --help."""
+
+import textwrap
+from typing import Any
+
+from rlpair.config import ALGO_CONFIGS
+from rlpair.presets import DEFAULTS
+from rlpair.settings.schema import defaults_of, field_docs
+
+
+def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operands: str | None = None) -> str:
+    """Every key with its default and its docstring."""
+    before = f"{operands.removesuffix('s').upper()} ... " if operands else ""
+    lines = [f"rlpair {name} {before}KEY=VALUE ...     also python -m rlpair.{name}", ""]
+    lines += describe(schema, "")
+    for algo, settings in ALGO_CONFIGS.items() if has_algo else ():
+        lines += ["", f"With algo={algo}:", "", *describe(settings, "algo.")]
+        lines += ["", f"Its defaults by environment go over these ({algo}, * is any):", ""]
+        for env, values in DEFAULTS[algo].items():
+            text = f"  {env}: " + " ".join(f"{key}={written(value)}" for key, value in values.items())
+            lines += textwrap.wrap(text, 98, subsequent_indent="      ", break_on_hyphens=False)
+    if sweeps:
+        lines += ["", "-m sweeps: -m seed=0,1,2 backend=torch,jax runs each combination in a process."]
+    return "\n".join(lines)
+
+
+def describe(schema: type[Any], prefix: str) -> list[str]:
+    """Each field of a dataclass: key, default, docstring, wrapped for a terminal."""
+    docs, lines = field_docs(schema), []
+    for name, value in defaults_of(schema).items():
+        head = f"{prefix}{name}={'sac' if name == 'algo' and isinstance(value, dict) else written(value)}"
+        lines += textwrap.wrap(docs[name], 98, initial_indent=f"  {head:38}  ", subsequent_indent=" " * 42)
+    return lines
+
+
+def written(value: Any) -> str:
+    """A value as a command takes it."""
+    if isinstance(value, tuple | list):
+        return f"[{','.join(map(written, value))}]"
+    return {"None": "null", "True": "true", "False": "false"}.get(str(value), str(value))

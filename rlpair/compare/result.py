@@ -1,0 +1,102 @@
+"""What ``rlpair.compare`` found out about a cell, and how the cells of a workload relate."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from rlpair.compare.checks import CHECKS
+from rlpair.compare.variant import Cell
+
+STEADY = 1.5  # the fastest turn over the slowest: beyond this a cell is measured again, and marked
+RATE = "env_steps_per_second"
+
+
+class Result(NamedTuple):
+    """What was measured of a cell."""
+
+    cell: Cell
+    cores: int
+    process: Any  # which measures it, as long as it lives
+    repeats: list[dict[str, float | None]]  # those that count; as many in every result of a workload, turn by turn
+    greedy_return: float | None  # of the learning check
+    compile_seconds: float  # until it stands and has acted and learned once
+    settings: str  # of its process, as it told them
+    set_aside: list[dict[str, float | None]]  # earlier repeats, while a cell of the workload was unsteady
+
+    @property
+    def sound(self) -> bool:
+        """Whether it learns, as far as that is known of its environment."""
+        return self.greedy_return is None or self.greedy_return >= CHECKS[self.cell.env].least
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether there was no time for its learning check."""
+        return self.greedy_return is None and self.cell.env in CHECKS
+
+    def values(self, key: str) -> list[float]:
+        """Of all repeats; [] where this variant has none."""
+        return [value for repeat in self.repeats if (value := repeat.get(key)) is not None]
+
+    def median(self, key: str) -> float:
+        """Over the repeats."""
+        return statistics.median(self.values(key))
+
+    @property
+    def rate(self) -> float:
+        """Env steps per second of the loop."""
+        return self.median(RATE)
+
+    @property
+    def spread(self) -> float:
+        """The fastest repeat over the slowest."""
+        return max(self.values(RATE)) / min(self.values(RATE))
+
+    @property
+    def steady(self) -> bool:
+        """Whether the repeats are near each other."""
+        return self.spread <= STEADY
+
+    def record(self) -> dict[str, Any]:
+        """All of it, as JSON holds it."""
+        told = {"cores": self.cores, "settings": self.settings, "compile_seconds": self.compile_seconds}
+        rest = {"sound": self.sound, "greedy_return": self.greedy_return, "spread": self.spread, "steady": self.steady}
+        rest["unchecked"] = self.unchecked
+        repeats = {"repeats": self.repeats, "set_aside": self.set_aside}
+        return {**self.cell._asdict(), "name": self.cell.name, **told, **rest, **repeats}
+
+
+def ratios(result: Result, other: Result) -> list[float]:
+    """How many times as fast it was as the other in each turn, in which both met the same machine."""
+    return [a / b for a, b in zip(result.values(RATE), other.values(RATE), strict=True)]
+
+
+def overlap(result: Result, other: Result) -> bool:
+    """Whether the ranges of their rates do, so that it is open which is the faster."""
+    ours, theirs = result.values(RATE), other.values(RATE)
+    return min(ours) <= max(theirs) and min(theirs) <= max(ours)
+
+
+def by_workload(results: Sequence[Result]) -> dict[tuple[Any, ...], list[Result]]:
+    """In their order."""
+    groups: dict[tuple[Any, ...], list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.cell.workload, []).append(result)
+    return groups
+
+
+def peak(result: Result, results: Sequence[Result]) -> float:
+    """The fastest matrix product, in FLOP/s, that any process of the run reached on as many cores of the device."""
+    alike = [r for r in results if (r.cores, r.cell.device) == (result.cores, result.cell.device)]
+    return max(max(r.values("peak_flop_per_second")) for r in alike)
+
+
+def share_of_peak(result: Result, results: Sequence[Result]) -> float:
+    """The roofline: the update's FLOP/s over that."""
+    return result.median("flop_per_second") / peak(result, results)
+
+
+def title(cell: Cell) -> str:
+    """Of a workload."""
+    layers, envs = "-".join(map(str, cell.net_arch)), "1 environment" if cell.num_envs == 1 else ""
+    envs = envs or f"{cell.num_envs} environments, {cell.num_envs} updates a vector step"
+    return f"{cell.algo.upper()}, {cell.env}, {envs}, batch {cell.batch_size}, {layers}, {cell.device}"

@@ -1,0 +1,278 @@
+"""One cell of ``rlpair.compare``: a process that builds one variant of the training loop and measures it when asked.
+
+Reads a line of JSON, the cell, and then one for each request: {"measure": seconds} or {"check": fields of a Check}.
+Answers each with a line of JSON. Clocks are read with the device idle, and what compiles has compiled before.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rlpair.algos.dqn import DQNConfig
+from rlpair.algos.sac import SACConfig
+from rlpair.compare.checks import Check, best_return
+from rlpair.compare.roofline import SIZE, numpy_product, product_rate, update_flop
+from rlpair.config import LoopConfig, RunConfig
+from rlpair.envs.make import make_envs
+from rlpair.loops.fused import make_workers
+from rlpair.loops.host import HostLoop, evaluate
+from rlpair.make import backend_module, configure_process, make_agent
+from rlpair.replay.buffer import ReplayBuffer
+from rlpair.seeding import stream
+from rlpair.system.workers import peak_memory
+from rlpair.types import EnvSpec, Transition
+
+Measured = dict[str, float | None]
+ENDLESS = 2**30  # total_timesteps: a loop goes on as long as it is asked to
+REPLAY = 100_000  # transitions
+WARM_UP = 500  # env steps of random actions, as in all peers' benchmarks
+EPISODES = 10  # of the learning check
+# The work of the peers' published benchmarks, but for SAC's learning rate, RL-Zoo's for Pendulum.
+SETTINGS: dict[str, Any] = {
+    "dqn": DQNConfig(
+        learning_rate=1e-3,
+        batch_size=128,
+        net_arch=(120, 84),
+        tau=1.0,
+        target_update_interval=500,
+        exploration_steps=5_000,
+    ),
+    "sac": SACConfig(learning_rate=1e-3),
+}
+
+
+class Cell(NamedTuple):
+    """What is measured: one variant of one workload."""
+
+    algo: str
+    env: str
+    backend: str
+    mode: str  # eager, compiled (torch); host, fused, seeds (jax)
+    device: str  # cpu or cuda
+    num_envs: int
+    batch_size: int
+    net_arch: tuple[int, ...]
+    num_seeds: int  # 1 but in mode seeds
+
+    @property
+    def workload(self) -> tuple[Any, ...]:
+        """What cells have in common that are compared."""
+        return (self.algo, self.env, self.device, self.num_envs, self.batch_size, tuple(self.net_arch))
+
+    @property
+    def name(self) -> str:
+        """Of the variant: torch eager, jax fused."""
+        return f"{self.backend} {self.mode}" + (f" {self.num_seeds}" if self.mode == "seeds" else "")
+
+    @property
+    def config(self) -> Any:
+        """The algorithm's settings: as many updates as environment steps."""
+        base = SETTINGS[self.algo]
+        changed = {"batch_size": self.batch_size, "net_arch": tuple(self.net_arch)}
+        common = {"buffer_size": REPLAY, "learning_starts": WARM_UP, "train_freq": 1, "gradient_steps": -1}
+        return type(base)(**(vars(base) | common | changed))
+
+
+class HostCell:
+    """The host loop, and its parts one by one."""
+
+    def __init__(self, cell: Cell, seed: int = 0) -> None:
+        self.cell, config = cell, cell.config
+        self.envs, self.more_envs = (make_envs(cell.env, cell.num_envs) for _ in range(2))
+        self.replay = ReplayBuffer(config.buffer_size, cell.num_envs, self.envs.spec)
+        began = time.perf_counter()
+        self.agent = make_agent(
+            cell.algo,
+            backend=cell.backend,
+            env=self.envs.spec,
+            config=config,
+            seed=seed,
+            device=cell.device,
+            compile=cell.mode == "compiled",
+        )
+        self.agent.act(self.more_envs.reset(0), env_steps=0)
+        fresh = self.agent.state_dict()
+        self.agent.update(zeros(self.envs.spec, (cell.num_envs, cell.batch_size)))
+        self.agent.synchronize()
+        self.compile_seconds = time.perf_counter() - began
+        self.agent.load_state_dict(fresh)
+        every = 32 * cell.num_envs
+        self.loop = HostLoop(self.agent, self.envs, self.replay, LoopConfig(ENDLESS, log_every=every, seed=seed))
+        self.records = iter(self.loop)
+        self._advance(WARM_UP + every)
+
+    def _advance(self, env_steps: int) -> None:
+        while self.loop.env_steps < env_steps:
+            next(self.records)
+        self.agent.synchronize()
+
+    def measure(self, seconds: float) -> Measured:
+        """The rate of the loop, and microseconds of what it is made of."""
+        rate = self._rate(seconds)
+        saved = self.agent.state_dict()  # the updates that are timed are not the loop's
+        parts = self._parts(seconds / 8)
+        self.agent.load_state_dict(saved)
+        flop = update_flop(self.cell.config, self.envs.spec) / parts["update_us"] * 1e6
+        rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
+        return {**rates, "env_steps": float(self.loop.env_steps), **parts}
+
+    def _rate(self, seconds: float) -> float:
+        first, start = self.loop.env_steps, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            next(self.records)
+        self.agent.synchronize()
+        return (self.loop.env_steps - first) / (time.perf_counter() - start)
+
+    def _parts(self, seconds: float) -> dict[str, float]:
+        """Of a vector step; an update's is of one of them, as the loop hands them over, num_envs at a time."""
+        cell, rng, agent, envs, replay = self.cell, stream(0, "compare"), self.agent, self.more_envs, self.replay
+        size, updates, obs = cell.batch_size, cell.num_envs, self.more_envs.reset(0)
+        actions = [envs.sample_actions(rng) for _ in range(100)]
+        batches = [replay.sample(size, updates, rng)[0] for _ in range(max(1, 64 // updates))]
+        there = [backend_module("agents.runtime", cell.backend).to_device(batch, cell.device) for batch in batches]
+
+        def update(i: int) -> None:
+            agent.update(there[i % len(there)])
+            agent.synchronize()
+
+        def update_from_host(i: int) -> None:
+            agent.update(batches[i % len(batches)])
+            agent.synchronize()
+
+        parts = {
+            "env_us": microseconds(lambda i: envs.step(actions[i % 100]), seconds),
+            "act_us": microseconds(lambda i: agent.act(obs, env_steps=i), seconds),
+            "sample_us": microseconds(lambda i: replay.sample(size, updates, rng), seconds),
+            "update_us": microseconds(update, seconds) / updates,
+        }
+        parts["samples_per_second"] = size * updates / parts["sample_us"] * 1e6
+        if cell.device == "cuda":
+            parts["transfer_us"] = max(0.0, microseconds(update_from_host, seconds) / updates - parts["update_us"])
+        return parts
+
+    def check(self, check: Check) -> float:
+        """The best greedy return of the check's evaluations."""
+        envs = make_envs(self.cell.env, EPISODES)
+
+        def greedy() -> float:
+            return float(evaluate(self.agent, envs, EPISODES, seed=0).returns.mean())
+
+        return best_return(check, self.loop.env_steps, self._advance, greedy)
+
+    def memory(self) -> int:
+        """Bytes of the host that were taken at most."""
+        return peak_memory()
+
+
+class FusedCell:
+    """The fused loop, which has no parts to take out."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell, began = cell, time.perf_counter()
+        kind: dict[str, Any] = {"mode": "fused", "num_seeds": cell.num_seeds, "device": cell.device}
+        config = RunConfig(algo=cell.config, env=cell.env, num_envs=cell.num_envs, eval_episodes=EPISODES, **kind)
+        self.workers = make_workers(config)
+        self.round, self.rounds_per_second = 0, 0.0  # a round is a step of every environment
+        self._run(1)
+        self.compile_seconds = time.perf_counter() - began
+        self.advance(2 * WARM_UP)
+        start, first = time.perf_counter(), self.round
+        self.advance(3 * WARM_UP)
+        self.rounds_per_second = (self.round - first) / (time.perf_counter() - start)
+
+    @property
+    def env_steps(self) -> int:
+        """Of each seed, so far."""
+        return self.round * self.cell.num_envs
+
+    def advance(self, env_steps: int) -> None:
+        """Train up to so many steps of each seed; not at all where they are behind it."""
+        self._run(max(0, -(-env_steps // self.cell.num_envs) - self.round))
+
+    def _run(self, rounds: int) -> None:
+        self.workers.call("run", self.round, self.round + rounds)
+        self.round += rounds
+
+    def measure(self, seconds: float) -> Measured:
+        """The rates summed over the seeds."""
+        rounds, start = max(1, round(seconds * self.rounds_per_second)), time.perf_counter()
+        self._run(rounds)
+        rate = self.cell.num_seeds * self.cell.num_envs * rounds / (time.perf_counter() - start)
+        flop = update_flop(self.cell.config, self.workers.call("get_spec")[0]) * rate
+        rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
+        return {**rates, "env_steps": float(self.env_steps)}
+
+    def check(self, check: Check) -> float:
+        """The best greedy return of the check's evaluations, each the mean over the seeds."""
+
+        return best_return(check, self.env_steps, self.advance, lambda: float(self.greedy_returns().mean()))
+
+    def greedy_returns(self) -> np.ndarray:
+        """An evaluation of the check: the mean return of each seed, (S,)."""
+        return np.concatenate([returns.mean(axis=1) for returns, *_ in self.workers.call("evaluate", 0)])
+
+    def memory(self) -> int:
+        """Bytes of the host that were taken at most, by all processes."""
+        ours = self.workers.call("peak_memory")
+        return int(ours[0] if len(ours) == 1 else sum(ours) + peak_memory())
+
+
+def zeros(spec: EnvSpec, shape: tuple[int, int]) -> Transition:
+    """Transitions (U, B, ...), for what is to be compiled."""
+    obs = np.zeros((*shape, *spec.obs_shape), spec.obs_dtype)
+    box = np.zeros((*shape, spec.action_dim), np.float32)
+    action = np.full(shape, spec.action_start, np.int32) if spec.discrete else box
+    return Transition(obs, action, np.zeros(shape, np.float32), obs, np.zeros(shape, np.float32))
+
+
+def microseconds(function: Callable[[int], Any], seconds: float) -> float:
+    """Of a call: the median over some rounds of its mean, after a call that does not count."""
+    function(0)
+    means, end, count = list[float](), time.perf_counter() + seconds, 1
+    while time.perf_counter() < end or len(means) < 3:
+        start = time.perf_counter()
+        for i in range(count):
+            function(i)
+        elapsed = time.perf_counter() - start
+        means.append(elapsed / count * 1e6)
+        if elapsed < seconds / 20:
+            means.clear()
+            count *= 2
+    return statistics.median(means)
+
+
+def serve(cell: Cell) -> None:
+    """Build the cell, tell what there is to say of it, and answer requests until there are no more."""
+    told = configure_process(cell.backend, cell.config, cell.device)
+    runtime = backend_module("agents.runtime", cell.backend)
+    built = (FusedCell if cell.mode in ("fused", "seeds") else HostCell)(cell)
+    answer({"compile_seconds": built.compile_seconds, "settings": told})
+    products = [runtime.matrix_product(cell.device, SIZE)] + [numpy_product()] * (cell.device == "cpu")
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "measure" in request:
+            seconds = request["measure"]
+            measured = built.measure(seconds) | {"peak_flop_per_second": max(product_rate(p) for p in products)}
+            measured["host_bytes"] = built.memory()
+            answer(measured | {"device_bytes": runtime.device_memory(cell.device)})
+        else:
+            answer({"return": built.check(Check(**request["check"]))})
+
+
+def answer(values: dict[str, Any]) -> None:
+    """A line to who asked."""
+    print(json.dumps(values), flush=True)
+
+
+def main() -> None:
+    """The process: python -m rlpair.compare.variant, spoken to on its standard input."""
+    serve(Cell(**json.loads(sys.stdin.readline())))
+
+
+if __name__ == "__main__":
+    main()

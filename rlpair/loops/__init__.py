@@ -1,0 +1,1 @@
+"""Interacting and learning in turn: on the host, and compiled whole."""

@@ -1,0 +1,280 @@
+"""The fused loop's records: many seeds trained chunk by chunk in compiled programs, each core its share.
+
+The programs are fused_jax.py's; here is what the host does between two chunks.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlpair.agents.base import Identity, describe
+from rlpair.aggregate import bootstrap_interval, interquartile_mean
+from rlpair.config import RunConfig
+from rlpair.disk import atomic
+from rlpair.disk.checkpoint import save_checkpoint
+from rlpair.disk.tensors import Tensors, check_contents, check_counts, check_fit, check_transitions
+from rlpair.errors import CheckpointError, NonFiniteError, refuse
+from rlpair.loops.host import Evaluation, Stopwatch, warn_of_cut
+from rlpair.make import backend_module, configure_process
+from rlpair.runs.loading import Checkpoint, check_spec
+from rlpair.runs.saved_run import SavedRun
+from rlpair.system.workers import Workers, spread, usable_cores
+from rlpair.types import EnvSpec, Record, State
+
+RESAMPLES = 2_000  # of the bootstrap, once a record
+SHORT = 0.5  # seconds of a chunk, during which the records of the one before it are made
+
+
+def make_seeds(config: RunConfig, seeds: range) -> Any:
+    """The seeds of one process."""
+    configure_process("jax", config.algo, config.device)
+    backend_module("agents.runtime", "jax").dispatch_ahead()
+    return backend_module("loops.seeds", "jax").Seeds(config, seeds)
+
+
+def make_workers(config: RunConfig) -> Workers:
+    """One process for all seeds on a GPU; on a CPU one for each core, as far as there are seeds."""
+    seeds = range(config.seed, config.seed + config.num_seeds)
+    configure_process("jax", config.algo, config.device)
+    if config.num_seeds == 1 or backend_module("agents.runtime", "jax").has_gpu(config.device):
+        return Workers(make_seeds, [(config, seeds)], [usable_cores()])
+    shares = spread(config.num_seeds, usable_cores())
+    return Workers(make_seeds, [(config, seeds[part.start : part.stop]) for part, _ in shares], [c for _, c in shares])
+
+
+class FusedLoop:
+    """The training loop of ``num_seeds`` agents; iterate over it for its records, as over a HostLoop.
+
+    ``env_steps`` are those of one agent. A round, train_freq steps of every environment and the updates after them, is
+    never cut: the loop ends with the one that reaches ``total_timesteps``.
+    """
+
+    def __init__(self, config: RunConfig, workers: Workers) -> None:
+        self.config, self._workers = config, workers
+        self.seeds = range(config.seed, config.seed + config.num_seeds)
+        self._round_size = config.algo.train_freq * config.num_envs
+        self._running = deque[int]()  # of chunks that have begun: the round that each ends with
+        self._collected = self._told = 0  # rounds whose results are here, and those that records have told of
+        self._wait = math.inf  # seconds, for the last results
+        self.best_return = np.full(config.num_seeds, -math.inf)
+        self.improved = np.zeros(config.num_seeds, bool)  # whose last evaluation was its best
+        self.ended = np.zeros((3, config.num_seeds))  # episodes since the last record, sums of returns and lengths
+        self.metrics: dict[str, np.ndarray] = {}  # (S,) each
+        self._stopped = False
+
+    @property
+    def _begun(self) -> int:
+        """Rounds up to the end of the last chunk that runs or has run."""
+        return self._running[-1] if self._running else self._collected
+
+    @property
+    def env_steps(self) -> int:
+        """Steps of each agent's environments, to the end of the chunk that runs."""
+        return self._begun * self._round_size
+
+    @property
+    def num_updates(self) -> int:
+        """Gradient updates over all agents, to the end of the chunk that runs."""
+        return self._updates(self._begun)
+
+    def _updates(self, rounds: int) -> int:
+        algo = self.config.algo
+        a_round = self._round_size if algo.gradient_steps == -1 else algo.gradient_steps
+        return max(0, rounds - algo.learning_starts // self._round_size) * a_round * len(self.seeds)
+
+    def stop(self) -> None:
+        """End after the chunks that have begun; safe in a signal handler."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[Record]:
+        config, stopwatch = self.config, Stopwatch(*self._work())
+        while self._told < self._begun or (self.env_steps < config.total_timesteps and not self._stopped):
+            self._train()
+            env_steps = self._told * self._round_size
+            if self._is_due(config.log_every, self._told):
+                yield Record(env_steps, self._log() | stopwatch.lap(*self._work()))
+            if self._is_due(config.eval_every, self._told):
+                with stopwatch.paused():
+                    yield self._evaluate()
+            if self._is_due(config.checkpoint_every, self._told) and env_steps < config.total_timesteps:
+                with stopwatch.paused():
+                    yield Record(env_steps, {}, checkpoint=True)
+        yield Record(self.env_steps, {}, checkpoint=True)
+
+    def _work(self) -> tuple[int, int]:
+        """Environment steps and updates of all agents that records have told of."""
+        return self._told * self._round_size * len(self.seeds), self._updates(self._told)
+
+    def _is_due(self, every: int, rounds: int) -> bool:
+        """Whether the last of the rounds reached a multiple of env steps."""
+        return every > 0 and rounds * self._round_size % every < self._round_size
+
+    def _train(self) -> None:
+        """Go on to where something is due next, its results collected."""
+        if self._told == self._collected:  # else a checkpoint has already waited for them
+            if not self._running:
+                self._begin()
+            if self._may_run_ahead():
+                self._begin()
+            began = time.perf_counter()
+            self._collect()
+            self._wait = time.perf_counter() - began
+        self._told = self._collected
+
+    def _may_run_ahead(self) -> bool:
+        """Whether the next chunk may begin before the records of this one are made, so that they cost nothing.
+
+        Not where an evaluation or a checkpoint wants the agents as they are then, nor where a chunk takes so long that
+        a signal would have to wait for two of them.
+        """
+        config, stop = self.config, self._begun
+        waits = any(self._is_due(every, stop) for every in (config.eval_every, config.checkpoint_every))
+        return not (waits or self._stopped or self._wait > SHORT or self.env_steps >= config.total_timesteps)
+
+    def _begin(self) -> None:
+        """Have the programs run the chunk up to where something is due."""
+        config, size, start = self.config, self._round_size, self._begun
+        periods = [every for every in (config.log_every, config.eval_every, config.checkpoint_every) if every]
+        due = [(start * size // every + 1) * every for every in periods]
+        stop = min(-(-steps // size) for steps in (*due, config.total_timesteps))
+        self._workers.call("begin", start, stop)
+        self._running.append(stop)
+
+    def _collect(self) -> None:
+        """Wait for the results of the chunk that began first. Raises NonFiniteError where a number is not finite."""
+        chunks = self._workers.call("collect")
+        self._collected = self._running.popleft()
+        self.ended += [np.concatenate(x) for x in zip(*(chunk[:3] for chunk in chunks), strict=True)]
+        self.metrics = {tag: np.concatenate([c.metrics[tag] for c in chunks]) for tag in chunks[0].metrics}
+        finite = {"a reward or an observation": np.concatenate([chunk.finite for chunk in chunks])}
+        finite |= {tag: np.isfinite(values) for tag, values in self.metrics.items()}
+        for what, is_finite in finite.items():
+            if not is_finite.all():
+                seed, env_steps = self.seeds[int(np.argmin(is_finite))], self._collected * self._round_size
+                raise NonFiniteError(f"{what} of seed {seed} was not finite before env step {env_steps}")
+
+    def _log(self) -> dict[str, float]:
+        """Means over the seeds; where there are many, each one's return and their interquartile mean too."""
+        count, return_sum, length_sum = self.ended
+        self.ended = np.zeros_like(self.ended)
+        learned = self.metrics if self._updates(self._told) else {}
+        metrics = {tag: float(values.mean()) for tag, values in learned.items()}
+        if not count.any():
+            return metrics
+        told = count > 0
+        lengths = {"rollout/episodic_length": float((length_sum[told] / count[told]).mean())}
+        returns = dict(zip(np.array(self.seeds)[told].tolist(), return_sum[told] / count[told], strict=True))
+        return spread_over_seeds("rollout", "episodic_return", returns, len(self.seeds)) | lengths | metrics
+
+    def evaluate(self) -> Evaluation:
+        """Greedy episodes of every agent, (S * episodes,)."""
+        shares = zip(*self._workers.call("evaluate", self.env_steps), strict=True)
+        returns, lengths, cut = (np.concatenate(share).ravel() for share in shares)
+        if cut.any():
+            warn_of_cut(self.config.env)
+        return Evaluation(returns, lengths)
+
+    def _evaluate(self) -> Record:
+        returns = self.evaluate().returns.reshape(len(self.seeds), -1)
+        means = returns.mean(axis=1)
+        self.improved = means > self.best_return
+        self.best_return = np.maximum(self.best_return, means)
+        values = spread_over_seeds("eval", "mean_return", dict(zip(self.seeds, means, strict=True)), len(self.seeds))
+        return Record(
+            self.env_steps, values | {"eval/std_return": float(returns.std())}, best=bool(self.improved.any())
+        )
+
+    # Checkpoints: of one seed the folder itself, of many a folder each in it
+
+    def save(self, path: Path) -> None:
+        """All that ``load`` goes on from; where a chunk is running, from its end."""
+        while self._running:
+            self._collect()
+        saved = [seed for share in self._workers.call("save", True) for seed in share]
+        self._write(path, {k: (agent, self._own_state(k), rest) for k, (agent, rest) in enumerate(saved)})
+
+    def save_best(self, path: Path) -> None:
+        """The agents whose last evaluation was their best."""
+        saved = [seed for share in self._workers.call("save", False) for seed in share]
+        for k in np.flatnonzero(self.improved):
+            folder = path if len(self.seeds) == 1 else path / f"seed_{self.seeds[k]}"
+            save_checkpoint(folder, saved[k].agent, self._description(int(k)))
+
+    def _write(self, path: Path, seeds: dict[int, tuple[Any, Any, Any]]) -> None:
+        def fill(folder: Path) -> None:
+            for k, (agent, run, rest) in seeds.items():
+                save_checkpoint(folder / f"seed_{self.seeds[k]}", agent, self._description(k), run, rest)
+
+        if len(self.seeds) > 1:
+            atomic.write_folder(path, fill)
+            return
+        agent, run, rest = seeds[0]
+        save_checkpoint(path, agent, self._description(0), run, rest)
+
+    def _description(self, k: int) -> dict[str, Any]:
+        return describe(Identity(self._workers.call("get_spec")[0], self.config.algo, self.seeds[k], "float32"), "jax")
+
+    def _own_state(self, k: int) -> dict[str, Any]:
+        best = float(self.best_return[k])
+        return {
+            "env_steps": self.env_steps,
+            "best_return": best if math.isfinite(best) else None,
+            "ended": self.ended[:, k].tolist(),
+        }
+
+    def load(self, earlier: SavedRun) -> None:
+        """Go on from where ``save`` was called. Raises CheckpointError."""
+        names = [""] if len(self.seeds) == 1 else [f"seed_{seed}" for seed in self.seeds]
+        spec, shapes = self._workers.call("get_spec")[0], self._workers.call("get_shapes")[0]
+        saved = [self._load_seed(k, earlier.checkpoint(name), spec, shapes) for k, name in enumerate(names)]
+        shares, begin = [], 0
+        for size in self._workers.call("count"):
+            shares.append(saved[begin : begin + size])
+            begin += size
+        self._workers.call("load", each=shares)
+
+    def _load_seed(
+        self, k: int, saved: Checkpoint, spec: EnvSpec, shapes: tuple[Tensors, Tensors]
+    ) -> tuple[State, State]:
+        """Take over what this process keeps; returns the agent's state and the rest, which a worker does."""
+        check_spec(saved.folder, saved.spec, spec)
+        run = saved.run("fused")
+        if run["env_steps"] % self._round_size:
+            refuse(saved.folder, f"env_steps={run['env_steps']} is not a multiple of {self._round_size}, a round's")
+        agent = saved.state(partial(check_fit, own=shapes[0]))
+        rest = saved.replay(partial(check_fit, own=shapes[1]))
+        try:
+            check_contents(agent)
+            check_transitions(rest, spec, "replay.")
+            check_counts(rest, "envs.steps", "episode_length")
+        except CheckpointError as error:
+            refuse(saved.folder, str(error))
+        best = run["best_return"]
+        self.best_return[k], self.ended[:, k] = -math.inf if best is None else best, run["ended"]
+        self._collected = self._told = run["env_steps"] // self._round_size
+        return agent, rest
+
+
+def spread_over_seeds(group: str, name: str, by_seed: dict[int, float], num_seeds: int) -> dict[str, float]:
+    """The mean over seeds; of many seeds also each one's, and the interquartile mean with its 95 % interval."""
+    scores = np.array(list(by_seed.values()))
+    values = {f"{group}/{name}": float(scores.mean())}
+    if num_seeds == 1:
+        return values
+    low, high = bootstrap_interval(scores, interquartile_mean, RESAMPLES)
+    values |= {f"{group}/iqm": float(interquartile_mean(scores)), f"{group}/iqm_low": low, f"{group}/iqm_high": high}
+    return values | {f"seed_{seed}/{group}/{name}": float(score) for seed, score in by_seed.items()}
+
+
+def open_fused(config: RunConfig, stack: ExitStack) -> FusedLoop:
+    """The loop of a run; the stack ends its processes. Raises RLPairError."""
+    workers = make_workers(config)
+    stack.callback(workers.close)
+    return FusedLoop(config, workers)

@@ -1,0 +1,194 @@
+"""The whole training loop as one compiled program: environments, replay and learner, as pure functions.
+
+A round is ``train_freq`` vector steps and the updates after them. Rounds are counted outside the state, by ``run``'s
+arguments: one number for any number of vmapped seeds, from which the position in the replay and the schedule follow.
+The learner is the host loop's own, passed in as a value; no algorithm is written here.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rlpair.algos.base import OffPolicyConfig
+from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
+from rlpair.envs.functional_jax import EnvState, FunctionalEnv, reset, step
+from rlpair.loops import host as loop
+from rlpair.replay import ring_jax
+from rlpair.types import EnvSpec, Transition
+
+LAST_STEP = 2**31 - 1  # that an int32 can count
+
+
+class FusedState(NamedTuple):
+    """All that training changes. N environments."""
+
+    learner: LearnerState
+    replay: ring_jax.Ring
+    envs: EnvState  # (N, ...)
+    obs: jax.Array  # (N, *obs_shape)
+    episode_return: jax.Array  # (N,) float32, so far
+    episode_length: jax.Array  # (N,) int32
+    key: jax.Array
+
+
+class Draws(NamedTuple):
+    """Everything random in one round. F is ``train_freq``."""
+
+    warm_up: jax.Array  # (F, N) or (F, N, A): actions to take while env_steps < learning_starts
+    act: jax.Array  # (F,) keys of the exploring actions
+    envs: jax.Array  # (F, N) keys of transitions and resets
+    indices: jax.Array  # (U, B) int32, into the replay
+    noise: Tree  # (U, B, ...) of the updates
+    initial: Tree = None  # (F, N, ...) states that resets take, instead of drawing them
+
+
+class Progress(NamedTuple):
+    """What some rounds tell."""
+
+    episodes: jax.Array  # () int32 that ended
+    return_sum: jax.Array  # () of those episodes
+    length_sum: jax.Array  # () int32
+    finite: jax.Array  # () bool: every reward and observation was
+    metrics: dict[str, jax.Array]  # of the last update
+
+
+Carry = tuple[FusedState, Progress]
+
+
+class Fused(NamedTuple):
+    """The loop's pure functions; jit and vmap them."""
+
+    init: Callable[..., FusedState]  # (params, hyper, key) -> state
+    run: Callable[..., Carry]  # (state, start, stop, draws=None): rounds start to stop - 1
+
+
+def make_fused(learner: Learner, env: FunctionalEnv, config: OffPolicyConfig, num_envs: int) -> Fused:
+    """The loop for a learner on an environment.
+
+    ``run``'s ``start`` and ``stop`` are () int32 and may be traced: one compiled program serves every number of rounds.
+    Donate its state. ``draws``, where given, are (stop - start, ...).
+    """
+    spec, frequency, size = env.spec, config.train_freq, num_envs * config.train_freq
+    updates = size if config.gradient_steps == -1 else config.gradient_steps
+    warm_rounds = config.learning_starts // size  # after these nothing is learned yet
+
+    def init(params: Tree, hyper: Tree, key: jax.Array) -> FusedState:
+        key, subkey = jax.random.split(key)
+        envs, obs = jax.vmap(partial(reset, env))(jax.random.split(subkey, num_envs))
+        ring = ring_jax.empty(config.buffer_size, num_envs, spec)
+        returns, lengths = jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32)
+        return FusedState(learner.init(params, hyper), ring, envs, obs, returns, lengths, key)
+
+    def draw(state: FusedState, number: jax.Array) -> tuple[FusedState, Draws]:
+        key, *keys = jax.random.split(state.key, 6)
+        warm_up = random_actions(spec, keys[0], (frequency, num_envs))
+        act_keys, env_keys = jax.random.split(keys[1], frequency), jax.random.split(keys[2], (frequency, num_envs))
+        vector_steps, shape = (number + 1) * frequency, (updates, config.batch_size)
+        indices = ring_jax.sample_indices(state.replay, vector_steps, keys[3], shape)
+        return state._replace(key=key), Draws(
+            warm_up, act_keys, env_keys, indices, learner.sample_noise(keys[4], shape)
+        )
+
+    def choose(state: FusedState, env_steps: jax.Array, draws: Draws, learns: bool) -> jax.Array:  # (N,) or (N, A)
+        if not learns:
+            return draws.warm_up
+        policy = learner.act(state.learner, state.obs, draws.act, env_steps)
+        return jnp.where(env_steps < config.learning_starts, draws.warm_up, policy.astype(draws.warm_up.dtype))
+
+    def interact(learns: bool, carry: Carry, inputs: tuple[jax.Array, Draws]) -> tuple[Carry, None]:
+        """One step of every environment."""
+        (state, told), (vector_step, draws) = carry, inputs
+        env_steps = jnp.minimum(vector_step, LAST_STEP // num_envs) * num_envs  # beyond int32 every schedule has ended
+        action = choose(state, env_steps, draws, learns)
+        envs, out = jax.vmap(partial(step, env))(state.envs, action, draws.envs, draws.initial)
+        transition = Transition(state.obs, action, out.reward, out.next_obs, out.terminated)
+        ended = out.terminated | out.truncated
+        returns, lengths = state.episode_return + out.reward, state.episode_length + 1
+        told = told._replace(
+            episodes=told.episodes + jnp.sum(ended, dtype=jnp.int32),
+            return_sum=told.return_sum + jnp.sum(jnp.where(ended, returns, 0)),
+            length_sum=told.length_sum + jnp.sum(jnp.where(ended, lengths, 0), dtype=jnp.int32),
+            finite=told.finite & jnp.isfinite(out.reward).all() & jnp.isfinite(out.next_obs).all(),
+        )
+        ring = ring_jax.add(state.replay, transition, vector_step)
+        kept = jnp.where(ended, 0, returns), jnp.where(ended, 0, lengths)
+        return (FusedState(state.learner, ring, envs, out.obs, *kept, state.key), told), None
+
+    def learn(state: FusedState, told: Progress, draws: Draws) -> Carry:
+        batch = ring_jax.take(state.replay, draws.indices)
+        learned, info = update_many(learner, state.learner, batch, draws.noise)
+        return state._replace(learner=learned), told._replace(metrics=jax.tree.map(lambda x: x[-1], info.metrics))
+
+    def run(state: FusedState, start: jax.Array, stop: jax.Array, draws: Draws | None = None) -> Carry:
+        def one_round(learns: bool, number: jax.Array, carry: Carry) -> Carry:
+            state, told = carry
+            if draws is None:
+                state, now = draw(state, number)
+            else:
+                now = jax.tree.map(lambda x: x[number - start], draws)
+            vector_steps = number * frequency + jnp.arange(frequency)
+            of_steps = now._replace(indices=None, noise=None)  # type: ignore[arg-type] # a tree with fewer leaves
+            carry, _ = jax.lax.scan(partial(interact, learns), (state, told), (vector_steps, of_steps))
+            return learn(*carry, now) if learns else carry
+
+        told = nothing_yet(learner, state.learner, ring_jax.take(state.replay, jnp.zeros(config.batch_size, int)))
+        switch = jnp.clip(warm_rounds, start, stop)
+        carry = jax.lax.fori_loop(start, switch, partial(one_round, False), (state, told))
+        return jax.lax.fori_loop(switch, stop, partial(one_round, True), carry)
+
+    return Fused(init, run)
+
+
+def random_actions(spec: EnvSpec, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Uniform over the action space, in its units: (*shape,) int32 or (*shape, A) float32."""
+    if spec.discrete:
+        return jax.random.randint(key, shape, 0, spec.action_dim, jnp.int32) + spec.action_start
+    low, high = jnp.asarray(spec.action_low, jnp.float32), jnp.asarray(spec.action_high, jnp.float32)
+    return jax.random.uniform(key, (*shape, spec.action_dim), jnp.float32, low, high)
+
+
+def nothing_yet(learner: Learner, state: LearnerState, batch: Transition) -> Progress:
+    """What no rounds tell: metrics are 0 until there is an update."""
+    noise = learner.sample_noise(jax.random.key(0), batch.reward.shape)
+    _, info = jax.eval_shape(learner.update, state, batch, noise)
+    metrics = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), info.metrics)
+    zero = jnp.zeros((), jnp.int32)
+    return Progress(zero, jnp.zeros((), jnp.float32), zero, jnp.ones((), bool), metrics)
+
+
+class Episodes(NamedTuple):
+    """What greedy episodes came to."""
+
+    returns: jax.Array  # (episodes,) float32
+    lengths: jax.Array  # (episodes,) int32
+    cut: jax.Array  # (episodes,) bool: which had no end within LONGEST_EPISODE steps
+
+
+def play(learner: Learner, env: FunctionalEnv, params: dict[str, Tree], key: jax.Array, episodes: int) -> Episodes:
+    """Greedy episodes, all together; every one counts, however long it takes, up to LONGEST_EPISODE of host.py."""
+
+    class Play(NamedTuple):
+        envs: EnvState
+        obs: jax.Array
+        total: jax.Array  # (episodes,) float32
+        length: jax.Array  # (episodes,) int32
+        playing: jax.Array  # (episodes,) bool
+        key: jax.Array
+
+    def one_step(now: Play) -> Play:
+        key, subkey = jax.random.split(now.key)
+        action = learner.greedy(params, now.obs)
+        envs, out = jax.vmap(partial(step, env))(now.envs, action, jax.random.split(subkey, episodes))
+        total, length = now.total + out.reward * now.playing, now.length + now.playing
+        return Play(envs, out.obs, total, length, now.playing & ~(out.terminated | out.truncated), key)
+
+    key, subkey = jax.random.split(key)
+    envs, obs = jax.vmap(partial(reset, env))(jax.random.split(subkey, episodes))
+    zeros = jnp.zeros(episodes, jnp.float32)
+    begin = Play(envs, obs, zeros, zeros.astype(jnp.int32), jnp.ones(episodes, bool), key)
+    longest = loop.LONGEST_EPISODE
+    end = jax.lax.while_loop(lambda now: (now.playing & (now.length < longest)).any(), one_step, begin)
+    return Episodes(end.total, end.length, end.playing)

@@ -1,0 +1,84 @@
+"""A run's settings by dotted key, and config.yaml, which keeps them in its folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from rlpair.runs import formats
+from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.disk.documents import parse_yaml
+from rlpair.errors import ConfigError, first_line, refuse
+from rlpair.disk.files import write
+from rlpair.runs.formats import brief
+from rlpair.disk.tensors import read_whole
+
+Values = dict[str, Any]  # by dotted key
+CONFIG = "config.yaml"  # of a run, in its run_dir
+
+
+def flat(values: Mapping[Any, Any]) -> Values:
+    """``{"algo": {"tau": 1}}`` -> ``{"algo.tau": 1}``."""
+    flattened: Values = {}
+    for key, value in values.items():
+        parts = {f"algo.{name}": x for name, x in value.items()} if key == "algo" and isinstance(value, dict) else {}
+        for name, x in (parts or {str(key): value}).items():
+            flattened[name] = tuple(x) if isinstance(x, list) else x
+    return flattened
+
+
+def nested(values: Values) -> dict[str, Any]:
+    """The inverse of ``flat``."""
+    algo = {key.removeprefix("algo."): value for key, value in values.items() if key.startswith("algo.")}
+    rest = {key: value for key, value in values.items() if not key.startswith("algo.")}
+    return {**rest, "algo": algo}
+
+
+def save_config(config: RunConfig, run_dir: Path) -> None:
+    """Write config.yaml, whole: what ``resume`` and ``evaluate`` start from. Raises ConfigError where none can be."""
+    write(run_dir / CONFIG, to_yaml(config))
+
+
+def to_yaml(config: RunConfig) -> bytes:
+    """What config.yaml holds: the folder has its name from outside, and may be moved.
+
+    Raises ConfigError for settings that could not be read from it again.
+    """
+    values = config.to_dict() | {"run_dir": None, "resume": None}
+    sizes = {}
+    for key, value in flat(values).items():
+        try:
+            part = _dumped({key: value})
+            parse_yaml(part)
+        except (ValueError, yaml.YAMLError) as error:
+            raise ConfigError(key, brief.repr(value), f"what {CONFIG} can hold: {first_line(error)}") from error
+        sizes[key] = len(part)
+    content, most = _dumped(values), formats.YAML_BYTES
+    if len(content) > most:
+        key = max(sizes, key=sizes.__getitem__)
+        allowed = f"less, as the settings together take {len(content):,} bytes of {CONFIG}, which has at most {most:,}"
+        raise ConfigError(key, brief.repr(flat(values)[key]), allowed)
+    return content
+
+
+def _dumped(values: Any) -> bytes:
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return text.encode()
+
+
+def load_config(run_dir: Path) -> RunConfig:
+    """The configuration in config.yaml. Raises CheckpointError where it is not there or not one."""
+    path = run_dir / CONFIG
+    content = read_whole(path, formats.YAML_BYTES)
+    try:
+        values = parse_yaml(content)
+    except ValueError as error:
+        refuse(path, f"is not a run's configuration: {error}")
+    if not isinstance(values, dict) or not isinstance(algo := values.get("algo"), dict):
+        refuse(path, "is not a run's configuration: it has no algo")
+    if (name := algo.pop("name", None)) not in list(ALGO_CONFIGS):  # whose keys are compared, as it may be a list
+        formats.refuse_value(path, "algo.name", name, "one of " + ", ".join(ALGO_CONFIGS))
+    return formats.settings(
+        path, RunConfig, values | {"algo": formats.settings(path, ALGO_CONFIGS[name], algo, "algo.")}
+    )
