@@ -3,8 +3,6 @@
 Importing it loads neither framework.
 """
 
-__version__ = "0.1.0"
-
 from rlpair.system import safe_path as safe_path  # first: it says where the others are looked for
 
 # isort: split
@@ -15,11 +13,12 @@ from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
 from rlpair.config import LoopConfig
 from rlpair.errors import RLPairError
-from rlpair.loops.host import Evaluation
+from rlpair.load import load_agent
 from rlpair.loops.training import Training, evaluate_agent, run
-from rlpair.make import load_agent, make_agent
+from rlpair.make import make_agent
 from rlpair.presets import Preset, preset
-from rlpair.types import Agent, EnvSpec, Record, Replay, Transition, UpdateInfo
+from rlpair.types import Agent, EnvSpec, Evaluation, Record, Replay, Transition, UpdateInfo
+from rlpair.version import __version__
 
 __all__ = [
     "Agent",
@@ -35,6 +34,7 @@ __all__ = [
     "Training",
     "Transition",
     "UpdateInfo",
+    "__version__",
     "evaluate_agent",
     "load_agent",
     "make_agent",

@@ -4,8 +4,8 @@ import difflib
 import importlib
 import sys
 
-from rlpair import __version__
 from rlpair.system.output import exit_code
+from rlpair.version import __version__
 
 COMMANDS = {
     "train": "train an agent, or go on with a run",

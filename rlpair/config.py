@@ -6,7 +6,8 @@ from typing import Any
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.sac import SACConfig
-from rlpair.errors import ConfigError
+from rlpair.errors import ConfigError, check_one_of
+from rlpair.types import DTYPES
 
 ALGO_CONFIGS: dict[str, type[OffPolicyConfig]] = {"dqn": DQNConfig, "sac": SACConfig}
 CHOICES = {
@@ -14,7 +15,7 @@ CHOICES = {
     "backend": ("torch", "jax"),
     "vectorization": ("sync", "async"),
     "device": ("auto", "cpu", "cuda"),
-    "dtype": ("float32", "float64"),
+    "dtype": DTYPES,
     "matmul_precision": ("highest", "high"),
     "mode": ("host", "fused"),
 }
@@ -23,8 +24,7 @@ MOST_ENVS, MOST_SEEDS = 10_000, 100_000  # on the host each environment is an ob
 
 def check_choice(key: str, value: object) -> None:
     """Raises ConfigError unless the value is one that the key takes."""
-    if value not in CHOICES[key]:
-        raise ConfigError(key, value, "one of " + ", ".join(CHOICES[key]))
+    check_one_of(key, value, CHOICES[key])
 
 
 def check_compile(compile: bool, backend: str) -> None:

@@ -3,6 +3,7 @@
 The commands print the line on stderr and exit with code 2; importers catch ``RLPairError``.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
@@ -88,3 +89,9 @@ def disk_line(error: OSError) -> str:
 def refuse(path: Path, cause: str) -> NoReturn:
     """Raises CheckpointError: what is wrong with a file or a folder."""
     raise CheckpointError(f"{path}: {cause}")
+
+
+def check_one_of(key: str, value: object, allowed: Collection[str]) -> None:
+    """Raises ConfigError unless the value is one of them."""
+    if value not in allowed:
+        raise ConfigError(key, value, "one of " + ", ".join(allowed))

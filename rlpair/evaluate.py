@@ -20,8 +20,9 @@ from rlpair.envs.host import HostEnvs, Playable
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import FAMILIES, one_line
 from rlpair.errors import ConfigError, EnvError, EnvFailedError, MissingExtraError
+from rlpair.load import load_agent
 from rlpair.loops.host import evaluate
-from rlpair.make import configure_process, load_agent, open_playable
+from rlpair.make import configure_process, open_playable
 from rlpair.runs.loading import check_spec
 from rlpair.runs.run_dir import checkpoint_of, with_traceback
 from rlpair.runs.saved_config import CONFIG, Values, load_config

@@ -1,8 +1,7 @@
-"""make_agent and load_agent: from names to an agent. A backend is imported only when it is asked for."""
+"""make_agent: from names to an agent. A backend is imported only when it is asked for."""
 
 import importlib
 from collections.abc import Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +15,7 @@ from rlpair.config import ALGO_CONFIGS, check_choice, check_compile
 from rlpair.envs.host import Playable
 from rlpair.envs.make import is_recipe, make_envs
 from rlpair.envs.spec import FAMILIES, env_name, env_spec
-from rlpair.errors import CheckpointError, ConfigError, MissingExtraError, refuse
+from rlpair.errors import ConfigError, MissingExtraError
 from rlpair.memory import check_networks
 from rlpair.presets import preset
 from rlpair.seeding import stream
@@ -102,37 +101,6 @@ def open_playable(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> P
         stepped: Playable = backend_module("envs.stepped", "jax").make(env_id, env_kwargs or {})
         return stepped
     return make_envs(env_id, env_kwargs=env_kwargs)
-
-
-def load_agent(path: str | Path, backend: str | None = None, device: str = "auto") -> BaseAgent:
-    """An agent from a checkpoint folder, or from the last checkpoint of a run_dir; in its own backend or the other.
-
-    Raises:
-        CheckpointError: missing, corrupt, truncated, foreign, or of another shape than it says.
-        ConfigError: a backend or a device that there is not.
-    """
-    from rlpair.runs.loading import Checkpoint  # what checks a file is wanted where one is read
-
-    saved = Checkpoint(path)
-    saved.check_networks(saved.config)
-    try:
-        agent = make_agent(
-            saved.config.name,
-            backend=backend or saved.meta["backend"],
-            env=saved.spec,
-            config=saved.config,
-            seed=saved.meta["seed"],
-            device=device,
-            dtype=saved.meta["dtype"],
-        )
-    except MemoryError:
-        refuse(saved.folder, "its agent does not fit into memory")
-    state = saved.state(agent.check_fit)
-    try:
-        agent.load_state_dict(state)
-    except CheckpointError as error:
-        refuse(saved.folder, str(error))
-    return agent
 
 
 def agent_class(backend: str) -> Any:

@@ -16,7 +16,7 @@ from rlpair.disk.checkpoint import drop_old_replays, save_checkpoint
 from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, refuse
 from rlpair.loops.fused import open_fused
-from rlpair.loops.host import Evaluation, HostLoop, evaluate, saying_where
+from rlpair.loops.host import HostLoop, evaluate, saying_where
 from rlpair.make import ALGOS, configure_process, make_agent
 from rlpair.memory import check_run, host_bytes
 from rlpair.replay.buffer import ReplayBuffer, replay_bytes
@@ -29,7 +29,7 @@ from rlpair.runs.saved_run import SavedRun, settle
 from rlpair.seeding import integer
 from rlpair.settings.overrides import Pair, parse
 from rlpair.system.interrupts import Interrupted, Signals
-from rlpair.types import Record
+from rlpair.types import Evaluation, Record
 
 EVAL_ENVS = 10  # that play the episodes of an evaluation together
 

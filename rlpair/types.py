@@ -11,6 +11,7 @@ import numpy as np
 
 Array = Any  # a numpy array at the edge; a jax.Array or torch.Tensor inside a backend
 State = dict[str, np.ndarray]  # by backend-free name
+DTYPES = ("float32", "float64")  # of parameters and computation
 
 
 class EnvSpec(NamedTuple):
@@ -105,6 +106,13 @@ class Agent(Protocol):
     def synchronize(self) -> None:
         """Wait until the device is idle: for stopwatches."""
         ...
+
+
+class Evaluation(NamedTuple):
+    """Greedy episodes, in the order of their seeds."""
+
+    returns: np.ndarray  # (episodes,) float64, undiscounted
+    lengths: np.ndarray  # (episodes,) int64
 
 
 class Record(NamedTuple):

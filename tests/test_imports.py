@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,14 +11,34 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rlpair"
 FRAMEWORKS = {"jax": "jax", "jaxlib": "jax", "flax": "jax", "optax": "jax", "chex": "jax", "torch": "torch"}
-KEPT_FROM_ALGOS = {
-    "gymnasium": "an environment",
-    "hydra": "a command",
-    "omegaconf": "a command",
-    "rlpair.envs": "an environment",
-    "rlpair.evaluate": "a command",
-    "rlpair.loops": "the loop",
-    "rlpair.train": "a command",
+CONTRACT = "types errors version seeding advice aggregate"
+# What each room, and each file outside of one, may import: of ours beside the contract | of others beside Python's own
+# and numpy. Files of a backend may import its framework. In the order of the floors: no room imports one above it.
+ALLOWED = {
+    **dict.fromkeys(CONTRACT.split(), ""),
+    "system": "",
+    "disk": "| safetensors yaml",
+    "settings": "| hydra omegaconf",
+    "nets": "",
+    "algos": "nets",
+    "replay": "disk",
+    "envs": "system | gymnasium gymnax brax",
+    "agents": "nets algos disk system",
+    "config": "algos",
+    "presets": "algos config",
+    "memory": "algos replay",
+    "make": "algos envs agents config presets memory | gymnasium",
+    "runs": "system disk settings algos config presets make | pydantic rich tensorboard typing_extensions yaml",
+    "loops": "system disk algos replay envs agents config memory make runs",
+    "load": "agents make runs",
+    "cli": "system settings config presets runs | omegaconf rich",
+    "compare": "system disk algos replay envs config presets make loops runs cli | matplotlib rich",
+    "evaluate": "system disk settings envs config make loops runs load cli | gymnasium",
+    "parity": "system algos make runs cli",
+    "plot": "disk runs cli | matplotlib plotext",
+    "train": "system disk settings replay envs config memory make loops runs cli",
+    "__main__": "system",
+    "__init__": "system algos config presets make loops load",
 }
 NAMES_KEPT_FROM_LOOP = re.compile(r"(?<![A-Za-z])(dqn|sac|torch|jax|flax|optax)(?![a-z])|DQN|SAC|Torch|Jax")
 
@@ -59,12 +80,24 @@ def breaches(name: str, source: str) -> Iterator[tuple[int, str]]:
             yield line, f"{module} belongs in *_{backend}.py"
         if module.split(".")[0] == "pickle":
             yield line, "pickle is never used"
-        if path.parts[0] == "algos":
-            kept = [what for key, what in KEPT_FROM_ALGOS.items() if f"{module}.".startswith(f"{key}.")]
-            yield from ((line, f"algos/ must not import {what}: {module}") for what in kept)
+        if (what := not_allowed(path.parts[0].removesuffix(".py"), module)) is not None:
+            yield line, what
     if name == "loops/host.py":
         for line, text in enumerate(source.splitlines(), 1):
             yield from ((line, f"names {word[0]}") for word in NAMES_KEPT_FROM_LOOP.finditer(text))
+
+
+def not_allowed(room: str, module: str) -> str | None:
+    """What is wrong with an import of a room, or of a file outside of one; None if nothing is."""
+    ours, _, others = ALLOWED[room].partition("|") if room in ALLOWED else ("", "", "")
+    first, *inner = module.split(".")
+    if first == "rlpair":
+        other = inner[0] if inner and inner[0] in ALLOWED else "__init__"
+        allowed, what = {room, *ours.split(), *CONTRACT.split()}, f"{other}: {module}"
+    else:
+        other, what = first, module
+        allowed = {"numpy", "_typeshed", *FRAMEWORKS, *others.split(), *sys.stdlib_module_names}
+    return None if other in allowed else f"{room} must not import {what}"
 
 
 def violations(root: Path) -> list[str]:
@@ -78,61 +111,73 @@ def test_the_package_keeps_the_rules() -> None:
     assert violations(PACKAGE) == []
 
 
+def test_no_room_imports_one_above_it() -> None:
+    below: list[str] = []
+    for room, allowed in ALLOWED.items():
+        assert set(allowed.partition("|")[0].split()) <= set(below), room
+        below.append(room)
+
+
+def test_contributing_shows_the_rooms() -> None:
+    table = re.findall(r"^\| `([^`]+)` \|.*\| ([^|]*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    shown = {name.strip("/").removesuffix(".py"): cell for name, cell in table}
+    named = {room: allowed.replace("| ", "").split() for room, allowed in ALLOWED.items() if room != "__init__"}
+    assert shown == {room: ", ".join(names) or "-" for room, names in named.items() if room not in CONTRACT.split()}
+
+
 @pytest.mark.parametrize(
     ("name", "source", "expected"),
     [
-        ("replay.py", "import numpy\nimport jax.numpy as jnp", ["replay.py:2: jax.numpy belongs in *_jax.py"]),
-        ("make.py", "def f():\n    import torch", ["make.py:2: torch belongs in *_torch.py"]),
-        ("make.py", "import importlib\nimportlib.import_module('optax')", ["make.py:2: optax belongs in *_jax.py"]),
-        ("make.py", "__import__('chex')", ["make.py:1: chex belongs in *_jax.py"]),
-        ("agent_jax.py", "import torch", ["agent_jax.py:1: torch belongs in *_torch.py"]),
-        ("agent_torch.py", "from flax import linen", ["agent_torch.py:1: flax.linen belongs in *_jax.py"]),
-        ("run.py", "import rlpair.agents.agent_jax", ["run.py:1: rlpair.agents.agent_jax belongs in *_jax.py"]),
+        ("replay/buffer.py", "import numpy\nimport jax.numpy as jnp", ":2: jax.numpy belongs in *_jax.py"),
+        ("make.py", "def f():\n    import torch", ":2: torch belongs in *_torch.py"),
+        ("make.py", "import importlib\nimportlib.import_module('optax')", ":2: optax belongs in *_jax.py"),
+        ("make.py", "__import__('chex')", ":1: chex belongs in *_jax.py"),
+        ("agents/agent_jax.py", "import torch", ":1: torch belongs in *_torch.py"),
+        ("agents/agent_torch.py", "from flax import linen", ":1: flax.linen belongs in *_jax.py"),
+        ("train.py", "import rlpair.loops.seeds_jax", ":1: rlpair.loops.seeds_jax belongs in *_jax.py"),
         (
-            "agent_torch.py",
+            "agents/agent_torch.py",
             "from rlpair.algos import dqn_torch, dqn_jax",
-            ["agent_torch.py:1: rlpair.algos.dqn_jax belongs in *_jax.py"],
+            ":1: rlpair.algos.dqn_jax belongs in *_jax.py",
         ),
         (
             "algos/sac_jax.py",
             "from .sac_torch import critic_loss",
-            ["algos/sac_jax.py:1: rlpair.algos.sac_torch.critic_loss belongs in *_torch.py"],
+            ":1: rlpair.algos.sac_torch.critic_loss belongs in *_torch.py",
         ),
-        (
-            "algos/sac_jax.py",
-            "from ..agents import agent_torch",
-            ["algos/sac_jax.py:1: rlpair.agents.agent_torch belongs in *_torch.py"],
-        ),
+        ("algos/dqn.py", "from gymnasium.spaces import Box", ":1: algos must not import gymnasium.spaces.Box"),
+        ("algos/dqn.py", "from rlpair.loops import host", ":1: algos must not import loops: rlpair.loops.host"),
         (
             "algos/dqn.py",
-            "from gymnasium.spaces import Box",
-            ["algos/dqn.py:1: algos/ must not import an environment: gymnasium.spaces.Box"],
+            "from ..loops.host import evaluate",
+            ":1: algos must not import loops: rlpair.loops.host.evaluate",
         ),
-        (
-            "algos/dqn.py",
-            "from rlpair.loops import host",
-            ["algos/dqn.py:1: algos/ must not import the loop: rlpair.loops.host"],
-        ),
-        ("algos/dqn_jax.py", "import hydra", ["algos/dqn_jax.py:1: algos/ must not import a command: hydra"]),
-        ("algos/dqn.py", "import rlpair.train", ["algos/dqn.py:1: algos/ must not import a command: rlpair.train"]),
-        ("loops/host.py", "x = 1\nif algo == 'dqn':\n    pass", ["loops/host.py:2: names dqn"]),
-        ("loops/host.py", "config: SACConfig", ["loops/host.py:1: names SAC"]),
-        ("loops/host.py", "module = agent_torch", ["loops/host.py:1: names torch"]),
-        ("envs/jax.py", "", ["envs/jax.py:1: a module must not be named like a framework"]),
-        ("checkpoint.py", "import pickle", ["checkpoint.py:1: pickle is never used"]),
+        ("algos/dqn.py", "import rlpair", ":1: algos must not import __init__: rlpair"),
+        ("algos/dqn.py", "from rlpair import run", ":1: algos must not import __init__: rlpair.run"),
+        ("algos/dqn_jax.py", "import hydra", ":1: algos must not import hydra"),
+        ("types.py", "from rlpair.disk import files", ":1: types must not import disk: rlpair.disk.files"),
+        ("new.py", "import rlpair.train", ":1: new must not import train: rlpair.train"),
+        ("runs/result.py", "import rlpair.loops", ":1: runs must not import loops: rlpair.loops"),
+        ("loops/host.py", "x = 1\nif algo == 'dqn':\n    pass", ":2: names dqn"),
+        ("loops/host.py", "config: SACConfig", ":1: names SAC"),
+        ("loops/host.py", "module = agent_torch", ":1: names torch"),
+        ("envs/jax.py", "", ":1: a module must not be named like a framework"),
+        ("disk/checkpoint.py", "import pickle", ":1: pickle is never used"),
     ],
 )
-def test_a_breach_is_found(tmp_path: Path, name: str, source: str, expected: list[str]) -> None:
+def test_a_breach_is_found(tmp_path: Path, name: str, source: str, expected: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(source)
-    assert violations(tmp_path) == expected
+    assert violations(tmp_path) == [name + expected]
 
 
 def test_what_is_allowed_is_not_reported(tmp_path: Path) -> None:
-    (tmp_path / "agent_jax.py").write_text("import jax\nfrom flax import linen\nfrom rlpair.algos import dqn, dqn_jax")
+    for room in ("agents", "loops"):
+        (tmp_path / room).mkdir()
+    source = "import jax, os\nfrom rlpair.types import State\nfrom rlpair.algos import dqn, dqn_jax"
+    (tmp_path / "agents/agent_jax.py").write_text(source)
     (tmp_path / "make.py").write_text("import importlib\nimportlib.import_module(f'rlpair.{name}_{backend}')")
-    (tmp_path / "loops").mkdir()
-    (tmp_path / "loops/host.py").write_text("import gymnasium\ntransaction = 'sacrifice'")
+    (tmp_path / "loops/host.py").write_text("from rlpair.envs.host import Playable\ntransaction = 'sacrifice'")
     assert violations(tmp_path) == []
 
 

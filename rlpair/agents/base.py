@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlpair import __version__
 from rlpair.disk.checkpoint import save_checkpoint
 from rlpair.disk.tensors import Tensors, check_contents, check_fit
 from rlpair.errors import CheckpointError, ObservationError
 from rlpair.seeding import integer
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
+from rlpair.version import __version__
 
 FINAL_STEP = 2**31 - 1  # env_steps of act when none are given: every schedule has ended
 FOREIGN_SIZE = 2**16  # of what is read and left alone

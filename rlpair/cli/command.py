@@ -7,7 +7,6 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from rlpair import __version__
 from rlpair.cli.help import help_text
 from rlpair.cli.sweep import run_jobs
 from rlpair.config import ALGO_CONFIGS, check_choice
@@ -28,6 +27,7 @@ from rlpair.settings.schema import (
 from rlpair.system.interrupts import Interrupted
 from rlpair.system.output import exit_code
 from rlpair.system.safe_path import add_current_folder
+from rlpair.version import __version__
 
 MANY = ("-m", "--multirun")
 ANYTHING = "a value such as 1, word, [1,2], {key:1} or 'any text'"

@@ -14,11 +14,10 @@ import jax.numpy as jnp
 from gymnasium.experimental.functional import FuncEnv
 
 from rlpair.advice import install_command
-from rlpair.config import check_choice
 from rlpair.envs.classic_jax import CLASSIC
 from rlpair.envs.spec import FAMILIES, is_flattened, one_line, spec_of_spaces
-from rlpair.errors import ConfigError, EnvError, MissingExtraError
-from rlpair.types import EnvSpec
+from rlpair.errors import ConfigError, EnvError, MissingExtraError, check_one_of
+from rlpair.types import DTYPES, EnvSpec
 
 Tree = Any  # a pytree of arrays
 
@@ -114,7 +113,7 @@ def functional_env(
     Raises:
         ConfigError, MissingExtraError: one line says what cannot be used and what can.
     """
-    check_choice("dtype", dtype)
+    check_one_of("dtype", dtype, DTYPES)
     kwargs = dict(env_kwargs or {})
     if env_id in CLASSIC:
         return CLASSIC[env_id](dtype, kwargs)

@@ -21,12 +21,12 @@ from rlpair.disk import atomic
 from rlpair.disk.checkpoint import save_checkpoint
 from rlpair.disk.tensors import Tensors, check_contents, check_counts, check_fit, check_transitions
 from rlpair.errors import CheckpointError, NonFiniteError, refuse
-from rlpair.loops.host import Evaluation, Stopwatch, warn_of_cut
+from rlpair.loops.host import Stopwatch, warn_of_cut
 from rlpair.make import backend_module, configure_process
 from rlpair.runs.loading import Checkpoint, check_spec
 from rlpair.runs.saved_run import SavedRun
 from rlpair.system.workers import Workers, spread, usable_cores
-from rlpair.types import EnvSpec, Record, State
+from rlpair.types import EnvSpec, Evaluation, Record, State
 
 RESAMPLES = 2_000  # of the bootstrap, once a record
 SHORT = 0.5  # seconds of a chunk, during which the records of the one before it are made

@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,16 +20,9 @@ from rlpair.config import LoopConfig
 from rlpair.envs.host import HostEnvs, Playable
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, NonFiniteError, RLPairWarning
 from rlpair.seeding import integer, stream
-from rlpair.types import Agent, Record, Replay, Transition
+from rlpair.types import Agent, Evaluation, Record, Replay, Transition
 
 LONGEST_EPISODE = 100_000  # steps, of an evaluation: Atari's, the longest of the usual ones, end after 27,000
-
-
-class Evaluation(NamedTuple):
-    """Greedy episodes, in the order of their seeds."""
-
-    returns: np.ndarray  # (episodes,) float64, undiscounted
-    lengths: np.ndarray  # (episodes,) int64
 
 
 def evaluate(agent: Agent, envs: Playable, episodes: int, seed: int) -> Evaluation:

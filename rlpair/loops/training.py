@@ -6,10 +6,10 @@ from rlpair.config import LoopConfig
 from rlpair.envs.host import HostEnvs, Playable
 from rlpair.envs.make import as_envs, is_recipe
 from rlpair.errors import ConfigError, EnvError
-from rlpair.loops.host import Evaluation, HostLoop, evaluate
+from rlpair.loops.host import HostLoop, evaluate
 from rlpair.make import open_playable
 from rlpair.replay.buffer import ReplayBuffer
-from rlpair.types import Agent, Replay
+from rlpair.types import Agent, Evaluation, Replay
 
 
 class Training(HostLoop):

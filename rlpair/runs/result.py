@@ -8,7 +8,7 @@ from rlpair.disk import files
 from rlpair.runs import formats
 from rlpair.config import RunConfig
 from rlpair.runs.loading import read_json
-from rlpair.loops.host import Evaluation
+from rlpair.types import Evaluation
 from rlpair.system.machine import versions
 from rlpair.runs.record import FINAL
 from rlpair.types import Record

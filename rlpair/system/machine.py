@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rlpair import __version__
 from rlpair.errors import RLPairError
 from rlpair.system.workers import usable_cores
+from rlpair.version import __version__
 
 PACKAGES = ("numpy", "gymnasium", "torch", "jax", "jaxlib", "flax", "optax")
 

@@ -1,0 +1,3 @@
+"""The version of rlpair."""
+
+__version__ = "0.1.0"
