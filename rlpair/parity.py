@@ -1,6 +1,7 @@
 """python -m rlpair.parity: how far apart the twins are on this machine, from equal parameters, batches and noise.
 
-The tests draw many more cases from the same functions and hold them to the same tolerances (tests/test_parity.py).
+The tests draw many more cases from the same functions, and hold them to the same tolerances
+(tests/algos/test_parity.py).
 """
 
 import itertools

@@ -83,7 +83,7 @@ def compare_settings(device: str, quick: bool, scratch: Path) -> list[str]:
 def tests(name: str, quick: bool) -> list[str]:
     """Arguments of pytest: one file of tests, or one of them."""
     marks = ["-k", "there_and_back"] if quick else [] if name == "compile" else ["-m", "not slow"]
-    return ["-q", "--tb=line", "-p", "no:cacheprovider", *marks, str(ROOT / "tests" / f"test_{name}.py")]
+    return ["-q", "--tb=line", "-p", "no:cacheprovider", *marks, str(next((ROOT / "tests").rglob(f"test_{name}.py")))]
 
 
 # What is read off a part's output

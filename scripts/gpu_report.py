@@ -12,8 +12,8 @@ HOW = """# On a GPU
 
 `python scripts/gpu.py` runs all that needs a GPU, within ten minutes, and writes `gpu.json`, this page and a log into
 `runs/gpu` (`--out FOLDER`, or `OUT` in the environment): the tests that take a device (`RLPAIR_TEST_DEVICE=cuda python
--m pytest tests/test_parity.py`, and seven more files), `python -m rlpair.parity`, torch's update eager, compiled and
-as a CUDA graph, the fused loop with many seeds, seeds spread over several GPUs, a short `python -m rlpair.compare
+-m pytest tests/algos/test_parity.py`, and seven more files), `python -m rlpair.parity`, torch's update eager, compiled
+and as a CUDA graph, the fused loop with many seeds, seeds spread over several GPUs, a short `python -m rlpair.compare
 device=[cpu,cuda]`. A part that fails is recorded, and the rest goes on; started again, the command goes on with what
 is not done. It needs PyTorch (2.11 or newer) and JAX with CUDA, and what `pip install -e '.[test]'` brings.
 
@@ -28,7 +28,7 @@ PYTHONPATH=.:vendor python scripts/gpu.py
 NOTHING = """
 **Nothing has been measured yet**: no GPU was at hand. What a CPU can show is tested there: the script itself
 (`python scripts/gpu.py --device cpu --quick`), the step around a CUDA graph with a stand-in for the graph, seeds spread
-over four virtual devices, what the branches on the device decide (tests/test_devices.py, tests/test_compile.py). What
+over four virtual devices, what the branches on the device decide (test_devices.py, test_compile.py). What
 has never run: kernels on a GPU, recording and replaying a CUDA graph, torch's and JAX's generators there, memory
 statistics, two frameworks that share a card.
 """

@@ -49,17 +49,23 @@ def plant(bug: Bug, folder: Path) -> None:
         (folder / "rlpair" / file).write_text(text)
 
 
+def found(test: str) -> str:
+    """The path of a test file, or of a test in it, in the folder of its room."""
+    file, *names = test.split("::")
+    return "::".join([next((ROOT / "tests").rglob(file)).relative_to(ROOT).as_posix(), *names])
+
+
 def caught_by(bug: Bug) -> tuple[Bug, str, float]:
     """The bug, the first test that fails with it ("" if none does), and the seconds that it took."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         plant(bug, Path(folder))
-        tests = [bug.test] if bug.test else [f"test_{name}.py" for name in TESTS]
+        tests = map(found, [bug.test] if bug.test else [f"test_{name}.py" for name in TESTS])
         options = ["-x", "-q", "-p", "no:cacheprovider"]
-        command = [sys.executable, "-m", "pytest", *options, *(f"tests/{test}" for test in tests)]
+        command = [sys.executable, "-m", "pytest", *options, *tests]
         environment = os.environ | {"PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
         result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", result.stdout, re.M)
+    failed = re.search(r"^(?:FAILED|ERROR) tests/\S*?(test_\S+)", result.stdout, re.M)
     if result.returncode not in (0, 1, 2) or (result.returncode and failed is None):
         raise SystemExit(f"{bug.what}: the tests did not run:\n{result.stdout}\n{result.stderr}")
     return bug, failed.group(1) if failed else "", time.perf_counter() - began

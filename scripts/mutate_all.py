@@ -29,7 +29,7 @@ import pytest
 from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
-from mutate import COPIED, ROOT
+from mutate import COPIED, ROOT, found
 
 WARM = ("chex", "flax.linen", "gymnasium", "optax", "pydantic", "torch.utils.tensorboard")  # imported once, for all
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
@@ -157,7 +157,7 @@ def files() -> list[str]:
 def tests_of(file: str) -> list[str]:
     """The test files that may kill its mutants."""
     names = next(tests for beginning, tests in TESTS.items() if file.startswith(beginning))
-    return [f"tests/test_{name}.py" for name in names.split()]
+    return [found(f"test_{name}.py") for name in names.split()]
 
 
 def tested(folder: Path, tests: list[str]) -> int:
@@ -196,7 +196,7 @@ def outcome(folder: Path, mutant: Mutant) -> str:
     path.write_text(original)
     if status in (None, -signal.SIGXCPU, -signal.SIGKILL):
         return "hangs"
-    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", (folder / "log").read_text(errors="replace"), re.M)
+    failed = re.search(r"^(?:FAILED|ERROR) tests/\S*?(test_\S+)", (folder / "log").read_text(errors="replace"), re.M)
     return "SURVIVED" if status == 0 else failed[1] if failed else f"exit code {status}"
 
 

@@ -3,7 +3,7 @@
 The threads of a SAC update meet at some hundred barriers, and each meeting waits for the last. While another process
 is on the core of one of them, an update takes ten times as long if the others spin, twice if they sleep, and on a
 crowded machine more; one thread per free core waits for nobody (docs/speed.md). How many threads share a product or a
-loop of these networks changes no bit of its result, which tests/test_crowding.py asserts.
+loop of these networks changes no bit of its result, which tests/system/test_crowding.py asserts.
 """
 
 import os

@@ -31,7 +31,7 @@ from rlpair.types import Array, EnvSpec, State
 
 @dataclass(frozen=True)
 class DQNConfig(OffPolicyConfig):
-    """Settings of DQN. The defaults learn CartPole-v1 within 10,000 steps: tests/test_learning.py."""
+    """Settings of DQN. The defaults learn CartPole-v1 within 10,000 steps: tests/algos/test_learning.py."""
 
     name: ClassVar[str] = "dqn"
 

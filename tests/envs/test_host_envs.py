@@ -289,7 +289,7 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_ctrl_c_reaches_the_main_process_only(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(INTERRUPTED)
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "script.py"],
         cwd=tmp_path,

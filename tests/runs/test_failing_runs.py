@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed(line_of: Callable[..., str]) -> None:
 
 
 def environment() -> dict[str, str]:
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"PYTHONPATH": path}
 
 

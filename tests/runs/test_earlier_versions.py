@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from rlpair import load_agent
 
-DATA = Path(__file__).parent / "data" / "4b97476"
+DATA = Path(__file__).parents[1] / "data" / "4b97476"
 RUNS = ["dqn-torch", "dqn-jax", "sac-torch", "sac-jax"]
 Call = Callable[..., tuple[int, str, str]]
 
