@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rlpair.aggregate import bootstrap_interval, interquartile_mean
 from rlpair.errors import ConfigError
 from rlpair.runs.metrics import read_records
 from rlpair.runs.saved_config import CONFIG, flat, load_config
-from rlpair.aggregate import bootstrap_interval, interquartile_mean
 
 METRICS = "metrics.jsonl"
 MOST_BYTES = 2**30  # of a metrics.jsonl

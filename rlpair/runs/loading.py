@@ -7,14 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rlpair.disk import checkpoint
-from rlpair.runs import formats
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.disk import checkpoint
 from rlpair.disk.documents import MOST_VALUES, parse_json
+from rlpair.disk.tensors import Tensor, read_shapes, read_tensors, read_whole
 from rlpair.errors import refuse
 from rlpair.make import ALGOS
-from rlpair.disk.tensors import Tensor, read_shapes, read_tensors, read_whole
+from rlpair.runs import formats
 from rlpair.types import EnvSpec, State
 
 RUNS = {"host": formats.HostRun, "fused": formats.FusedRun}  # by mode: run.json

@@ -7,9 +7,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rlpair.disk import files
+from rlpair.disk.tensors import reading
 from rlpair.errors import refuse
 from rlpair.runs.formats import LINE_BYTES, Line, cause_of
-from rlpair.disk.tensors import reading
 
 
 def read_records(path: Path, most: int | None = None) -> Iterator[tuple[bytes, Line]]:

@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rlpair.config import RunConfig
 from rlpair.disk import files
 from rlpair.runs import formats
-from rlpair.config import RunConfig
 from rlpair.runs.loading import read_json
-from rlpair.types import Evaluation
-from rlpair.system.machine import versions
 from rlpair.runs.record import FINAL
-from rlpair.types import Record
+from rlpair.system.machine import versions
+from rlpair.types import Evaluation, Record
 
 RESULT = "result.json"
 MEAN, STD, EPISODES = FINAL + "mean_return", FINAL + "std_return", FINAL + "episodes"

@@ -9,10 +9,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from rlpair.config import RunConfig
 from rlpair.disk import files
 from rlpair.disk.atomic import settled_folders
 from rlpair.disk.checkpoint import find_step
-from rlpair.config import RunConfig
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, reason
 from rlpair.runs.saved_config import CONFIG, load_config
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from rlpair.runs import formats
 from rlpair.config import ALGO_CONFIGS, RunConfig
 from rlpair.disk.documents import parse_yaml
-from rlpair.errors import ConfigError, first_line, refuse
 from rlpair.disk.files import write
-from rlpair.runs.formats import brief
 from rlpair.disk.tensors import read_whole
+from rlpair.errors import ConfigError, first_line, refuse
+from rlpair.runs import formats
+from rlpair.runs.formats import brief
 
 Values = dict[str, Any]  # by dotted key
 CONFIG = "config.yaml"  # of a run, in its run_dir

@@ -4,11 +4,11 @@ what is used.
 
 from pathlib import Path
 
-from rlpair.disk.checkpoint import find_step, seeds_of
 from rlpair.config import RunConfig
+from rlpair.disk.checkpoint import find_step, seeds_of
 from rlpair.errors import ConfigError, refuse
-from rlpair.runs.loading import Checkpoint
 from rlpair.presets import defaults
+from rlpair.runs.loading import Checkpoint
 from rlpair.runs.run_dir import run_dir_of
 from rlpair.runs.saved_config import CONFIG, Values, flat, load_config, nested
 from rlpair.settings.trust import check_environment
