@@ -3,15 +3,12 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rlpair.algos.base import OffPolicyConfig
-from rlpair.algos.dqn import DQNConfig
+from rlpair.algos.registry import find
 from rlpair.algos.sac import SACConfig
 from rlpair.errors import ConfigError, check_one_of
 from rlpair.types import DTYPES
 
-ALGO_CONFIGS: dict[str, type[OffPolicyConfig]] = {"dqn": DQNConfig, "sac": SACConfig}
 CHOICES = {
-    "algo": tuple(ALGO_CONFIGS),
     "backend": ("torch", "jax"),
     "vectorization": ("sync", "async"),
     "device": ("auto", "cpu", "cuda"),
@@ -134,4 +131,4 @@ class RunConfig(LoopConfig):
     def from_dict(values: dict[str, Any]) -> "RunConfig":
         """The inverse of ``to_dict``. Raises ConfigError for a value that is out of range."""
         algo = dict(values["algo"])
-        return RunConfig(**(values | {"algo": ALGO_CONFIGS[algo.pop("name")](**algo)}))
+        return RunConfig(**(values | {"algo": find(algo.pop("name")).config(**algo)}))

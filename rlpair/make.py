@@ -10,8 +10,8 @@ from gymnasium.vector import VectorEnv
 
 from rlpair.advice import install_command
 from rlpair.agents.base import BaseAgent, Identity
-from rlpair.algos import dqn, sac
-from rlpair.config import ALGO_CONFIGS, check_choice, check_compile
+from rlpair.algos.registry import find
+from rlpair.config import check_choice, check_compile
 from rlpair.envs.host import Playable
 from rlpair.envs.make import is_recipe, make_envs
 from rlpair.envs.spec import FAMILIES, env_name, env_spec
@@ -21,7 +21,6 @@ from rlpair.presets import preset
 from rlpair.seeding import stream
 from rlpair.types import EnvSpec
 
-ALGOS: dict[str, ModuleType] = {"dqn": dqn, "sac": sac}
 AGENTS = {"torch": "TorchAgent", "jax": "JaxAgent"}
 
 
@@ -40,7 +39,7 @@ def make_agent(
     """An untrained agent. At equal seeds both backends begin from the same parameters.
 
     Args:
-        algo: "dqn" or "sac".
+        algo: "dqn", "sac", or one that is registered; "module:name" imports the module first.
         backend: "torch" or "jax".
         env: an id, an environment, a function that makes one, a vector environment, or an EnvSpec; what is built to
             look at its spaces is closed again.
@@ -55,18 +54,19 @@ def make_agent(
     Raises:
         ConfigError, EnvError, MissingExtraError: one line says what cannot be used and what can.
     """
-    for key, value in (("algo", algo), ("backend", backend), ("device", device), ("dtype", dtype)):
+    algorithm = find(algo)
+    for key, value in (("backend", backend), ("device", device), ("dtype", dtype)):
         check_choice(key, value)
     check_choice("matmul_precision", matmul_precision)
     check_compile(compile, backend)
-    if not isinstance(config, ALGO_CONFIGS[algo] | None):
-        raise ConfigError("config", type(config).__name__, f"algo={algo} takes a {ALGO_CONFIGS[algo].__name__}")
+    if not isinstance(config, algorithm.config | None):
+        raise ConfigError("config", type(config).__name__, f"algo={algo} takes a {algorithm.config.__name__}")
     spec, name = describe_env(env)
     if config is None:
-        config = ALGO_CONFIGS[algo]() if name is None else preset(algo, name).config
+        config = algorithm.config() if name is None else preset(algorithm.name, name).config
     config.validate_spec(spec)
-    check_networks(config, ALGOS[algo].networks(config, spec))
-    params = ALGOS[algo].initial_params(config, spec, stream(seed, "parameters"))
+    check_networks(config, algorithm.networks(config, spec))
+    params = algorithm.initial_params(config, spec, stream(seed, "parameters"))
     options = {"compile": True} if compile else {}
     return agent_class(backend)(
         Identity(spec, config, seed, dtype), params, device=device, matmul_precision=matmul_precision, **options

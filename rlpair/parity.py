@@ -7,17 +7,17 @@ The tests draw many more cases from the same functions, and hold them to the sam
 import itertools
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlpair.algos.dqn import DQNConfig
-from rlpair.algos.sac import SACConfig
+from rlpair.algos.base import OffPolicyConfig
+from rlpair.algos.registry import algorithms, find
 from rlpair.cli.command import Command
-from rlpair.errors import ConfigError
-from rlpair.make import configure_process, make_agent
+from rlpair.errors import ConfigError, EnvError
+from rlpair.make import backend_module, configure_process, make_agent
 from rlpair.runs.saved_config import Values
 from rlpair.system.machine import versions
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
@@ -56,17 +56,10 @@ COLUMNS = {  # of the tables: which two agents are compared
 }
 DISCRETE = EnvSpec((8,), "float32", True, 4)
 BOX = EnvSpec((17,), "float32", False, 6, (-1.0,) * 6, (1.0,) * 6)
-SMALL: dict[str, Any] = {"learning_rate": 1e-4, "net_arch": (64, 64)}
-SHOWN: dict[str, tuple[Any, EnvSpec]] = {
-    "DQN": (DQNConfig(**SMALL, tau=0.005), DISCRETE),
-    "double DQN": (DQNConfig(**SMALL, double_q=True, tau=1.0, target_update_interval=10), DISCRETE),
-    "SAC": (SACConfig(), BOX),
-    "SAC, fixed alpha": (SACConfig(ent_coef=0.2), BOX),
-}
 
 
 def data(case: Case, num_updates: int) -> tuple[Transition, Noise]:
-    """(U, B, ...) transitions and, for SAC, the two noises (U, B, A). Any row may be terminal."""
+    """(U, B, ...) transitions and the noises of the updates, (U, B, A) each. Any row may be terminal."""
     rng, spec, shape = np.random.default_rng(case.seed), case.spec, (num_updates, case.batch_size)
     if spec.obs_dtype == "uint8":
         obs, next_obs = (rng.integers(0, 256, (*shape, *spec.obs_shape), np.uint8) for _ in range(2))
@@ -80,7 +73,8 @@ def data(case: Case, num_updates: int) -> tuple[Transition, Noise]:
     terminated = (rng.random(shape) < 0.3).astype(np.float32)
     discount = rng.uniform(0, 0.99, shape).astype(np.float32) if case.discounted else None
     weight = rng.uniform(0.1, 2, shape).astype(np.float32) if case.weighted else None
-    noise = () if spec.discrete else tuple(rng.normal(size=(2, *shape, spec.action_dim)).astype(np.float32))
+    count = find(case.config.name).num_noises
+    noise = tuple(rng.normal(size=(count, *shape, spec.action_dim)).astype(np.float32))
     return Transition(obs, action, reward, next_obs, terminated, discount, weight), noise
 
 
@@ -184,6 +178,8 @@ class ParityConfig:
     """Gradient updates, one after the other."""
     batch_size: int = 256
     """Transitions in a minibatch."""
+    algo: tuple[str, ...] | None = None
+    """Algorithms: a list; null: all that there are. module:name imports the module, which registers it."""
 
     def __post_init__(self) -> None:
         for key, least in (("seeds", 1), ("updates", 2), ("batch_size", 1)):
@@ -193,25 +189,38 @@ class ParityConfig:
 
 def devices() -> list[str]:
     """cpu, and cuda where both frameworks see a GPU."""
+    both = all(backend_module("agents.runtime", backend).has_gpu("cuda") for backend in BACKENDS)
+    return ["cpu", "cuda"] if both else ["cpu"]
+
+
+def cases(algo: Sequence[str] | None) -> dict[str, OffPolicyConfig]:
+    """The settings that are shown, by their heading, of some algorithms; None: of all."""
+    records = algorithms() if algo is None else [find(name) for name in algo]
+    return {heading: config for record in records for heading, config in record.parity.items()}
+
+
+def spec_for(config: OffPolicyConfig) -> EnvSpec:
+    """An environment of the kind that the algorithm learns."""
     try:
-        for backend in BACKENDS:
-            agent_of(Case(DQNConfig(net_arch=(1,)), DISCRETE, 0, 1), backend, "float32", "cuda")
-    except ConfigError:
-        return ["cpu"]
-    return ["cpu", "cuda"]
+        config.validate_spec(DISCRETE)
+    except EnvError:
+        return BOX
+    return DISCRETE
 
 
 def task(values: Values, given: set[str]) -> int:
     """Print the tables. Returns 1 where a tolerance is exceeded, else 0."""
     config = ParityConfig(**values)
+    shown = cases(config.algo)
+    widest = max(shown.values(), key=lambda settings: settings.threads)
     for backend in BACKENDS:
-        configure_process(backend, SACConfig())
+        configure_process(backend, widest)
     print(heading(config))
     count, exceeded = 0, list[str]()
-    for device, (name, (settings, spec)) in itertools.product(devices(), SHOWN.items()):
+    for device, (name, settings) in itertools.product(devices(), shown.items()):
         rows: dict[str, dict[str, float]] = {}
         for seed in range(config.seeds):
-            case = Case(settings, spec, seed, config.batch_size)
+            case = Case(settings, spec_for(settings), seed, config.batch_size)
             for quantity, found in compare(case, device, config.updates).items():
                 rows[quantity] = {c: max(error, rows.get(quantity, {}).get(c, 0.0)) for c, error in found.items()}
         off = [(quantity, column) for quantity, found in rows.items() for column in outside(quantity, found)]

@@ -1,10 +1,12 @@
 """Tuned settings by algorithm and environment: the command starts from them, and ``rlpair.preset`` hands them out."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 from rlpair.algos.base import OffPolicyConfig
-from rlpair.config import ALGO_CONFIGS, LoopConfig, check_choice
+from rlpair.algos.registry import find
+from rlpair.config import LoopConfig
 from rlpair.errors import ConfigError
 
 _MUJOCO = {"total_timesteps": 1_000_000, "algo.learning_starts": 10_000, "eval_every": 20_000}
@@ -102,23 +104,28 @@ def preset(algo: str, env: str) -> Preset:
     """The tuned settings of an algorithm on an environment; for one that is not in the table, the algorithm's own.
 
     Args:
-        algo: "dqn" or "sac".
+        algo: as ``make_agent`` takes it.
         env: an id, as ``run`` takes it.
 
     Raises:
         ConfigError: there is no such algorithm, or the environment is not an id.
     """
-    check_choice("algo", algo)
+    algorithm = find(algo)
     if not isinstance(env, str):
         raise ConfigError("env", env, "an id, such as CartPole-v1")
-    values = defaults(algo, env)
+    values = defaults(algorithm.name, env)
     own = {key.removeprefix("algo."): value for key, value in values.items() if key.startswith("algo.")}
     loop = {field.name: values[field.name] for field in fields(LoopConfig) if field.name in values}
-    return Preset(ALGO_CONFIGS[algo](**own), LoopConfig(**loop))
+    return Preset(algorithm.config(**own), LoopConfig(**loop))
 
 
 def defaults(algo: str, env: str | None) -> dict[str, Any]:
     """The table's values for an algorithm on an environment, by dotted key; ``env`` None: on its default one."""
-    general = DEFAULTS[algo]["*"]
-    env = env or general["env"]
-    return general | DEFAULTS[algo].get(env.rpartition(":")[2], {}) | {"env": env}  # module:id is tuned as id
+    rows = rows_of(algo)
+    env = env or rows["*"]["env"]
+    return {**rows["*"], **rows.get(env.rpartition(":")[2], {}), "env": env}  # module:id is tuned as id
+
+
+def rows_of(algo: str) -> Mapping[str, Mapping[str, Any]]:
+    """The table of an algorithm, by environment."""
+    return DEFAULTS.get(algo) or find(algo).presets

@@ -8,16 +8,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from rlpair.algos.registry import algorithms, find
 from rlpair.cli.command import Command
 from rlpair.cli.sweep import announce
-from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.config import RunConfig
 from rlpair.disk import files
 from rlpair.disk.checkpoint import drop_old_replays, save_checkpoint
 from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, refuse
 from rlpair.loops.fused import open_fused
 from rlpair.loops.host import HostLoop, evaluate, saying_where
-from rlpair.make import ALGOS, configure_process, make_agent
+from rlpair.make import configure_process, make_agent
 from rlpair.memory import check_run, host_bytes
 from rlpair.replay.buffer import ReplayBuffer, replay_bytes
 from rlpair.runs.loading import check_spec
@@ -93,7 +94,7 @@ class HostRun:
         self.eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)
         stack.callback(self.eval_envs.close)
         spec = self.eval_envs.spec
-        check_run(config, spec, ALGOS[config.algo.name].networks(config.algo, spec), host_bytes())
+        check_run(config, spec, find(config.algo.name).networks(config.algo, spec), host_bytes())
         self.agent = make_agent(
             config.algo.name,
             backend=config.backend,
@@ -177,7 +178,7 @@ def open_run(
         path, is_empty = (resume(config, run, saved), False) if saved else begin(config, undo)
         folder = RunDir(path, undo)
         kept = run.loop.env_steps if config.resume else -1  # records up to that step
-        others = [RunConfig(algo=algo()).to_dict() for algo in ALGO_CONFIGS.values()]
+        others = [RunConfig(algo=algorithm.config()).to_dict() for algorithm in algorithms()]
         tensorboard = TensorBoardWriter(
             path, config.to_dict(), None if is_empty else kept, others=others, metrics=(MEAN, STD)
         )

@@ -9,6 +9,7 @@ median and greatest of the returns that the check judged by.
 """
 
 import argparse
+import importlib
 from collections.abc import Callable
 from functools import partial
 from multiprocessing import get_context
@@ -17,9 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
+from rlpair.algos.registry import find
 from rlpair.compare import variant as cell_module
 from rlpair.compare.checks import CHECKS, best_return
-from rlpair.compare.variant import SETTINGS, Cell, FusedCell, HostCell
+from rlpair.compare.variant import Cell, FusedCell, HostCell
 from rlpair.loops.fused import make_seeds
 from rlpair.make import configure_process
 from rlpair.system.workers import Workers, usable_cores
@@ -92,7 +94,7 @@ ROWS = [
 def returns_of(row: Row) -> np.ndarray:
     """The return (seeds,) that each seed's check judges by."""
     cell = Cell(row.algo, ENVS[row.algo], BACKENDS[row.mode], row.mode, "cpu", 1, 256, (256, 256), row.seeds)
-    settings = SETTINGS[row.algo]
+    settings = find(row.algo).benchmark
     cell = cell._replace(batch_size=settings.batch_size, net_arch=settings.net_arch)
     check = CHECKS[cell.env]
     if row.mode == "seeds":
@@ -103,7 +105,7 @@ def returns_of(row: Row) -> np.ndarray:
 
 def returns_of_many(cell: Cell, fault: str) -> np.ndarray:
     """The same for seeds with a fault, which train together in this process."""
-    from rlpair.loops import seeds_jax
+    learners = importlib.import_module(f"{find(cell.algo).module}_jax")
 
     def make_learner(make: Callable[..., Any], config: Any, spec: Any, **kind: Any) -> Any:
         return FAULTS[fault](make(config, spec, **kind), spec)
@@ -113,7 +115,7 @@ def returns_of_many(cell: Cell, fault: str) -> np.ndarray:
 
     cell_module.make_workers = here
     configure_process(cell.backend, cell.config, cell.device)
-    seeds_jax.LEARNERS[cell.algo] = partial(make_learner, seeds_jax.LEARNERS[cell.algo])
+    learners.make_learner = partial(make_learner, learners.make_learner)
     built, check, judged = FusedCell(cell), CHECKS[cell.env], np.full(cell.num_seeds, -np.inf)
 
     def evaluate() -> float:

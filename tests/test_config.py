@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rlpair import DQNConfig, LoopConfig, SACConfig
-from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.algos.registry import algorithms, find
+from rlpair.config import RunConfig
 from rlpair.errors import ConfigError
 from rlpair.presets import DEFAULTS, defaults
 from rlpair.runs.saved_config import load_config, save_config
@@ -19,7 +20,7 @@ ROWS = [(algo, env) for algo, rows in DEFAULTS.items() for env in rows]
 
 @pytest.mark.parametrize(("algo", "env"), ROWS)
 def test_every_default_is_of_a_key_that_there_is_and_makes_a_run(algo: str, env: str) -> None:
-    own = {f"algo.{field.name}" for field in dataclasses.fields(ALGO_CONFIGS[algo])}
+    own = {f"algo.{field.name}" for field in dataclasses.fields(find(algo).config)}
     assert DEFAULTS[algo][env].keys() <= own | {field.name for field in dataclasses.fields(RunConfig)}
     config = settle({"algo.name": algo, "env": env, "resume": None}, {"algo", "env"})
     assert (config.algo.name, config.env) == (algo, env)
@@ -157,7 +158,7 @@ def test_threads_are_as_many_as_the_widest_product_keeps_busy(
 def test_help_shows_every_key_with_its_docstring(run_python: Callable[..., str]) -> None:
     text = run_python("-m", "rlpair.train", "--help")
     keys = [field.name for field in dataclasses.fields(RunConfig) if field.name != "algo"]
-    keys += [f"algo.{field.name}" for config in ALGO_CONFIGS.values() for field in dataclasses.fields(config)]
+    keys += [f"algo.{field.name}" for algo in algorithms() for field in dataclasses.fields(algo.config)]
     lines = text.splitlines()
     for key in keys:
         (line, *_) = [line for line in lines if line.startswith(f"  {key}=")]

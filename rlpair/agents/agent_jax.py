@@ -10,15 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlpair.agents.base import BaseAgent, Identity
-from rlpair.algos import dqn, dqn_jax, sac, sac_jax
 from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
+from rlpair.algos.registry import find
 from rlpair.disk.tensors import Tensor
 from rlpair.errors import ConfigError
 from rlpair.seeding import integer
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
-LEARNERS: dict[str, Any] = {"dqn": dqn_jax.make_learner, "sac": sac_jax.make_learner}
-HYPERPARAMETERS: dict[str, Any] = {"dqn": dqn.hyperparameters, "sac": sac.hyperparameters}
 # XLA's schedule for a CPU hands kernels to other threads, which costs more than small networks give them to do.
 ONE_THREAD = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
@@ -176,13 +174,13 @@ def one_thread() -> dict[str, str] | None:
 
 def make_state(config: Any, spec: EnvSpec, params: State, dtype: str, precision: str) -> tuple[Learner, LearnerState]:
     """A learner and its first state, for those who jit, scan and vmap it themselves."""
-    learner = LEARNERS[config.name](config, spec, dtype=dtype, precision=precision)
+    learner: Learner = find(config.name).make_learner("jax")(config, spec, dtype=dtype, precision=precision)
     return learner, learner.init(tree_of(params, dtype), hyper_of(config, spec, dtype))
 
 
 def hyper_of(config: Any, spec: EnvSpec, dtype: str) -> Tree:
     """The hyperparameters that live in a learner's state: a NamedTuple of () arrays."""
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype), HYPERPARAMETERS[config.name](config, spec))
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), find(config.name).hyperparameters(config, spec))
 
 
 def precision_of(dtype: str) -> AbstractContextManager[Any]:

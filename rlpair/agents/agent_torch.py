@@ -8,14 +8,12 @@ import torch
 
 from rlpair.agents.base import BaseAgent, Identity
 from rlpair.agents.threads_torch import WATCH
-from rlpair.algos import dqn_torch, sac_torch
 from rlpair.algos.compile_torch import compiled
 from rlpair.algos.learner_torch import Learner
+from rlpair.algos.registry import find
 from rlpair.errors import CheckpointError, ConfigError, first_line
 from rlpair.seeding import integer
 from rlpair.types import State, Transition, UpdateInfo
-
-LEARNERS = {"dqn": dqn_torch.DQN, "sac": sac_torch.SAC}
 
 
 class TorchAgent(BaseAgent):
@@ -37,7 +35,8 @@ class TorchAgent(BaseAgent):
         self.generator = torch.Generator(self.device)
         self.reseed(integer(identity.seed, "noise"))
         dtype = getattr(torch, identity.dtype)
-        self.learner = LEARNERS[self.config.name](self.config, self.spec, dtype=dtype, device=self.device)
+        make_learner = find(self.config.name).make_learner("torch")
+        self.learner: Learner = make_learner(self.config, self.spec, dtype=dtype, device=self.device)
         self.tensors = named_tensors(self.learner)
         for name, tensor in self.tensors.items():
             if (source := name.removeprefix("target_")) in params:

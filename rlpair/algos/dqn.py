@@ -101,3 +101,18 @@ def networks(config: DQNConfig, spec: EnvSpec) -> Iterator[Network]:
 def initial_params(config: DQNConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
     """Of the networks, by name."""
     return initial_mlps(rng, networks(config, spec))
+
+
+# What the peers' published benchmarks measure.
+BENCHMARK = DQNConfig(
+    learning_rate=1e-3,
+    batch_size=128,
+    net_arch=(120, 84),
+    tau=1.0,
+    target_update_interval=500,
+    exploration_steps=5_000,
+)
+PARITY = {
+    "DQN": DQNConfig(learning_rate=1e-4, net_arch=(64, 64), tau=0.005),
+    "double DQN": DQNConfig(learning_rate=1e-4, net_arch=(64, 64), double_q=True, tau=1.0, target_update_interval=10),
+}

@@ -105,3 +105,6 @@ class DQN(Learner):
         if grad_norm is not None:
             metrics["train/grad_norm"] = grad_norm
         return UpdateInfo(metrics, td_error)
+
+
+make_learner = DQN

@@ -107,3 +107,7 @@ def networks(config: SACConfig, spec: EnvSpec) -> Iterator[Network]:
 def initial_params(config: SACConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
     """Of the networks, by name, and ``log_alpha``."""
     return initial_mlps(rng, networks(config, spec)) | {"log_alpha": np.log(np.asarray(initial_alpha(config.ent_coef)))}
+
+
+BENCHMARK = SACConfig(learning_rate=1e-3)  # as the peers' published benchmarks, but for the rate, RL-Zoo's for Pendulum
+PARITY = {"SAC": SACConfig(), "SAC, fixed alpha": SACConfig(ent_coef=0.2)}

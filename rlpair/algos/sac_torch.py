@@ -172,3 +172,6 @@ class SAC(Learner):
             (metrics["loss/alpha"], _), grad = self.value_and_grad("log_alpha", alpha_loss_of)
             self.descend("log_alpha", grad, None)
         return UpdateInfo(metrics, td_errors.mean(0))
+
+
+make_learner = SAC

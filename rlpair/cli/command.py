@@ -7,9 +7,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from rlpair.algos.registry import algorithms, find
 from rlpair.cli.help import help_text
 from rlpair.cli.sweep import run_jobs
-from rlpair.config import ALGO_CONFIGS, check_choice
 from rlpair.errors import ConfigError, RLPairError, disk_line
 from rlpair.runs.saved_config import Values
 from rlpair.settings.overrides import Pair, combinations, parse, split
@@ -70,6 +70,8 @@ class Command:
 
     def _run(self, arguments: Sequence[str]) -> int:
         pairs, others = split(arguments)
+        if any(key in ("env", "algo") and ":" in text for key, text in pairs):  # a module, named on the command line
+            add_current_folder()
         many = [other for other in others if other in MANY]
         operands = [other for other in others if other not in MANY]
         for operand in operands:
@@ -78,14 +80,12 @@ class Command:
                 raise ConfigError("argument", operand, f"KEY=VALUE, {flags}--version or --help, which lists the keys")
         if not many:
             values, given = self.settings(pairs)
-            if "env" in given and ":" in str(values["env"]):
-                add_current_folder()
             return self.task(values | ({self.operands: tuple(operands)} if self.operands else {}), given)
         if not self.sweeps:
             raise ConfigError("argument", many[0], "rlpair train alone takes it, for several values of a key")
         known = keys_of(self.schema)
-        for config in ALGO_CONFIGS.values():
-            known |= keys_of(config, "algo.")
+        for algorithm in algorithms():
+            known |= keys_of(algorithm.config, "algo.")
         jobs = combinations(pairs, lambda key: is_text(known, key))
         for job in jobs:
             self.settings(job)  # so that what cannot be used is refused before anything runs
@@ -99,13 +99,13 @@ class Command:
         schema, values = keys_of(self.schema), defaults_of(self.schema)
         if self.has_algo:
             name = next((text for key, text in reversed(pairs) if key == "algo"), "sac")
-            check_choice("algo", name)
-            schema |= keys_of(ALGO_CONFIGS[name], "algo.")
-            values |= {**defaults_of(ALGO_CONFIGS[name], "algo."), "algo.name": name}
+            algorithm = find(name)
+            schema |= keys_of(algorithm.config, "algo.")
+            values |= {**defaults_of(algorithm.config, "algo."), "algo.name": algorithm.name}
             for key, text in pairs:
-                has_it = [other for other, config in ALGO_CONFIGS.items() if key in keys_of(config, "algo.")]
-                if has_it and name not in has_it:
-                    raise ConfigError(key, text, f"algo={has_it[0]} has such a key, algo={name} has not")
+                has_it = [other for other in algorithms() if key in keys_of(other.config, "algo.")]
+                if has_it and algorithm not in has_it:
+                    raise ConfigError(key, text, f"algo={has_it[0].name} has such a key, algo={name} has not")
         given = read(pairs, schema)
         return values | given, set(given)
 

@@ -3,8 +3,8 @@
 import textwrap
 from typing import Any
 
-from rlpair.config import ALGO_CONFIGS
-from rlpair.presets import DEFAULTS
+from rlpair.algos.registry import algorithms
+from rlpair.presets import rows_of
 from rlpair.settings.schema import defaults_of, field_docs
 
 
@@ -13,10 +13,11 @@ def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operan
     before = f"{operands.removesuffix('s').upper()} ... " if operands else ""
     lines = [f"rlpair {name} {before}KEY=VALUE ...     also python -m rlpair.{name}", ""]
     lines += describe(schema, "")
-    for algo, settings in ALGO_CONFIGS.items() if has_algo else ():
-        lines += ["", f"With algo={algo}:", "", *describe(settings, "algo.")]
+    for algorithm in algorithms() if has_algo else ():
+        algo = algorithm.name
+        lines += ["", f"With algo={algo}:", "", *describe(algorithm.config, "algo.")]
         lines += ["", f"Its defaults by environment go over these ({algo}, * is any):", ""]
-        for env, values in DEFAULTS[algo].items():
+        for env, values in rows_of(algo).items():
             text = f"  {env}: " + " ".join(f"{key}={written(value)}" for key, value in values.items())
             lines += textwrap.wrap(text, 98, subsequent_indent="      ", break_on_hyphens=False)
     if sweeps:

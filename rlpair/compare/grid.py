@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rlpair.compare.variant import REPLAY, SETTINGS, Cell
-from rlpair.config import ALGO_CONFIGS, check_choice
+from rlpair.algos.registry import find
+from rlpair.compare.variant import REPLAY, Cell
+from rlpair.config import check_choice
 from rlpair.envs.make import make_envs
 from rlpair.errors import ConfigError, RLPairError, reason
 from rlpair.presets import defaults
@@ -62,7 +63,9 @@ class CompareConfig:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ConfigError("preset", self.preset, "one of " + ", ".join(PRESETS))
-        for key, allowed in (("algo", tuple(ALGO_CONFIGS)), ("mode", tuple(MODES)), ("device", ("cpu", "cuda"))):
+        for algo in self._some("algo"):
+            find(algo)
+        for key, allowed in (("mode", tuple(MODES)), ("device", ("cpu", "cuda"))):
             for value in self._some(key):
                 if value not in allowed:
                     raise ConfigError(key, value, "some of " + ", ".join(allowed))
@@ -114,11 +117,11 @@ def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[li
     """The cells, workload by workload. ``devices``: each with the backends that compute there."""
     cells = []
     for algo, device in itertools.product(config.algo, devices):
-        base = SETTINGS[algo]
+        base = find(algo).benchmark
         full = config.preset == "full"
         batches = config.batch_size or (base.batch_size, *(FULL_BATCHES if full else ()))
         nets = config.net_arch or (base.net_arch, *(FULL_NETS if full else ()))
-        env = config.env or defaults(algo, None)["env"]
+        env = config.env or defaults(find(algo).name, None)["env"]
         axes = [config.num_envs or (), batches, nets]
         first = tuple(axis[0] for axis in axes)
         for point in itertools.product(*axes):
@@ -146,9 +149,9 @@ def variants(
 def check_envs(config: CompareConfig) -> None:
     """Raises EnvError where an environment is not there, or not one for its algorithm."""
     for algo in config.algo:
-        envs = make_envs(config.env or defaults(algo, None)["env"])
+        envs = make_envs(config.env or defaults(find(algo).name, None)["env"])
         envs.close()
-        SETTINGS[algo].validate_spec(envs.spec)
+        find(algo).benchmark.validate_spec(envs.spec)
 
 
 def present(devices: Sequence[str], backends: Sequence[str]) -> dict[str, tuple[str, ...]]:

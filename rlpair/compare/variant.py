@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlpair.algos.dqn import DQNConfig
-from rlpair.algos.sac import SACConfig
+from rlpair.algos.registry import find
 from rlpair.compare.checks import Check, best_return
 from rlpair.compare.roofline import SIZE, numpy_product, product_rate, update_flop
 from rlpair.config import LoopConfig, RunConfig
@@ -32,18 +31,6 @@ ENDLESS = 2**30  # total_timesteps: a loop goes on as long as it is asked to
 REPLAY = 100_000  # transitions
 WARM_UP = 500  # env steps of random actions, as in all peers' benchmarks
 EPISODES = 10  # of the learning check
-# The work of the peers' published benchmarks, but for SAC's learning rate, RL-Zoo's for Pendulum.
-SETTINGS: dict[str, Any] = {
-    "dqn": DQNConfig(
-        learning_rate=1e-3,
-        batch_size=128,
-        net_arch=(120, 84),
-        tau=1.0,
-        target_update_interval=500,
-        exploration_steps=5_000,
-    ),
-    "sac": SACConfig(learning_rate=1e-3),
-}
 
 
 class Cell(NamedTuple):
@@ -72,7 +59,7 @@ class Cell(NamedTuple):
     @property
     def config(self) -> Any:
         """The algorithm's settings: as many updates as environment steps."""
-        base = SETTINGS[self.algo]
+        base = find(self.algo).benchmark
         changed = {"batch_size": self.batch_size, "net_arch": tuple(self.net_arch)}
         common = {"buffer_size": REPLAY, "learning_starts": WARM_UP, "train_freq": 1, "gradient_steps": -1}
         return type(base)(**(vars(base) | common | changed))

@@ -11,7 +11,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from rlpair.agents.agent_jax import (
-    LEARNERS,
     find_device,
     hyper_of,
     named_shapes,
@@ -21,10 +20,10 @@ from rlpair.agents.agent_jax import (
     with_names,
 )
 from rlpair.algos.learner_jax import Tree
+from rlpair.algos.registry import find
 from rlpair.disk.tensors import Tensor, Tensors
 from rlpair.envs.functional_jax import functional_env
 from rlpair.loops.fused_jax import FusedState, Progress, make_fused, play
-from rlpair.make import ALGOS
 from rlpair.memory import check_run, host_bytes
 from rlpair.seeding import integer, stream
 from rlpair.system.workers import peak_memory
@@ -67,15 +66,15 @@ class Seeds:
         with precision_of(dtype):
             env = functional_env(config.env, dtype=dtype, env_kwargs=config.env_kwargs)
             algo.validate_spec(env.spec)
-            learner = LEARNERS[algo.name](algo, env.spec, dtype=dtype, precision=config.matmul_precision)
+            record = find(algo.name)
+            make_learner = record.make_learner("jax")
+            learner = make_learner(algo, env.spec, dtype=dtype, precision=config.matmul_precision)
             fused = make_fused(learner, env, algo, config.num_envs)
             self._run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), donate_argnums=0)
             self._play = jax.jit(jax.vmap(lambda params, key: play(learner, env, params, key, config.eval_episodes)))
-            networks = ALGOS[algo.name].networks(algo, env.spec)
+            networks = record.networks(algo, env.spec)
             check_run(config, env.spec, networks, memory_of(list(placement.device_set)))
-            params = [
-                ALGOS[algo.name].initial_params(algo, env.spec, stream(seed, "parameters")) for seed in self._seeds
-            ]
+            params = [record.initial_params(algo, env.spec, stream(seed, "parameters")) for seed in self._seeds]
             stacked = jax.tree.map(lambda *x: jnp.stack(x), *(tree_of(p, dtype) for p in params))
             init = jax.jit(jax.vmap(fused.init, in_axes=(0, None, 0)), out_shardings=placement)
             self._state: FusedState = init(stacked, hyper_of(algo, env.spec, dtype), self._keys("fused"))

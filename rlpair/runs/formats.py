@@ -112,7 +112,7 @@ class Header(TypedDict):
     format: str
     format_version: int
     rlpair_version: Name
-    algo: str  # and what it can be, ALGO_CONFIGS says
+    algo: str  # and what it can be, the registry says
     backend: Literal["torch", "jax"]
     dtype: Literal["float32", "float64"]
     seed: Annotated[int, Field(ge=0)]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from rlpair.algos.base import OffPolicyConfig
-from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.algos.registry import find, names, registered
+from rlpair.config import RunConfig
 from rlpair.disk import checkpoint
 from rlpair.disk.documents import MOST_VALUES, parse_json
 from rlpair.disk.tensors import Tensor, read_shapes, read_tensors, read_whole
 from rlpair.errors import refuse
-from rlpair.make import ALGOS
 from rlpair.runs import formats
 from rlpair.types import EnvSpec, State
 
@@ -37,9 +37,9 @@ class Checkpoint:
         self._header = self.folder / checkpoint.AGENT
         self.meta: dict[str, Any] = formats.checked(self._header, formats.Header, self._read_header())
         self._digests = self.meta["sha256"]
-        if (algo := self.meta["algo"]) not in ALGO_CONFIGS:
-            formats.refuse_value(self._header, "algo", algo, "one of " + ", ".join(ALGO_CONFIGS))
-        self.config = formats.settings(self._header, ALGO_CONFIGS[algo], self.meta["config"], "algo.")
+        if (algorithm := registered(self.meta["algo"])) is None:
+            formats.refuse_value(self._header, "algo", self.meta["algo"], "one of " + ", ".join(names()))
+        self.config = formats.settings(self._header, algorithm.config, self.meta["config"], "algo.")
         self.spec = formats.spec_of(self._header, self.meta["spec"])
 
     def _read_header(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Checkpoint:
     def check_networks(self, config: OffPolicyConfig) -> None:
         """Raises CheckpointError unless the networks of these settings are those of the agent: memory is not taken."""
         found = read_shapes(self.folder / checkpoint.TENSORS)
-        for network in ALGOS[config.name].networks(config, self.spec):
+        for network in find(config.name).networks(config, self.spec):
             for layer, shape in enumerate(pairwise(network.sizes)):
                 name = f"{network.name}.{layer}.weight"
                 if name not in found or found[name].shape != shape:

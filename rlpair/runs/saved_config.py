@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.algos.registry import names, registered
+from rlpair.config import RunConfig
 from rlpair.disk.documents import parse_yaml
 from rlpair.disk.files import write
 from rlpair.disk.tensors import read_whole
@@ -77,8 +78,6 @@ def load_config(run_dir: Path) -> RunConfig:
         refuse(path, f"is not a run's configuration: {error}")
     if not isinstance(values, dict) or not isinstance(algo := values.get("algo"), dict):
         refuse(path, "is not a run's configuration: it has no algo")
-    if (name := algo.pop("name", None)) not in list(ALGO_CONFIGS):  # whose keys are compared, as it may be a list
-        formats.refuse_value(path, "algo.name", name, "one of " + ", ".join(ALGO_CONFIGS))
-    return formats.settings(
-        path, RunConfig, values | {"algo": formats.settings(path, ALGO_CONFIGS[name], algo, "algo.")}
-    )
+    if (algorithm := registered(name := algo.pop("name", None))) is None:
+        formats.refuse_value(path, "algo.name", name, "one of " + ", ".join(names()))
+    return formats.settings(path, RunConfig, values | {"algo": formats.settings(path, algorithm.config, algo, "algo.")})

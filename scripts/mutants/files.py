@@ -26,7 +26,7 @@ BUGS = [
     Bug("bounds the wrong way round", FORMATS, "if not all(a < b for a, b", "if not all(True for a, b", f"{REFUSALS}::test_spec"),
     Bug("a result's number of any size", FORMATS, "if abs(number) > LARGEST:", "if False:", RESULT),
     Bug("result.json is taken as it is", "runs/result.py", "formats.checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))", "read_json(path, most=formats.RESULT_VALUES)", RESULT),
-    Bug("an algorithm's name that is a list", "runs/saved_config.py", "not in list(ALGO_CONFIGS):", "not in ALGO_CONFIGS:", f"{REFUSALS}::test_config_yaml"),
+    Bug("an algorithm's name that is a list", "algos/registry.py", "_algorithms.get(name) if isinstance(name, str) else None", "_algorithms.get(name)", f"{REFUSALS}::test_config_yaml"),
     Bug("settings too long to be read again are written", "runs/saved_config.py", "if len(content) > most:", "if False:", KEPT),
     Bug("a resume reads agent.json twice", "runs/saved_run.py", "if folder not in self._checkpoints:", "if True:", f"{REFUSALS}::test_a_resume_reads_what_it_goes_by_once"),
     # Arrays

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from rlpair import __version__
 from rlpair.__main__ import COMMANDS
 from rlpair.__main__ import main as rlpair_main
+from rlpair.algos.registry import names
 from rlpair.cli import command as cli
 from rlpair.cli.command import Command
 from rlpair.cli.help import help_text, written
 from rlpair.compare.__main__ import CompareConfig
-from rlpair.config import ALGO_CONFIGS, RunConfig
+from rlpair.config import RunConfig
 from rlpair.presets import DEFAULTS
 
 Seen = list[tuple[dict[str, Any], set[str]]]
@@ -218,7 +219,7 @@ def test_help_prints_what_is_taken(told: Callable[..., Any]) -> None:
     text = help_text("train", RunConfig, has_algo=True, sweeps=True)
     pairs = [line.split()[0] for line in text.splitlines() if line.startswith("  ") and "=" in line.split()[0]]
     own = [f"{field}" for field in pairs if not field.startswith("algo.")]
-    for algo in ALGO_CONFIGS:
+    for algo in names():
         part = text.split(f"With algo={algo}:")[1].split("With algo=")[0]
         named = [line.split()[0] for line in part.splitlines() if line.startswith("  algo.")]
         assert len(named) > 12

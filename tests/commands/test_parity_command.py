@@ -16,11 +16,11 @@ SMALL = ["rlpair.parity", "seeds=1", "updates=3", "batch_size=4"]
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same agents with smaller networks."""
     shown = {
-        name: (dataclasses.replace(config, net_arch=(8,)), spec)
-        for name, (config, spec) in parity.SHOWN.items()
+        name: dataclasses.replace(config, net_arch=(8,))
+        for name, config in parity.cases(None).items()
         if name in ("double DQN", "SAC")
     }
-    monkeypatch.setattr(parity, "SHOWN", shown)
+    monkeypatch.setattr(parity, "cases", lambda algo: shown)
     monkeypatch.setattr(sys, "argv", SMALL)
 
 

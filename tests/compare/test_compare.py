@@ -13,6 +13,7 @@ from runs import command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig
+from rlpair.algos.registry import find
 from rlpair.compare.__main__ import make_out, show
 from rlpair.compare.figure import line_values
 from rlpair.compare.grid import COMPILED_ENVS, CompareConfig, grid
@@ -20,7 +21,7 @@ from rlpair.compare.report import greedy_return, speed
 from rlpair.compare.result import Result, overlap, share_of_peak
 from rlpair.compare.roofline import update_flop
 from rlpair.compare.turns import CellProcess
-from rlpair.compare.variant import SETTINGS, Cell, microseconds
+from rlpair.compare.variant import Cell, microseconds
 from rlpair.compare.verdicts import limit, verdicts
 from rlpair.envs.classic_jax import CLASSIC
 from rlpair.errors import ConfigError
@@ -67,7 +68,11 @@ def test_an_environment_without_a_compiled_form_has_host_variants_only() -> None
 def test_a_cell_makes_as_many_updates_as_env_steps() -> None:
     config = BASE._replace(num_envs=8, batch_size=64, net_arch=(32,)).config
     assert (config.gradient_steps, config.train_freq) == (-1, 1)
-    assert (config.batch_size, config.net_arch, config.learning_rate) == (64, (32,), SETTINGS["dqn"].learning_rate)
+    assert (config.batch_size, config.net_arch, config.learning_rate) == (
+        64,
+        (32,),
+        find("dqn").benchmark.learning_rate,
+    )
 
 
 # Arithmetic, by hand
@@ -216,7 +221,7 @@ def test_microseconds_counts_calls() -> None:
 @pytest.mark.parametrize(
     ("argument", "line"),
     [
-        ("algo=[ppo]", "algo='ppo' is not allowed: some of dqn, sac"),
+        ("algo=[ppo]", "algo='ppo' is not allowed: one of dqn, sac"),
         ("mode=[]", "mode=[] is not allowed: a list with something in it"),
         ("device=[cuda]", "device=['cuda'] is not allowed: one that is here, such as cpu"),
         ("preset=slow", "preset='slow' is not allowed: one of quick, full"),

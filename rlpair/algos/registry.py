@@ -1,0 +1,127 @@
+"""The algorithms that there are, each one record. One from outside the package joins by ``register``."""
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rlpair.algos import dqn, sac
+from rlpair.algos.base import Network, OffPolicyConfig
+from rlpair.errors import ConfigError
+from rlpair.types import EnvSpec, State
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """All that rlpair asks of an algorithm.
+
+    Its learners are found by name, when they are wanted: ``make_learner`` of the modules ``<module>_torch`` and
+    ``<module>_jax``, of which one may be missing.
+    """
+
+    module: str
+    """Of its equations, ``rlpair.algos.dqn``; the learners' begin with the same name."""
+    config: type[OffPolicyConfig]
+    """Its settings, whose ``name`` is its name."""
+    hyperparameters: Callable[[Any, EnvSpec], Any]
+    """(config, spec) -> a NamedTuple of the numbers in the equations."""
+    networks: Callable[[Any, EnvSpec], Iterable[Network]]
+    """(config, spec) -> its networks."""
+    initial_params: Callable[[Any, EnvSpec, np.random.Generator], State]
+    """(config, spec, rng) -> the parameters that both twins begin with, by name."""
+    benchmark: OffPolicyConfig
+    """What ``rlpair.compare`` measures."""
+    parity: Mapping[str, OffPolicyConfig]
+    """What ``rlpair.parity`` compares, by the heading of its table."""
+    num_noises: int = 0
+    """How many standard-normal arrays (B, A) an update takes."""
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings by environment, as presets.py has them of DQN and SAC; the row "*" names the default environment."""
+
+    @property
+    def name(self) -> str:
+        """What ``algo`` is to find it."""
+        return self.config.name
+
+    def make_learner(self, backend: str) -> Callable[..., Any]:
+        """What makes its learner in torch or jax; imports the module. Raises ConfigError where there is none."""
+        module = f"{self.module}_{backend}"
+        try:
+            found: Callable[..., Any] = importlib.import_module(module).make_learner
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            raise ConfigError("backend", backend, f"one that algo={self.name} has: there is no {module}") from error
+        return found
+
+
+_algorithms: dict[str, Algorithm] = {}
+
+
+def register(algorithm: Algorithm) -> Algorithm:
+    """Add an algorithm, or put it in the place of the one of its name. Returns it."""
+    _algorithms[algorithm.name] = algorithm
+    return algorithm
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names of all that are registered, in their order."""
+    return tuple(_algorithms)
+
+
+def algorithms() -> tuple[Algorithm, ...]:
+    """Returns all that are registered, in their order."""
+    return tuple(_algorithms.values())
+
+
+def find(name: object) -> Algorithm:
+    """The algorithm of a name, or of ``module:name``, which imports the module first, so that it registers it.
+
+    Only for what a user has asked for: a name out of a file goes through ``registered``.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    module, colon, own = name.rpartition(":") if isinstance(name, str) else ("", "", name)
+    if colon:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            raise ConfigError("algo", name, f"there is no module {module}") from error
+    if (found := registered(own)) is None:
+        raise ConfigError("algo", name, f"one of {', '.join(names())}")
+    return found
+
+
+def registered(name: object) -> Algorithm | None:
+    """The algorithm of a name, whatever that is; None if there is none. Imports nothing."""
+    return _algorithms.get(name) if isinstance(name, str) else None
+
+
+register(
+    Algorithm(
+        dqn.__name__,
+        dqn.DQNConfig,
+        dqn.hyperparameters,
+        dqn.networks,
+        dqn.initial_params,
+        benchmark=dqn.BENCHMARK,
+        parity=dqn.PARITY,
+    )
+)
+register(
+    Algorithm(
+        sac.__name__,
+        sac.SACConfig,
+        sac.hyperparameters,
+        sac.networks,
+        sac.initial_params,
+        benchmark=sac.BENCHMARK,
+        parity=sac.PARITY,
+        num_noises=2,
+    )
+)
