@@ -22,6 +22,7 @@ from rlpair.disk.checkpoint import save_checkpoint
 from rlpair.disk.tensors import Tensors, check_contents, check_counts, check_fit, check_transitions
 from rlpair.errors import CheckpointError, NonFiniteError, refuse
 from rlpair.loops.host import Stopwatch, warn_of_cut
+from rlpair.loops.schedule import Schedule
 from rlpair.make import backend_module, configure_process
 from rlpair.runs.loading import Checkpoint, check_spec
 from rlpair.runs.saved_run import SavedRun
@@ -60,6 +61,7 @@ class FusedLoop:
         self.config, self._workers = config, workers
         self.seeds = range(config.seed, config.seed + config.num_seeds)
         self._round_size = config.algo.train_freq * config.num_envs
+        self._schedule = Schedule(config, self._round_size)
         self._running = deque[int]()  # of chunks that have begun: the round that each ends with
         self._collected = self._told = 0  # rounds whose results are here, and those that records have told of
         self._wait = math.inf  # seconds, for the last results
@@ -94,16 +96,17 @@ class FusedLoop:
         self._stopped = True
 
     def __iter__(self) -> Iterator[Record]:
-        config, stopwatch = self.config, Stopwatch(*self._work())
-        while self._told < self._begun or (self.env_steps < config.total_timesteps and not self._stopped):
+        stopwatch = Stopwatch(*self._work())
+        while self._told < self._begun or (self.env_steps < self.config.total_timesteps and not self._stopped):
             self._train()
             env_steps = self._told * self._round_size
-            if self._is_due(config.log_every, self._told):
+            due = self._schedule.due(env_steps)
+            if due.log:
                 yield Record(env_steps, self._log() | stopwatch.lap(*self._work()))
-            if self._is_due(config.eval_every, self._told):
+            if due.evaluation:
                 with stopwatch.paused():
                     yield self._evaluate()
-            if self._is_due(config.checkpoint_every, self._told) and env_steps < config.total_timesteps:
+            if due.checkpoint:
                 with stopwatch.paused():
                     yield Record(env_steps, {}, checkpoint=True)
         yield Record(self.env_steps, {}, checkpoint=True)
@@ -111,10 +114,6 @@ class FusedLoop:
     def _work(self) -> tuple[int, int]:
         """Environment steps and updates of all agents that records have told of."""
         return self._told * self._round_size * len(self.seeds), self._updates(self._told)
-
-    def _is_due(self, every: int, rounds: int) -> bool:
-        """Whether the last of the rounds reached a multiple of env steps."""
-        return every > 0 and rounds * self._round_size % every < self._round_size
 
     def _train(self) -> None:
         """Go on to where something is due next, its results collected."""
@@ -134,17 +133,13 @@ class FusedLoop:
         Not where an evaluation or a checkpoint wants the agents as they are then, nor where a chunk takes so long that
         a signal would have to wait for two of them.
         """
-        config, stop = self.config, self._begun
-        waits = any(self._is_due(every, stop) for every in (config.eval_every, config.checkpoint_every))
-        return not (waits or self._stopped or self._wait > SHORT or self.env_steps >= config.total_timesteps)
+        due, is_end = self._schedule.due(self.env_steps), self.env_steps >= self.config.total_timesteps
+        return not (due.evaluation or due.checkpoint or is_end or self._stopped or self._wait > SHORT)
 
     def _begin(self) -> None:
         """Have the programs run the chunk up to where something is due."""
-        config, size, start = self.config, self._round_size, self._begun
-        periods = [every for every in (config.log_every, config.eval_every, config.checkpoint_every) if every]
-        due = [(start * size // every + 1) * every for every in periods]
-        stop = min(-(-steps // size) for steps in (*due, config.total_timesteps))
-        self._workers.call("begin", start, stop)
+        stop = self._schedule.next_stop(self.env_steps) // self._round_size
+        self._workers.call("begin", self._begun, stop)
         self._running.append(stop)
 
     def _collect(self) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from rlpair.config import LoopConfig
 from rlpair.envs.host import HostEnvs, Playable
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, NonFiniteError, RLPairWarning
+from rlpair.loops.schedule import Schedule
 from rlpair.seeding import integer, stream
 from rlpair.types import Agent, Evaluation, Record, Replay, Transition
 
@@ -139,25 +140,24 @@ class HostLoop(Iterator[Record]):
 
     def _run(self) -> Iterator[Record]:
         config, stopwatch = self.config, Stopwatch(self.env_steps, self.agent.num_updates)
+        schedule = Schedule(config, self.envs.num_envs)
         if self._obs is None:
             with saying_where("env step 0"):
                 self._obs = self.envs.reset(integer(config.seed, "envs"))
         while self.env_steps < config.total_timesteps and not self._stopped:
             self._interact()
             self._learn()
-            if self._due(config.log_every):
+            due = schedule.due(self.env_steps)
+            if due.log:
                 rates = stopwatch.lap(self.env_steps, self.agent.num_updates)
                 yield Record(self.env_steps, self._episodes() | self._fetch_metrics() | rates)
-            if self._due(config.eval_every):
+            if due.evaluation:
                 with stopwatch.paused():
                     yield self._evaluate()
-            if self._due(config.checkpoint_every) and self.env_steps < config.total_timesteps:
+            if due.checkpoint:
                 with stopwatch.paused():
                     yield self._checkpoint()
         yield self._checkpoint()
-
-    def _due(self, every: int) -> bool:  # whether this vector step reached a multiple
-        return every > 0 and self.env_steps % every < self.envs.num_envs
 
     def _interact(self) -> None:
         if self._is_experienced:

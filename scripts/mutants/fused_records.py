@@ -2,7 +2,7 @@
 
 from mutants import Bug
 
-FUSED = "loops/fused.py"
+FUSED, SCHEDULE = "loops/fused.py", "loops/schedule.py"
 RECORDS, MODEL = "test_fused_records.py", "test_fused_host_model.py"
 CUT = "test_fused.py::test_an_episode_without_end_is_cut_and_said"
 BUGS = [
@@ -31,9 +31,9 @@ BUGS = [
     Bug("the episodes of the interrupted chunk are told twice", FUSED, '"ended": self.ended[:, k].tolist()', '"ended": (2 * self.ended[:, k]).tolist()', MODEL),
     Bug("a resumed run tells of its beginning again", FUSED, "self._collected = self._told = run[", "self._collected = run[", MODEL),
     Bug("best/ follows the last evaluation", FUSED, "self.improved = means > self.best_return", "self.improved = np.ones(len(means), bool)", MODEL),
-    Bug("a chunk passes over an evaluation", FUSED, "(config.log_every, config.eval_every, config.checkpoint_every) if every", "(config.log_every, config.checkpoint_every) if every", MODEL),
-    Bug("a chunk passes over a checkpoint", FUSED, "(config.log_every, config.eval_every, config.checkpoint_every) if every", "(config.log_every, config.eval_every) if every", MODEL),
-    Bug("a checkpoint is of a chunk too late", FUSED, "for every in (config.eval_every, config.checkpoint_every))", "for every in (config.eval_every,))", MODEL),
-    Bug("an evaluation is of a chunk too late", FUSED, "for every in (config.eval_every, config.checkpoint_every))", "for every in (config.checkpoint_every,))", MODEL),
-    Bug("what is due at the end of a chunk is due one round later", FUSED, "(start * size // every + 1) * every for", "(start * size // every + 1) * every + size for", MODEL),
+    Bug("a chunk passes over an evaluation", SCHEDULE, "(config.log_every, config.eval_every, config.checkpoint_every) if every", "(config.log_every, config.checkpoint_every) if every", MODEL),
+    Bug("a chunk passes over a checkpoint", SCHEDULE, "(config.log_every, config.eval_every, config.checkpoint_every) if every", "(config.log_every, config.eval_every) if every", MODEL),
+    Bug("a checkpoint is of a chunk too late", FUSED, "due.evaluation or due.checkpoint or is_end", "due.evaluation or is_end", MODEL),
+    Bug("an evaluation is of a chunk too late", FUSED, "due.evaluation or due.checkpoint or is_end", "due.checkpoint or is_end", MODEL),
+    Bug("what is due at the end of a chunk is due one round later", SCHEDULE, "(env_steps // every + 1) * every for", "(env_steps // every + 1) * every + self._stride for", MODEL),
 ]  # fmt: skip

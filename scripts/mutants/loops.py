@@ -3,7 +3,7 @@
 from mutants import Bug
 
 LOOP, REPLAY, HOST, SEEDING = "loops/host.py", "replay/buffer.py", "envs/host.py", "seeding.py"
-LAWS, COUNTS = "test_loop_laws.py", "test_loop.py"
+LAWS, COUNTS, SCHEDULE = "test_loop_laws.py", "test_loop.py", "test_schedule.py"
 BOTH_SEEDS = f"{LAWS}::test_every_purpose_has_a_stream_of_its_own"
 BATCHES = f"{LAWS}::test_minibatches_are_uniform_over_what_the_replay_holds"
 BUGS = [
@@ -57,6 +57,12 @@ BUGS = [
     Bug("only the first evaluation is the best", LOOP, "> self.best_return\n", "> self.best_return and self.best_return == -math.inf\n", LAWS),
     Bug("as good as the best is best", LOOP, "> self.best_return\n", ">= self.best_return\n", COUNTS),
     Bug("the best is forgotten on resume", LOOP, '-math.inf if state["best_return"] is None else state["best_return"]', "-math.inf", LAWS),
+    # When a record is due
+    Bug("a record is due at multiples alone", "loops/schedule.py", "env_steps % every < self._stride", "env_steps % every == 0", SCHEDULE),
+    Bug("a record is due a stride too often", "loops/schedule.py", "env_steps % every < self._stride", "env_steps % every <= self._stride", SCHEDULE),
+    Bug("a period of 0 is over at once", "loops/schedule.py", "return every > 0 and", "return every == 0 or", SCHEDULE),
+    Bug("two checkpoints at the end", "loops/schedule.py", " and env_steps < config.total_timesteps", "", SCHEDULE),
+    Bug("a chunk ends before what is due", "loops/schedule.py", "-(-min(*targets, config.total_timesteps) // self._stride)", "(min(*targets, config.total_timesteps) // self._stride)", SCHEDULE),
     # Going on
     Bug("metrics are lost on resume", LOOP, 'self.metrics = state["metrics"]', "self.metrics = {}", LAWS),
     Bug("an episode that is not restored keeps its return", LOOP, 'np.where(restored, state["episode_return"], 0.0)', 'np.array(state["episode_return"])', LAWS),
