@@ -7,7 +7,7 @@ from typing import Any
 
 from rlpair.algos.base import Network
 from rlpair.errors import ConfigError
-from rlpair.replay.buffer import replay_bytes
+from rlpair.replay.storage import replay_bytes
 from rlpair.types import EnvSpec
 
 COPIES = 8  # of the parameters, at most: initial and own ones, targets, gradients, moments, what an update gives back

@@ -20,7 +20,8 @@ from rlpair.loops.fused import open_fused
 from rlpair.loops.host import HostLoop, evaluate, saying_where
 from rlpair.make import configure_process, make_agent
 from rlpair.memory import check_run, host_bytes
-from rlpair.replay.buffer import ReplayBuffer, replay_bytes
+from rlpair.replay.buffer import make_replay
+from rlpair.replay.storage import replay_bytes
 from rlpair.runs.loading import check_spec
 from rlpair.runs.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, truncate_metrics
 from rlpair.runs.result import MEAN, RESULT, STD, final_record, save_result
@@ -107,7 +108,7 @@ class HostRun:
         )
         envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs)
         stack.callback(envs.close)
-        self.replay = ReplayBuffer(config.algo.buffer_size, envs.num_envs, envs.spec)
+        self.replay = make_replay(config.algo, envs.num_envs, envs.spec)
         self.loop = HostLoop(self.agent, envs, self.replay, config, eval_envs=self.eval_envs)
         if envs.images:
             shapes, inputs = " and ".join(map(str, envs.images)), math.prod(envs.spec.obs_shape)

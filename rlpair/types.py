@@ -46,7 +46,11 @@ class UpdateInfo(NamedTuple):
 
 
 class Replay(Protocol):
-    """What a training loop learns from: ``rlpair.run`` takes any object with these methods."""
+    """What a training loop learns from: ``rlpair.run`` takes any object with these methods.
+
+    One that has a method ``feedback(which, td_error)`` too is given, after each round of updates, what ``sample`` said
+    of the batches and their TD errors, (U, B), on the device: to look at them at once would be to wait for it.
+    """
 
     def add(self, transition: Transition, truncated: np.ndarray) -> None:
         """Store a step of every environment, (N, ...); ``truncated`` (N,) bool: where a time limit ended an episode."""

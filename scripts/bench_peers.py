@@ -37,7 +37,7 @@ from rlpair import DQNConfig, LoopConfig, SACConfig, Transition, make_agent
 from rlpair.envs.make import make_envs
 from rlpair.loops.host import HostLoop
 from rlpair.make import configure_process
-from rlpair.replay.buffer import ReplayBuffer
+from rlpair.replay.buffer import make_replay
 from rlpair.seeding import stream
 from rlpair.system.machine import machine as this_machine
 
@@ -92,7 +92,7 @@ def measure(work: Work, variant: str) -> dict[str, float]:
     configure_process(backend, config)
     envs = make_envs(work.env, num_envs)
     agent = make_agent(work.algo, backend=backend, env=envs.spec, config=config, **OURS[variant])
-    replay = ReplayBuffer(config.buffer_size, num_envs, envs.spec)
+    replay = make_replay(config, num_envs, envs.spec)
     loop = HostLoop(agent, envs, replay, LoopConfig(total_timesteps=work.steps, log_every=250))
     start = None
     for record in loop:

@@ -38,8 +38,13 @@ ENVIRONMENT |= {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PERSISTE
 CPU_LIMIT, LIMIT = 120, 480.0  # seconds of CPU and in all, after which a mutant counts as one that hangs
 LEARNER = "reference equations act parity crossing"
 TESTS = {  # by file, or the beginning of its name: the tests that may see it, those that are quick first
-    "replay/buffer.py": "replay loop_laws loop_model checkpoint memory",
-    "replay/ring_jax.py": "replay fused_draws fused_model",
+    "replay/buffer.py": "replay seam loop_laws loop_model checkpoint",
+    "replay/buffer_jax.py": "seam_jax fused_draws",
+    "replay/samplers.py": "replay seam loop_laws",
+    "replay/samplers_jax.py": "seam_jax fused_draws fused_model",
+    "replay/span.py": "seam seam_jax replay",
+    "replay/storage.py": "replay loop_laws loop_model checkpoint memory",
+    "replay/storage_jax.py": "seam_jax fused_draws fused_model",
     "loops/host.py": "loop_laws loop loop_model run_records evaluate training checkpoint failing_runs",
     "loops/fused.py": "fused_records fused_ahead fused_runs fused resume",
     "loops/fused_jax.py": "fused_draws fused_model fused fused_records",

@@ -21,7 +21,7 @@ from rlpair.envs.make import make_envs
 from rlpair.loops.fused import make_workers
 from rlpair.loops.host import HostLoop, evaluate
 from rlpair.make import backend_module, configure_process, make_agent
-from rlpair.replay.buffer import ReplayBuffer
+from rlpair.replay.buffer import make_replay
 from rlpair.seeding import stream
 from rlpair.system.workers import peak_memory
 from rlpair.types import EnvSpec, Transition
@@ -71,7 +71,7 @@ class HostCell:
     def __init__(self, cell: Cell, seed: int = 0) -> None:
         self.cell, config = cell, cell.config
         self.envs, self.more_envs = (make_envs(cell.env, cell.num_envs) for _ in range(2))
-        self.replay = ReplayBuffer(config.buffer_size, cell.num_envs, self.envs.spec)
+        self.replay = make_replay(config, cell.num_envs, self.envs.spec)
         began = time.perf_counter()
         self.agent = make_agent(
             cell.algo,

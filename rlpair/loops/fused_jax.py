@@ -2,7 +2,9 @@
 
 A round is ``train_freq`` vector steps and the updates after them. Rounds are counted outside the state, by ``run``'s
 arguments: one number for any number of vmapped seeds, from which the position in the replay and the schedule follow.
-The learner is the host loop's own, passed in as a value; no algorithm is written here.
+The learner is the host loop's own, passed in as a value, and so is the replay; no algorithm is written here. A round
+samples after it has interacted, all of its minibatches at once, and hands the sampler their TD errors after it has
+learned, as the host loop does.
 """
 
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from rlpair.algos.base import OffPolicyConfig
 from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
 from rlpair.envs.functional_jax import EnvState, FunctionalEnv, reset, step
 from rlpair.loops import host as loop
-from rlpair.replay import ring_jax
+from rlpair.replay.buffer_jax import UNIFORM_RING, Replay
 from rlpair.types import EnvSpec, Transition
 
 LAST_STEP = 2**31 - 1  # that an int32 can count
@@ -26,12 +28,13 @@ class FusedState(NamedTuple):
     """All that training changes. N environments."""
 
     learner: LearnerState
-    replay: ring_jax.Ring
+    replay: Tree  # the storage's state
     envs: EnvState  # (N, ...)
     obs: jax.Array  # (N, *obs_shape)
     episode_return: jax.Array  # (N,) float32, so far
     episode_length: jax.Array  # (N,) int32
     key: jax.Array
+    sampler: Tree = ()  # its state
 
 
 class Draws(NamedTuple):
@@ -40,7 +43,7 @@ class Draws(NamedTuple):
     warm_up: jax.Array  # (F, N) or (F, N, A): actions to take while env_steps < learning_starts
     act: jax.Array  # (F,) keys of the exploring actions
     envs: jax.Array  # (F, N) keys of transitions and resets
-    indices: jax.Array  # (U, B) int32, into the replay
+    sample: jax.Array  # () key of the minibatches
     noise: Tree  # (U, B, ...) of the updates
     initial: Tree = None  # (F, N, ...) states that resets take, instead of drawing them
 
@@ -65,32 +68,35 @@ class Fused(NamedTuple):
     run: Callable[..., Carry]  # (state, start, stop, draws=None): rounds start to stop - 1
 
 
-def make_fused(learner: Learner, env: FunctionalEnv, config: OffPolicyConfig, num_envs: int) -> Fused:
+def make_fused(
+    learner: Learner, env: FunctionalEnv, config: OffPolicyConfig, num_envs: int, replay: Replay = UNIFORM_RING
+) -> Fused:
     """The loop for a learner on an environment.
 
     ``run``'s ``start`` and ``stop`` are () int32 and may be traced: one compiled program serves every number of rounds.
-    Donate its state. ``draws``, where given, are (stop - start, ...).
+    Donate its state. ``draws``, where given, are (stop - start, ...). ``replay``: whose storage has something to draw
+    from when learning starts.
     """
     spec, frequency, size = env.spec, config.train_freq, num_envs * config.train_freq
+    storage, sampler = replay
     updates = size if config.gradient_steps == -1 else config.gradient_steps
     warm_rounds = config.learning_starts // size  # after these nothing is learned yet
+    shape = updates, config.batch_size
 
     def init(params: Tree, hyper: Tree, key: jax.Array) -> FusedState:
         key, subkey = jax.random.split(key)
         envs, obs = jax.vmap(partial(reset, env))(jax.random.split(subkey, num_envs))
-        ring = ring_jax.empty(config.buffer_size, num_envs, spec)
+        stored = storage.init(config.buffer_size, num_envs, spec)
+        weighed = sampler.init(config.buffer_size // num_envs, num_envs)
         returns, lengths = jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32)
-        return FusedState(learner.init(params, hyper), ring, envs, obs, returns, lengths, key)
+        return FusedState(learner.init(params, hyper), stored, envs, obs, returns, lengths, key, weighed)
 
-    def draw(state: FusedState, number: jax.Array) -> tuple[FusedState, Draws]:
+    def draw(state: FusedState) -> tuple[FusedState, Draws]:
         key, *keys = jax.random.split(state.key, 6)
         warm_up = random_actions(spec, keys[0], (frequency, num_envs))
         act_keys, env_keys = jax.random.split(keys[1], frequency), jax.random.split(keys[2], (frequency, num_envs))
-        vector_steps, shape = (number + 1) * frequency, (updates, config.batch_size)
-        indices = ring_jax.sample_indices(state.replay, vector_steps, keys[3], shape)
-        return state._replace(key=key), Draws(
-            warm_up, act_keys, env_keys, indices, learner.sample_noise(keys[4], shape)
-        )
+        noise = learner.sample_noise(keys[4], shape)
+        return state._replace(key=key), Draws(warm_up, act_keys, env_keys, keys[3], noise)
 
     def choose(state: FusedState, env_steps: jax.Array, draws: Draws, learns: bool) -> jax.Array:  # (N,) or (N, A)
         if not learns:
@@ -113,28 +119,35 @@ def make_fused(learner: Learner, env: FunctionalEnv, config: OffPolicyConfig, nu
             length_sum=told.length_sum + jnp.sum(jnp.where(ended, lengths, 0), dtype=jnp.int32),
             finite=told.finite & jnp.isfinite(out.reward).all() & jnp.isfinite(out.next_obs).all(),
         )
-        ring = ring_jax.add(state.replay, transition, vector_step)
+        stored, row = storage.add(state.replay, transition, out.truncated, vector_step)
+        weighed = sampler.add(state.sampler, row)
         kept = jnp.where(ended, 0, returns), jnp.where(ended, 0, lengths)
-        return (FusedState(state.learner, ring, envs, out.obs, *kept, state.key), told), None
+        return (FusedState(state.learner, stored, envs, out.obs, *kept, state.key, weighed), told), None
 
-    def learn(state: FusedState, told: Progress, draws: Draws) -> Carry:
-        batch = ring_jax.take(state.replay, draws.indices)
+    def learn(state: FusedState, told: Progress, vector_steps: jax.Array, draws: Draws) -> Carry:
+        """The updates of a round, after so many steps of every environment."""
+        span = storage.span(state.replay, vector_steps)
+        indices, weights, weighed = sampler.sample(state.sampler, span, draws.sample, shape)
+        batch = storage.take(state.replay, indices)
+        batch = batch if weights is None else batch._replace(weight=weights)
         learned, info = update_many(learner, state.learner, batch, draws.noise)
-        return state._replace(learner=learned), told._replace(metrics=jax.tree.map(lambda x: x[-1], info.metrics))
+        weighed = sampler.feedback(weighed, indices, info.td_error)
+        told = told._replace(metrics=jax.tree.map(lambda x: x[-1], info.metrics))
+        return state._replace(learner=learned, sampler=weighed), told
 
     def run(state: FusedState, start: jax.Array, stop: jax.Array, draws: Draws | None = None) -> Carry:
         def one_round(learns: bool, number: jax.Array, carry: Carry) -> Carry:
             state, told = carry
             if draws is None:
-                state, now = draw(state, number)
+                state, now = draw(state)
             else:
                 now = jax.tree.map(lambda x: x[number - start], draws)
             vector_steps = number * frequency + jnp.arange(frequency)
-            of_steps = now._replace(indices=None, noise=None)  # type: ignore[arg-type] # a tree with fewer leaves
+            of_steps = now._replace(sample=None, noise=None)  # type: ignore[arg-type] # a tree with fewer leaves
             carry, _ = jax.lax.scan(partial(interact, learns), (state, told), (vector_steps, of_steps))
-            return learn(*carry, now) if learns else carry
+            return learn(*carry, (number + 1) * frequency, now) if learns else carry
 
-        told = nothing_yet(learner, state.learner, ring_jax.take(state.replay, jnp.zeros(config.batch_size, int)))
+        told = nothing_yet(learner, state.learner, storage.take(state.replay, jnp.zeros(config.batch_size, int)))
         switch = jnp.clip(warm_rounds, start, stop)
         carry = jax.lax.fori_loop(start, switch, partial(one_round, False), (state, told))
         return jax.lax.fori_loop(switch, stop, partial(one_round, True), carry)

@@ -1,7 +1,8 @@
 """The host loop: Gymnasium environments, a replay and an agent, step by step, as a generator of records.
 
     warm-up:  random actions until learning_starts
-    then:     act, step, add; after every train_freq vector steps, gradient_steps updates on fresh minibatches
+    then:     act, step, add; after every train_freq vector steps, gradient_steps updates on fresh minibatches, and
+              their TD errors to the replay, all at once
 
 It knows the agent's contract only. Every random choice of its own comes from numpy generators of the seed, so that the
 same data reach every backend.
@@ -106,6 +107,7 @@ class HostLoop(Iterator[Record]):
             raise ConfigError("eval_every", config.eval_every, "0, or give the loop eval_envs to evaluate on")
         self.agent, self.envs, self.replay, self.config = agent, envs, replay, config
         self._eval_envs: Any = eval_envs
+        self._feedback: Any = getattr(replay, "feedback", None)
         self.env_steps = 0
         self.best_return = -math.inf
         self.warm_up_rng, self.minibatch_rng = stream(config.seed, "warm-up"), stream(config.seed, "minibatch")
@@ -187,8 +189,10 @@ class HostLoop(Iterator[Record]):
         if self.env_steps <= config.learning_starts or vector_steps % config.train_freq:
             return
         updates = config.train_freq * num_envs if config.gradient_steps == -1 else config.gradient_steps
-        batch, _ = self.replay.sample(config.batch_size, updates, self.minibatch_rng)
+        batch, which = self.replay.sample(config.batch_size, updates, self.minibatch_rng)
         self._info = self.agent.update(batch)
+        if self._feedback is not None:
+            self._feedback(which, self._info.td_error)
 
     def _episodes(self) -> dict[str, float]:
         """The mean over the episodes that ended since the last record; nothing where none did."""

@@ -8,7 +8,7 @@ from rlpair.envs.make import as_envs, is_recipe
 from rlpair.errors import ConfigError, EnvError
 from rlpair.loops.host import HostLoop, evaluate
 from rlpair.make import open_playable
-from rlpair.replay.buffer import ReplayBuffer
+from rlpair.replay.buffer import make_replay
 from rlpair.types import Agent, Evaluation, Replay
 
 
@@ -43,8 +43,8 @@ def run(
         config: how long, how often to evaluate, the seed; LoopConfig() if None.
         eval_env: likewise, to evaluate on, where ``config.eval_every`` is not 0; of an id or a function as ``env``,
             another one is made if None.
-        replay: an object of your own that has the methods of ``rlpair.types.Replay``; if None, that of ``resume``, else
-            ``ReplayBuffer(agent.config.buffer_size, ...)``.
+        replay: an object of your own that has the methods of ``rlpair.types.Replay``, such as a ``ReplayBuffer`` with a
+            storage or a sampler of your own; if None, that of ``resume``, else one that ``agent.config`` asks for.
         resume: what an earlier ``run`` returned, to go on where it stands: its replay, its clock, its generators and,
             if ``env`` is what it was, its episodes. ``config.total_timesteps`` counts from its beginning, and
             ``config.seed`` is only that of evaluations. The earlier one ends.
@@ -60,7 +60,7 @@ def run(
     if resume is not None:
         check_resumable(resume, envs, config)
     if replay is None:
-        replay = resume.replay if resume else ReplayBuffer(agent.config.buffer_size, envs.num_envs, envs.spec)
+        replay = resume.replay if resume else make_replay(agent.config, envs.num_envs, envs.spec)
     if eval_env is None and config.eval_every and is_recipe(env):
         eval_env = env
     eval_envs = None if eval_env is None else as_envs(eval_env)

@@ -1,60 +1,56 @@
-"""The replay: a ring of the newest transitions of N environments, in numpy on the host."""
+"""The replay of the host loop: a storage times a sampler."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from rlpair.disk.tensors import Tensor, Tensors, check_fit, check_transitions
-from rlpair.errors import CheckpointError, ConfigError
-from rlpair.types import EnvSpec, State, Transition
+from rlpair.disk.tensors import Tensors, check_fit
+from rlpair.replay.samplers import Sampler, Uniform
+from rlpair.replay.storage import Ring, Storage
+from rlpair.types import Array, EnvSpec, State, Transition
 
-POSITION = "position"  # in the state, beside the fields
-
-
-Column = tuple[tuple[int, ...], str]  # shape of one transition's part, dtype
+PREFIX = "sampler."  # of a sampler's names in the state
 
 
-def columns_of(spec: EnvSpec) -> dict[str, Column]:
-    """What a replay stores of each transition, by name, in the order of Transition's fields."""
-    return {
-        "obs": (spec.obs_shape, spec.obs_dtype),
-        "action": ((), "int32") if spec.discrete else ((spec.action_dim,), "float32"),
-        "reward": ((), "float32"),
-        "next_obs": (spec.obs_shape, spec.obs_dtype),
-        "terminated": ((), "float32"),
-        "truncated": ((), "bool"),  # episode boundaries, beside the transitions
-    }
-
-
-def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
-    """Bytes that a ReplayBuffer takes once it is full; nothing is allocated."""
-    transition = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in columns_of(spec).values())
-    return capacity // num_envs * num_envs * transition
+def make_replay(config: Any, num_envs: int, spec: EnvSpec) -> "ReplayBuffer":
+    """The replay that an algorithm's settings ask for. Raises ConfigError."""
+    return ReplayBuffer(config.buffer_size, num_envs, spec)
 
 
 class ReplayBuffer:
     """The newest ``capacity`` transitions (rounded down to a multiple of ``num_envs``), sampled uniformly.
 
-    ``len()`` is the number of transitions that it holds.
+    Storage and sampler of one's own go in the place of ``Ring`` and ``Uniform``. ``len()`` is the number of transitions
+    that it holds.
     """
 
-    def __init__(self, capacity: int, num_envs: int, spec: EnvSpec) -> None:
-        """Memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit."""
-        if capacity < num_envs:
-            raise ConfigError("algo.buffer_size", capacity, f"at least num_envs={num_envs}")
-        self.num_envs, self._rows = num_envs, capacity // num_envs
-        self._spec, columns = spec, columns_of(spec)
-        try:
-            self._data = {n: np.zeros((self._rows, num_envs, *shape), dtype) for n, (shape, dtype) in columns.items()}
-        except (MemoryError, ValueError) as error:
-            raise ConfigError("algo.buffer_size", capacity, "as many transitions as fit into memory") from error
-        self._flat = [a.reshape(-1, *a.shape[2:]) for name, a in self._data.items() if name != "truncated"]
-        self._position = 0  # of the next row
-        self._filled = 0  # rows
+    def __init__(
+        self,
+        capacity: int,
+        num_envs: int,
+        spec: EnvSpec,
+        *,
+        storage: Callable[[int, int, EnvSpec], Storage] = Ring,
+        sampler: Callable[[int, int], Sampler] = Uniform,
+    ) -> None:
+        """Memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit.
+
+        Args:
+            capacity: transitions, over all environments.
+            num_envs: N.
+            spec: of the environments.
+            storage: makes one of (capacity, num_envs, spec).
+            sampler: makes one of (rows, num_envs).
+        """
+        self.num_envs = num_envs
+        self.storage = storage(capacity, num_envs, spec)
+        self.sampler = sampler(self.storage.rows, num_envs)
+        self._unread: tuple[np.ndarray, Array] | None = None  # feedback, not looked at while the device computes it
+        self._added: list[int] = []  # rows since then
 
     def __len__(self) -> int:
-        return self._filled * self.num_envs
+        return len(self.storage)
 
     def add(self, transition: Transition, truncated: np.ndarray) -> None:
         """Store one step of every environment, in place of the oldest where there is no room.
@@ -62,38 +58,46 @@ class ReplayBuffer:
         Args:
             transition: leading axis (N,).
             truncated: (N,) bool, where a time limit ended the episode.
-
-        Raises:
-            ValueError: the transition has a discount or a weight: there is no place for them here.
         """
-        if transition.discount is not None or transition.weight is not None:
-            raise ValueError("the replay stores no discount and no weight: add them to what it samples")
-        data, row = self._data, self._position
-        data["obs"][row] = transition.obs
-        data["action"][row] = transition.action
-        data["reward"][row] = transition.reward
-        data["next_obs"][row] = transition.next_obs
-        data["terminated"][row] = transition.terminated
-        data["truncated"][row] = truncated
-        self._position = (row + 1) % self._rows
-        self._filled = max(self._filled, row + 1)
+        row = self.storage.add(transition, truncated)
+        if self._unread is None:
+            self.sampler.add(row)
+        else:
+            self._added.append(row)
 
     def sample(self, batch_size: int, num_batches: int, rng: np.random.Generator) -> tuple[Transition, np.ndarray]:
-        """Uniformly, with replacement. Returns transitions (U, B, ...) and their indices (U, B) int64.
+        """What the sampler draws. Returns transitions (U, B, ...) and their indices (U, B) int64.
 
         Raises:
             ValueError: there is nothing to sample from.
         """
-        if not self._filled:
-            raise ValueError("the replay is empty: add transitions before sampling")
-        indices = rng.integers(len(self), size=(num_batches, batch_size))
-        # mode="clip": all indices are within, and numpy need not make sure before it copies
-        return Transition(*[array.take(indices, axis=0, mode="clip") for array in self._flat]), indices
+        self._tell_sampler()
+        span = self.storage.span()
+        if span.length < 1:
+            raise ValueError("the replay has nothing to draw from: add transitions before sampling")
+        indices, weights = self.sampler.sample(span, batch_size, num_batches, rng)
+        batch = self.storage.take(indices)
+        return batch if weights is None else batch._replace(weight=weights), indices
+
+    def feedback(self, indices: np.ndarray, td_error: Array) -> None:
+        """Hear the TD errors (U, B) of the updates on a sample; they may be on a device, and are looked at later."""
+        self._tell_sampler()
+        self._unread = indices, td_error
+
+    def _tell_sampler(self) -> None:
+        """What it has not been told of, in order."""
+        if self._unread is not None:
+            self.sampler.feedback(*self._unread)
+            self._unread = None
+            for row in self._added:
+                self.sampler.add(row)
+            self._added.clear()
 
     def state_dict(self) -> State:
-        """What is filled, (rows, N, ...) in the order of storage, and the position of the next row. No copies."""
-        filled = {name: array[: self._filled] for name, array in self._data.items()}
-        return filled | {POSITION: np.asarray(self._position, np.int64)}
+        """The storage's state, and the sampler's under ``sampler.``, after waiting for feedback. No copies."""
+        self._tell_sampler()
+        sampler = {f"{PREFIX}{name}": array for name, array in self.sampler.state_dict().items()}
+        return self.storage.state_dict() | sampler
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over a state; from there on adding and sampling are as they would have been.
@@ -102,20 +106,23 @@ class ReplayBuffer:
             CheckpointError: it does not fit, or holds a transition of no such environment. Then nothing has changed.
         """
         self.check_fit(state)
-        filled, position = len(state["reward"]), int(state[POSITION])
-        wrapped = filled == self._rows and 0 <= position < filled
-        if not (wrapped or position == filled):
-            raise CheckpointError(f"the replay's state, {filled} rows with the next at {position}, does not fit here")
-        check_transitions(state, self._spec)
-        for name, array in self._data.items():
-            array[:filled] = state[name]
-        self._filled, self._position = filled, position % self._rows
+        self._tell_sampler()
+        stored, sampler = self._split(state)
+        before = {name: array.copy() for name, array in self.sampler.state_dict().items()}
+        self.sampler.load_state_dict(sampler)
+        try:
+            self.storage.load_state_dict(stored)
+        except Exception:
+            self.sampler.load_state_dict(before)
+            raise
 
     def check_fit(self, state: Tensors) -> None:
         """Raises CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit here."""
-        filled: tuple[int, ...] = state["reward"].shape[:1] if "reward" in state else ()
-        own = {name: Tensor(filled + array.shape[1:], array.dtype) for name, array in self._data.items()}
-        check_fit(state, own | {POSITION: Tensor((), np.dtype(np.int64))}, "this replay")
-        if filled > (self._rows,):
-            here = f"{self._rows} rows of {self.num_envs} environments"
-            raise CheckpointError(f"the replay's state has {filled[0]} rows, and here are {here}")
+        stored, sampler = self._split(state)
+        self.storage.check(stored)
+        check_fit(sampler, self.sampler.state_dict(), "this replay's sampler")
+
+    def _split(self, state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is the storage's, and what is the sampler's."""
+        sampler = {name.removeprefix(PREFIX): x for name, x in state.items() if name.startswith(PREFIX)}
+        return {name: x for name, x in state.items() if not name.startswith(PREFIX)}, sampler

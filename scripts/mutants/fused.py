@@ -2,7 +2,8 @@
 
 from mutants import Bug
 
-FUSED, SEEDS, RING = "loops/fused_jax.py", "loops/seeds_jax.py", "replay/ring_jax.py"
+FUSED, SEEDS = "loops/fused_jax.py", "loops/seeds_jax.py"
+RING, UNIFORM = "replay/storage_jax.py", "replay/samplers_jax.py"
 DRAWS = "test_fused_draws.py"
 KEYS = f"{DRAWS}::test_no_key_is_used_twice"
 POLICY = f"{DRAWS}::test_the_policy_acts_from_learning_starts_on"
@@ -22,7 +23,7 @@ BUGS = [
     Bug("one key for all actions of a round", FUSED, "jax.random.split(keys[1], frequency), jax", "jnp.repeat(keys[1][None], frequency), jax", f"{KEYS}[3-2]"),
     Bug("the noise's key is the actions'", FUSED, "learner.sample_noise(keys[4], shape)", "learner.sample_noise(keys[1], shape)", KEYS),
     Bug("one noise for all updates of a round", FUSED, "learner.sample_noise(keys[4], shape)", "jnp.repeat(learner.sample_noise(keys[4], shape)[:1], updates, 0)", f"{KEYS}[3-2]"),
-    Bug("one minibatch for all updates of a round", FUSED, "vector_steps, keys[3], shape)", "vector_steps, keys[3], shape)[:1].repeat(updates, 0)", OWN_BATCH),
+    Bug("one minibatch for all updates of a round", UNIFORM, "jax.random.randint(key, shape, 0, span.length)", "jax.random.randint(key, shape, 0, span.length)[:1].repeat(shape[0], 0)", OWN_BATCH),
     Bug("the last action is never drawn", FUSED, "0, spec.action_dim, jnp.int32)", "0, spec.action_dim - 1, jnp.int32)", ACTIONS),
     Bug("the first action's number ignored in warm-up", FUSED, "jnp.int32) + spec.action_start", "jnp.int32)", ACTIONS),
     Bug("half of the box in warm-up", FUSED, "jnp.float32, low, high)", "jnp.float32, low / 2, high / 2)", BOX),
@@ -40,13 +41,13 @@ BUGS = [
     Bug("a round of updates too few", FUSED, "warm_rounds = config.learning_starts // size", "warm_rounds = config.learning_starts // size + 1", POLICY),
     Bug("gradient_steps=-1 forgets the environments", FUSED, "updates = size if", "updates = frequency if", POLICY),
     # The replay
-    Bug("only the first of N environments is sampled", RING, "jnp.minimum(vector_steps, rows) * num_envs)", "jnp.minimum(vector_steps, rows))", BATCHES),
-    Bug("no clamp after the wrap", RING, "jnp.minimum(vector_steps, rows) * num_envs)", "vector_steps * num_envs)", BATCHES),
-    Bug("rows without data are sampled", RING, "jnp.minimum(vector_steps, rows) * num_envs)", "rows * num_envs)", BATCHES),
-    Bug("the newest round is never sampled", FUSED, "vector_steps, shape = (number + 1) * frequency,", "vector_steps, shape = jnp.maximum(number * frequency, 1),", BATCHES),
-    Bug("after the wrap only what lies before the write position", RING, "jnp.minimum(vector_steps, rows) * num_envs)", "jnp.where(vector_steps > rows, vector_steps % rows + 1, vector_steps) * num_envs)", BATCHES),
-    Bug("the first half of the replay", RING, "jnp.minimum(vector_steps, rows) * num_envs)", "(jnp.minimum(vector_steps, rows) * num_envs + 1) // 2)", BATCHES),
-    Bug("the last transition is never sampled", RING, "jnp.minimum(vector_steps, rows) * num_envs)", "jnp.maximum(jnp.minimum(vector_steps, rows) * num_envs - 1, 1))", BATCHES),
+    Bug("only the first of N environments is sampled", RING, "jnp.minimum(vector_steps, rows) * num_envs, ", "jnp.minimum(vector_steps, rows), ", BATCHES),
+    Bug("no clamp after the wrap", RING, "jnp.minimum(vector_steps, rows) * num_envs, ", "vector_steps * num_envs, ", BATCHES),
+    Bug("rows without data are sampled", RING, "jnp.minimum(vector_steps, rows) * num_envs, ", "rows * num_envs, ", BATCHES),
+    Bug("the newest round is never sampled", FUSED, "learn(*carry, (number + 1) * frequency, now)", "learn(*carry, jnp.maximum(number * frequency, 1), now)", BATCHES),
+    Bug("after the wrap only what lies before the write position", RING, "jnp.minimum(vector_steps, rows) * num_envs, ", "jnp.where(vector_steps > rows, vector_steps % rows + 1, vector_steps) * num_envs, ", BATCHES),
+    Bug("the first half of the replay", RING, "jnp.minimum(vector_steps, rows) * num_envs, ", "(jnp.minimum(vector_steps, rows) * num_envs + 1) // 2, ", BATCHES),
+    Bug("the last transition is never sampled", RING, "jnp.minimum(vector_steps, rows) * num_envs, ", "jnp.maximum(jnp.minimum(vector_steps, rows) * num_envs - 1, 1), ", BATCHES),
     Bug("the row does not wrap", RING, "row = vector_step % ring.reward.shape[0]", "row = jnp.minimum(vector_step, ring.reward.shape[0] - 1)", BATCHES),
     Bug("images stored as floats", RING, "(jnp.zeros((*shape, *spec.obs_shape), spec.obs_dtype) for _ in range(2))", "(jnp.zeros((*shape, *spec.obs_shape), jnp.float32) for _ in range(2))", f"{DRAWS}::test_a_ring_of_images_holds_bytes"),
     # Evaluation, and the seeds

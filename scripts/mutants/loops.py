@@ -2,7 +2,8 @@
 
 from mutants import Bug
 
-LOOP, REPLAY, HOST, SEEDING = "loops/host.py", "replay/buffer.py", "envs/host.py", "seeding.py"
+LOOP, STORAGE, UNIFORM, HOST = "loops/host.py", "replay/storage.py", "replay/samplers.py", "envs/host.py"
+SEEDING = "seeding.py"
 LAWS, COUNTS, SCHEDULE = "test_loop_laws.py", "test_loop.py", "test_schedule.py"
 BOTH_SEEDS = f"{LAWS}::test_every_purpose_has_a_stream_of_its_own"
 BATCHES = f"{LAWS}::test_minibatches_are_uniform_over_what_the_replay_holds"
@@ -30,16 +31,16 @@ BUGS = [
     Bug("train_freq counts env steps", LOOP, "vector_steps = self.env_steps // num_envs", "vector_steps = self.env_steps", COUNTS),
     Bug("gradient_steps=-1 forgets the environments", LOOP, "config.train_freq * num_envs if", "config.train_freq if", COUNTS),
     # The replay
-    Bug("only the first of N environments is sampled", REPLAY, "rng.integers(len(self), size", "rng.integers(self._filled, size", LAWS),
-    Bug("the newest round is never sampled", REPLAY, "rng.integers(len(self), size", "rng.integers(max(1, len(self) - self.num_envs), size", LAWS),
-    Bug("after the wrap only what lies before the write position", REPLAY, "rng.integers(len(self), size", "rng.integers((self._position or self._rows) * self.num_envs, size", LAWS),
-    Bug("the first half of the replay", REPLAY, "rng.integers(len(self), size", "rng.integers((len(self) + 1) // 2, size", LAWS),
-    Bug("the whole ring before it is full", REPLAY, "rng.integers(len(self), size", "rng.integers(self._rows * self.num_envs, size", LAWS),
-    Bug("one minibatch for all updates of a round", REPLAY, "rng.integers(len(self), size=(num_batches, batch_size))", "np.repeat(rng.integers(len(self), size=(1, batch_size)), num_batches, 0)", LAWS),
-    Bug("images stored as floats", REPLAY, '\n        "obs": (spec.obs_shape, spec.obs_dtype)', '\n        "obs": (spec.obs_shape, "float32")', "test_replay.py"),
-    Bug("the row does not wrap", REPLAY, "self._position = (row + 1) % self._rows", "self._position = min(row + 1, self._rows - 1)", "test_replay.py"),
-    Bug("next_obs is obs", REPLAY, 'data["next_obs"][row] = transition.next_obs', 'data["next_obs"][row] = transition.obs', "test_replay.py"),
-    Bug("the position is lost on loading", REPLAY, "self._filled, self._position = filled, position", "self._filled, self._position = filled, 0", "test_replay.py"),
+    Bug("only the first of N environments is sampled", STORAGE, "return Span(len(self), ", "return Span(self.filled, ", LAWS),
+    Bug("the newest round is never sampled", STORAGE, "return Span(len(self), ", "return Span(max(1, len(self) - self.num_envs), ", LAWS),
+    Bug("after the wrap only what lies before the write position", STORAGE, "return Span(len(self), ", "return Span((self.position or self.rows) * self.num_envs, ", LAWS),
+    Bug("the first half of the replay", UNIFORM, "rng.integers(span.length, size", "rng.integers((span.length + 1) // 2, size", LAWS),
+    Bug("the whole ring before it is full", UNIFORM, "rng.integers(span.length, size", "rng.integers(span.size, size", LAWS),
+    Bug("one minibatch for all updates of a round", UNIFORM, "rng.integers(span.length, size=(num_batches, batch_size))", "np.repeat(rng.integers(span.length, size=(1, batch_size)), num_batches, 0)", LAWS),
+    Bug("images stored as floats", STORAGE, '\n        "obs": (spec.obs_shape, spec.obs_dtype)', '\n        "obs": (spec.obs_shape, "float32")', "test_replay.py"),
+    Bug("the row does not wrap", STORAGE, "self.position = (row + 1) % self.rows", "self.position = min(row + 1, self.rows - 1)", "test_replay.py"),
+    Bug("next_obs is obs", STORAGE, 'data["next_obs"][row] = transition.next_obs', 'data["next_obs"][row] = transition.obs', "test_replay.py"),
+    Bug("the position is lost on loading", STORAGE, "self.filled, self.position = filled, position", "self.filled, self.position = filled, 0", "test_replay.py"),
     # What is told
     Bug("the first update's metrics, not the last's", LOOP, "float(value[-1])", "float(value[0])", LAWS),
     Bug("std is variance", LOOP, "float(returns.std())", "float(returns.var())", LAWS),

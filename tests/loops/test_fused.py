@@ -26,6 +26,8 @@ from rlpair.loops.host import HostLoop, evaluate
 from rlpair.loops.seeds_jax import Seeds
 from rlpair.parity import FLOAT64, errors
 from rlpair.replay.buffer import ReplayBuffer
+from rlpair.replay.buffer_jax import Replay
+from rlpair.replay.samplers_jax import UNIFORM
 from rlpair.seeding import stream
 
 SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 40, "buffer_size": 150, "train_freq": 1}
@@ -75,6 +77,15 @@ class Recorder:
         return self.agent.update(batch, noise=self.noise[-1])
 
 
+def replay_of(indices: list[np.ndarray]) -> Replay:
+    """One that samples these, round by round."""
+    table, zero = jnp.asarray(indices), jnp.zeros((), jnp.int32)
+    in_turn = UNIFORM._replace(
+        init=lambda rows, num_envs: zero, sample=lambda number, span, key, shape: (table[number], None, number + 1)
+    )
+    return Replay(sampler=in_turn)
+
+
 @pytest.mark.parametrize(
     ("algo", "num_envs", "train_freq", "gradient_steps"), [("dqn", 1, 1, 1), ("dqn", 2, 3, 2), ("sac", 1, 1, 1)]
 )
@@ -102,7 +113,7 @@ def test_a_fused_run_is_the_host_run_with_the_same_draws(
         list(host)
 
         env = functional_env(env_id, dtype="float64")
-        fused = make_fused(agent.learner, env, config, num_envs)
+        fused = make_fused(agent.learner, env, config, num_envs, replay_of(recorder.indices))
         params = tree_of(module.initial_params(config, env.spec, stream(0, "parameters")), "float64")
         state = fused.init(params, hyper_of(config, env.spec, "float64"), jax.random.key(0))
         state = state._replace(envs=EnvState(jnp.asarray(begin), jnp.zeros(num_envs, jnp.int32)), obs=jnp.asarray(obs))
@@ -113,13 +124,12 @@ def test_a_fused_run_is_the_host_run_with_the_same_draws(
 
         nothing = [jax.tree.map(jnp.zeros_like, recorder.noise[0])] * warm_rounds
         noise = jax.tree.map(lambda *x: jnp.stack(x), *nothing, *recorder.noise)
-        unused = [np.zeros_like(recorder.indices[0])] * warm_rounds
         keys = jax.random.split(jax.random.key(0), (rounds, train_freq, num_envs))
         draws = Draws(
             by_round(recorder.actions),
             by_round(recorder.keys),
             keys,
-            jnp.asarray([*unused, *recorder.indices]),
+            jax.random.split(jax.random.key(0), rounds),  # none is used
             noise,
             by_round(recorder.initial),
         )

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlpair.errors import CheckpointError, ConfigError
-from rlpair.replay.buffer import ReplayBuffer, replay_bytes
+from rlpair.replay.buffer import ReplayBuffer
+from rlpair.replay.storage import replay_bytes
 from rlpair.types import EnvSpec, State, Transition
 
 DISCRETE = EnvSpec((2,), "float32", True, 3)
@@ -209,7 +210,7 @@ def test_memory_is_taken_as_it_fills() -> None:
 
 
 def test_an_empty_replay_cannot_be_sampled() -> None:
-    with pytest.raises(ValueError, match=r"^the replay is empty: add transitions before sampling$"):
+    with pytest.raises(ValueError, match=r"^the replay has nothing to draw from: add transitions before sampling$"):
         ReplayBuffer(4, 2, DISCRETE).sample(1, 1, np.random.default_rng(0))
 
 
