@@ -11,7 +11,7 @@ import numpy as np
 
 import rlpair
 from rlpair.agents.agent_jax import hyper_of, tree_of
-from rlpair.algos.dqn import initial_params
+from rlpair.algos.dqn import initial_params, networks
 from rlpair.algos.dqn_jax import make_learner
 from rlpair.envs.functional_jax import functional_env
 from rlpair.loops.fused_jax import make_fused, play
@@ -27,7 +27,7 @@ CONFIG = rlpair.DQNConfig(
 def main() -> None:
     """Train twelve agents and print what each learning rate comes to."""
     env = functional_env("CartPole-v1")
-    learner = make_learner(CONFIG, env.spec, dtype="float32", precision="highest")
+    learner = make_learner(CONFIG, env.spec, networks(CONFIG, env.spec), dtype="float32", precision="highest")
     fused = make_fused(learner, env, CONFIG, num_envs=1)
 
     def train(params: Any, rate: jax.Array, key: jax.Array) -> jax.Array:  # -> () mean return of ten greedy episodes

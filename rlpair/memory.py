@@ -1,12 +1,11 @@
 """What a run will take of memory, estimated before anything is allocated, and refused where it cannot fit."""
 
+import math
 import os
-from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any
 
-from rlpair.algos.base import Network
 from rlpair.errors import ConfigError
+from rlpair.nets.arch import Networks, named_arrays
 from rlpair.replay.storage import replay_bytes
 from rlpair.types import EnvSpec
 
@@ -19,12 +18,12 @@ def host_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def check_networks(config: Any, networks: Iterable[Network]) -> None:
+def check_networks(config: Any, networks: Networks) -> None:
     """Raises ConfigError where an agent's networks, targets, gradients and moments do not fit into this machine."""
     check_sum([("algo.net_arch", config.net_arch, network_bytes(networks))], host_bytes())
 
 
-def check_run(config: Any, spec: EnvSpec, networks: Iterable[Network], available: int) -> None:
+def check_run(config: Any, spec: EnvSpec, networks: Networks, available: int) -> None:
     """Raises ConfigError where a run does not fit into the bytes there are; names the setting that takes the most.
 
     Args:
@@ -33,10 +32,10 @@ def check_run(config: Any, spec: EnvSpec, networks: Iterable[Network], available
         networks: of its algorithm.
         available: bytes, of all devices that share the seeds.
     """
-    algo, seeds, networks = config.algo, config.num_seeds, list(networks)
+    algo, seeds = config.algo, config.num_seeds
     updates = algo.train_freq * config.num_envs if algo.gradient_steps == -1 else algo.gradient_steps
     minibatch = 2 * replay_bytes(algo.batch_size, 1, spec)  # on the host and on the device
-    activations = 4 * algo.batch_size * sum(sum(network.sizes) for network in networks)
+    activations = 4 * algo.batch_size * sum(arch.units for archs in networks.values() for arch in archs)
     processes = config.num_envs * PROCESS_BYTES if config.vectorization == "async" else 0
     parts = [
         ("algo.buffer_size", algo.buffer_size, seeds * replay_bytes(algo.buffer_size, config.num_envs, spec)),
@@ -57,9 +56,9 @@ def check_sum(parts: list[tuple[str, Any, int]], available: int) -> None:
     raise ConfigError(key, value, text)
 
 
-def network_bytes(networks: Iterable[Network]) -> int:
+def network_bytes(networks: Networks) -> int:
     """Returns the bytes of all that is kept of the parameters, in float64."""
-    return COPIES * 8 * sum((a + 1) * b for network in networks for a, b in pairwise(network.sizes))
+    return COPIES * 8 * sum(math.prod(array.shape) for array in named_arrays(networks).values())
 
 
 def in_units(count: float) -> str:

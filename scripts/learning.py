@@ -42,7 +42,7 @@ FUSED = {  # name of the run: algorithm, environment, seeds, what their interqua
     "sac-fused": ("sac", "Pendulum-v1", 16, "-200"),
     "breakout": ("dqn", "gymnax/Breakout-MinAtar", 8, "far above random"),
 }
-PACKAGES = ("rlpair", "numpy", "gymnasium", "jax", "flax", "optax", "torch")
+PACKAGES = ("rlpair", "numpy", "gymnasium", "jax", "optax", "torch")
 
 
 def run_one(folder: Path, algo: str, backend: str, seed: int) -> None:

@@ -107,8 +107,8 @@ def returns_of_many(cell: Cell, fault: str) -> np.ndarray:
     """The same for seeds with a fault, which train together in this process."""
     learners = importlib.import_module(f"{find(cell.algo).module}_jax")
 
-    def make_learner(make: Callable[..., Any], config: Any, spec: Any, **kind: Any) -> Any:
-        return FAULTS[fault](make(config, spec, **kind), spec)
+    def make_learner(make: Callable[..., Any], config: Any, spec: Any, networks: Any, **kind: Any) -> Any:
+        return FAULTS[fault](make(config, spec, networks, **kind), spec)
 
     def here(config: Any) -> Workers:
         return Workers(make_seeds, [(config, range(config.num_seeds))], [usable_cores()])

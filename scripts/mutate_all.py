@@ -31,7 +31,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from mutate import COPIED, ROOT, found
 
-WARM = ("chex", "flax.linen", "gymnasium", "optax", "pydantic", "torch.utils.tensorboard")  # imported once, for all
+WARM = ("chex", "gymnasium", "optax", "pydantic", "torch.utils.tensorboard")  # imported once, for all
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
 ENVIRONMENT |= {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
 ENVIRONMENT |= {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}

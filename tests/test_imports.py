@@ -26,9 +26,9 @@ ALLOWED = {
     "agents": "nets algos disk system",
     "config": "algos",
     "presets": "algos config",
-    "memory": "algos replay",
+    "memory": "nets replay",
     "make": "algos envs agents config presets memory | gymnasium",
-    "runs": "system disk settings algos config presets make | pydantic rich tensorboard typing_extensions yaml",
+    "runs": "system disk settings nets algos config presets make | pydantic rich tensorboard typing_extensions yaml",
     "loops": "system disk algos replay envs agents config memory make runs",
     "load": "agents make runs",
     "cli": "system settings algos config presets runs | omegaconf rich",
@@ -213,9 +213,7 @@ def test_importing_the_package_loads_no_framework(run_python: Callable[..., str]
 
 
 @pytest.mark.parametrize("program", [IMPORTERS_RUN, COMMAND_RUN], ids=["importer", "command"])
-@pytest.mark.parametrize(
-    ("backend", "loaded"), [("torch", "['torch']"), ("jax", "['chex', 'flax', 'jax', 'jaxlib', 'optax']")]
-)
+@pytest.mark.parametrize(("backend", "loaded"), [("torch", "['torch']"), ("jax", "['chex', 'jax', 'jaxlib', 'optax']")])
 def test_a_run_loads_one_framework(run_python: Callable[..., str], backend: str, loaded: str, program: str) -> None:
     printed = run_python("-c", program.format(backend=backend) + LOADED)
     assert printed.splitlines()[-1] == loaded

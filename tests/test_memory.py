@@ -14,16 +14,16 @@ BOX = EnvSpec((3,), "float32", False, 1, (-1.0,), (1.0,))
 
 
 def test_networks_take_eight_copies_in_float64() -> None:
-    networks = list(dqn.networks(DQNConfig(net_arch=(10,)), DISCRETE))
+    networks = dqn.networks(DQNConfig(net_arch=(10,)), DISCRETE)
     assert memory.network_bytes(networks) == 8 * 8 * ((3 + 1) * 10 + (10 + 1) * 2)
-    critics = list(sac.networks(SACConfig(net_arch=(10,), n_critics=3), BOX))
+    critics = sac.networks(SACConfig(net_arch=(10,), n_critics=3), BOX)
     assert memory.network_bytes(critics) == 8 * 8 * ((4 * 10 + 11 * 2) + 3 * (5 * 10 + 11))
 
 
 def test_a_run_is_refused_by_what_takes_the_most_of_it() -> None:
     algo = DQNConfig(buffer_size=10_000, batch_size=10, gradient_steps=5, net_arch=(10,))
     config = RunConfig(algo=algo, num_envs=2, total_timesteps=1_000)
-    networks = list(dqn.networks(algo, DISCRETE))
+    networks = dqn.networks(algo, DISCRETE)
     whole = 10_000 * 37 + 5 * 2 * 10 * 37 + 4 * 10 * 15 + 8 * 8 * 62
     memory.check_run(config, DISCRETE, networks, whole)
     with pytest.raises(ConfigError) as error:

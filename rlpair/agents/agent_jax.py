@@ -174,7 +174,9 @@ def one_thread() -> dict[str, str] | None:
 
 def make_state(config: Any, spec: EnvSpec, params: State, dtype: str, precision: str) -> tuple[Learner, LearnerState]:
     """A learner and its first state, for those who jit, scan and vmap it themselves."""
-    learner: Learner = find(config.name).make_learner("jax")(config, spec, dtype=dtype, precision=precision)
+    algorithm = find(config.name)
+    networks, make_learner = algorithm.networks(config, spec), algorithm.make_learner("jax")
+    learner: Learner = make_learner(config, spec, networks, dtype=dtype, precision=precision)
     return learner, learner.init(tree_of(params, dtype), hyper_of(config, spec, dtype))
 
 
@@ -189,7 +191,7 @@ def precision_of(dtype: str) -> AbstractContextManager[Any]:
 
 
 def tree_of(params: State, dtype: str) -> dict[str, Tree]:
-    """Parameters by name -> by net, a tuple of networks: ``critic.0.1.weight`` is ``["critic"][0]["1"]["kernel"]``."""
+    """Parameters by name -> by net, a tuple of networks: ``critic.0.1.weight`` is ``["critic"][0]["1"]["weight"]``."""
     tree: dict[str, Any] = {}
     for name, value in params.items():
         net, *path = name.split(".")
@@ -198,8 +200,7 @@ def tree_of(params: State, dtype: str) -> dict[str, Tree]:
             tree[net] = leaf
             continue
         index, layer, kind = path
-        layers = tree.setdefault(net, {}).setdefault(int(index), {})
-        layers.setdefault(layer, {})[{"weight": "kernel"}.get(kind, kind)] = leaf
+        tree.setdefault(net, {}).setdefault(int(index), {}).setdefault(layer, {})[kind] = leaf
     return {net: tuple(x[i] for i in sorted(x)) if isinstance(x, dict) else x for net, x in tree.items()}
 
 
@@ -238,8 +239,7 @@ def named_pieces(state: LearnerState) -> list[list[tuple[str, tuple[int, ...]]]]
     """
 
     def text(path: Any) -> str:
-        keys = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", None)))) for key in path]
-        return ".".join(keys).replace("kernel", "weight")
+        return jax.tree_util.keystr(tuple(path), simple=True, separator=".")
 
     prefixes = {"params": "", "target_params": "target_", "opt_state": "optimizer.", "num_updates": "num_updates"}
     pieces: list[list[tuple[str, tuple[int, ...]]]] = []

@@ -35,8 +35,9 @@ class TorchAgent(BaseAgent):
         self.generator = torch.Generator(self.device)
         self.reseed(integer(identity.seed, "noise"))
         dtype = getattr(torch, identity.dtype)
-        make_learner = find(self.config.name).make_learner("torch")
-        self.learner: Learner = make_learner(self.config, self.spec, dtype=dtype, device=self.device)
+        algorithm = find(self.config.name)
+        networks, make_learner = algorithm.networks(self.config, self.spec), algorithm.make_learner("torch")
+        self.learner: Learner = make_learner(self.config, self.spec, networks, dtype=dtype, device=self.device)
         self.tensors = named_tensors(self.learner)
         for name, tensor in self.tensors.items():
             if (source := name.removeprefix("target_")) in params:
@@ -130,22 +131,14 @@ def each(arrays: Transition, function: Callable[[Any], Any]) -> Transition:
 
 
 def named_tensors(learner: Learner) -> dict[str, torch.Tensor]:
-    """Parameters, targets and moments by backend-free name, as views: dense weights are (inputs, outputs)."""
-    params, targets = dict(learner.scalars), dict[str, torch.Tensor]()
-    for networks, tensors in ((learner.networks, params), (learner.target_networks, targets)):
-        for net, mlps in networks.items():
-            for index, mlp in enumerate(mlps):
-                for layer, (weight, bias) in enumerate(mlp.dense):
-                    tensors[f"{net}.{index}.{layer}.weight"] = weight
-                    tensors[f"{net}.{index}.{layer}.bias"] = bias
-    named = params | {f"target_{name}": tensor for name, tensor in targets.items()}
-    names = {id(param): name.partition(".")[2] for name, param in params.items()}
+    """Parameters, targets and moments by backend-free name, as views in the shapes of files."""
+    named: dict[str, torch.Tensor] = {}
+    for params in learner.params.values():
+        named |= params.named(params.vector)
+    for target in learner.target_params.values():
+        named |= {f"target_{name}": tensor for name, tensor in target.named(target.vector).items()}
     for net, moments in learner.moments.items():
-        params_of_net = learner.params[net]
         for slot, moment in moments.items():
-            if slot == "count":
-                named[f"optimizer.{net}.count"] = moment
-                continue
-            for param, piece in zip(params_of_net.tensors, params_of_net.split(moment), strict=True):
-                named[f"optimizer.{net}.{slot}.{names[id(param)]}".removesuffix(".")] = piece
-    return {name: tensor.detach().T if tensor.ndim == 2 else tensor.detach() for name, tensor in named.items()}
+            pieces = {net: moment} if slot == "count" else learner.params[net].named(moment)
+            named |= {f"optimizer.{net}.{slot}{name.removeprefix(net)}": piece for name, piece in pieces.items()}
+    return named

@@ -1,18 +1,14 @@
-"""What DQN and SAC share, backend-free: their common settings, and the initial parameters that both twins load."""
+"""What DQN and SAC share, backend-free: their common settings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple
-
-import numpy as np
+from typing import Any, ClassVar
 
 from rlpair.errors import ConfigError, EnvError
-from rlpair.types import EnvSpec, State
+from rlpair.nets.arch import ACTIVATIONS, Arch, Dense, threads_worth
+from rlpair.types import EnvSpec
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
-ACTIVATIONS = ("relu", "tanh", "elu", "silu")
-WORTH_A_THREAD = 2**22  # multiply-adds of a matrix product; with fewer a thread costs what it saves
 
 
 @dataclass(frozen=True)
@@ -67,8 +63,12 @@ class OffPolicyConfig:
 
     @property
     def threads(self) -> int:
-        """How many threads of a CPU the widest matrix product of an update keeps busy."""
-        return max(1, self.batch_size * max(self.net_arch) ** 2 // WORTH_A_THREAD)
+        """How many threads of a CPU an update keeps busy: a process sets them before it knows the environment.
+
+        So it is asked of the widest layer, as if as many inputs went in.
+        """
+        widest = max(self.net_arch)
+        return threads_worth(Arch((Dense(widest, widest),)), self.batch_size)
 
     def _check(self, key: str, accepts: Callable[[Any], Any], allowed: str) -> None:
         value = getattr(self, key)
@@ -78,21 +78,3 @@ class OffPolicyConfig:
     def validate_spec(self, spec: EnvSpec) -> None:
         """Raises EnvError where this algorithm cannot act in such an environment."""
         raise EnvError(f"{self.name} does not say which action spaces it takes")
-
-
-class Network(NamedTuple):
-    """A multi-layer perceptron; the parameters of ``critic.0`` are ``critic.0.<layer>.weight`` and ``.bias``."""
-
-    name: str
-    sizes: tuple[int, ...]  # units of the input, the hidden layers, the output
-
-
-def initial_mlps(rng: np.random.Generator, networks: Iterable[Network]) -> State:
-    """Weights (in, out) and biases (out,) of all networks in their order, each U(+-1/sqrt(fan_in)), float64."""
-    params = {}
-    for network in networks:
-        for layer, (fan_in, fan_out) in enumerate(pairwise(network.sizes)):
-            bound = 1 / np.sqrt(fan_in)
-            params[f"{network.name}.{layer}.weight"] = rng.uniform(-bound, bound, (fan_in, fan_out))
-            params[f"{network.name}.{layer}.bias"] = rng.uniform(-bound, bound, fan_out)
-    return params

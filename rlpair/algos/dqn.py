@@ -18,14 +18,14 @@ is given), theta are the parameters and theta' the target parameters.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from rlpair.algos.base import Network, OffPolicyConfig, initial_mlps
+from rlpair.algos.base import OffPolicyConfig
 from rlpair.errors import EnvError
+from rlpair.nets.arch import Networks, draw_params, mlp
 from rlpair.types import Array, EnvSpec, State
 
 
@@ -93,14 +93,20 @@ def hyperparameters(config: DQNConfig, spec: EnvSpec) -> Hyper:
     )
 
 
-def networks(config: DQNConfig, spec: EnvSpec) -> Iterator[Network]:
-    """``q.0``: one network from observation to a value per action."""
-    yield Network("q.0", (math.prod(spec.obs_shape), *config.net_arch, spec.action_dim))
+def networks(config: DQNConfig, spec: EnvSpec) -> Networks:
+    """Returns ``q``: one network from observation to a value per action."""
+    return {"q": [mlp(math.prod(spec.obs_shape), config.net_arch, spec.action_dim, config.activation)]}
 
 
 def initial_params(config: DQNConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
-    """Of the networks, by name."""
-    return initial_mlps(rng, networks(config, spec))
+    """Returns what the networks' parameters begin as, by name."""
+    return draw_params(networks(config, spec), rng)
+
+
+def update_flop(config: DQNConfig, networks: Networks) -> int:
+    """Returns the operations of the networks in an update: one is trained, its target and in (D2) itself are asked."""
+    (q,) = networks["q"]
+    return config.batch_size * (q.training_flop + (2 if config.double_q else 1) * q.forward_flop)
 
 
 # What the peers' published benchmarks measure.

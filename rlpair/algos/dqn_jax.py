@@ -16,11 +16,12 @@ from rlpair.algos.learner_jax import (
     clip_by_global_norm,
     discount,
     gradient_step,
-    prepare,
+    read_batch,
     target_step,
     weighted_mean,
 )
-from rlpair.nets.networks_jax import MLP, apply, flatten_obs
+from rlpair.nets.arch import Networks
+from rlpair.nets.networks_jax import apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[jax.Array], jax.Array]  # obs (B, ...) -> a value per action (B, A)
@@ -60,13 +61,16 @@ def q_loss(q: QFunction, batch: Transition, target: jax.Array) -> tuple[jax.Arra
     return weighted_mean(huber(td_error), batch.weight), (td_error, q_taken)
 
 
-def make_learner(config: DQNConfig, spec: EnvSpec, *, dtype: str, precision: str) -> Learner:
+def make_learner(config: DQNConfig, spec: EnvSpec, networks: Networks, *, dtype: str, precision: str) -> Learner:
     """DQN for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
-    network = MLP((*config.net_arch, spec.action_dim), config.activation, precision)
+    (network,) = networks["q"]
     optimizer = OPTIMIZERS[config.optimizer]()
 
     def q_values(params: Tree, obs: jax.Array) -> jax.Array:  # flat obs (B, O) -> (B, A)
-        return apply(network, params[0], obs)
+        return apply(network, params[0], obs, precision)
+
+    def prepare(batch: Transition) -> Transition:
+        return read_batch(batch, batch.action.astype(jnp.int32) - spec.action_start, spec, dtype)
 
     def init(params: dict[str, Tree], hyper: Hyper) -> LearnerState:
         target_params = jax.tree.map(jnp.copy, params)  # a copy: donated buffers must not be shared
@@ -89,7 +93,7 @@ def make_learner(config: DQNConfig, spec: EnvSpec, *, dtype: str, precision: str
 
     def update(state: LearnerState, batch: Transition, noise: tuple[()]) -> tuple[LearnerState, UpdateInfo]:
         hyper, params, target_params = state.hyper, state.params["q"], state.target_params["q"]
-        batch = prepare(batch, batch.action.astype(jnp.int32) - spec.action_start, spec, dtype)
+        batch = prepare(batch)
 
         q, target_q = partial(q_values, params), partial(q_values, target_params)
         target = td_target(q, target_q, batch, hyper.gamma, config.double_q)
@@ -109,4 +113,4 @@ def make_learner(config: DQNConfig, spec: EnvSpec, *, dtype: str, precision: str
         state = LearnerState({"q": params}, {"q": target_params}, {"q": opt_state}, hyper, num_updates)
         return state, UpdateInfo(metrics, td_error)
 
-    return Learner(init, act, greedy, sample_noise, update)
+    return Learner(init, act, greedy, sample_noise, update, prepare, q_values)

@@ -12,11 +12,13 @@ from rlpair.algos.learner_torch import (
     Tensors,
     discount,
     empty_moments,
+    make_networks,
     parameters_of,
-    prepare,
+    read_batch,
     weighted_mean,
 )
-from rlpair.nets.networks_torch import MLP, apply, flatten_obs
+from rlpair.nets.arch import Networks
+from rlpair.nets.networks_torch import apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[torch.Tensor], torch.Tensor]  # obs (B, ...) -> a value per action (B, A)
@@ -59,25 +61,26 @@ def q_loss(
 class DQN(Learner):
     """DQN for such an environment, with its networks and its optimizer's moments."""
 
-    def __init__(self, config: DQNConfig, spec: EnvSpec, *, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, config: DQNConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
+    ) -> None:
         self.config, self.spec, self.dtype = config, spec, dtype
         learning_rate = torch.tensor(config.learning_rate, dtype=dtype, device=device)
         self.hyper = hyperparameters(config, spec)._replace(learning_rate=learning_rate)
-        sizes = (torch.Size(spec.obs_shape).numel(), *config.net_arch, spec.action_dim)
-        self.q = MLP(sizes, config.activation).to(device, dtype)
-        self.target_q = MLP(sizes, config.activation).to(device, dtype)
-        self.networks, self.target_networks, self.scalars = {"q": [self.q]}, {"q": [self.target_q]}, {}
-        self.params, self.target_params = {"q": parameters_of([self.q])}, {"q": parameters_of([self.target_q])}
+        self.networks = make_networks(networks, dtype, device)
+        self.params = {"q": parameters_of("q", self.networks["q"])}
+        self.target_params = {"q": self.params["q"].copy()}
         self.moments = {"q": empty_moments(config.optimizer, self.params["q"])}
 
     def q_values(self, params: Tensors, obs: torch.Tensor) -> torch.Tensor:  # flat obs (B, O) -> (B, A)
-        return apply(self.q, params, obs)
+        return apply(self.networks["q"][0], params, obs)
 
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:  # (N, ...) -> (N,)
         return self.best(obs) + self.spec.action_start
 
     def best(self, obs: torch.Tensor) -> torch.Tensor:  # as greedy, from 0
-        return self.q(flatten_obs(obs, self.spec.obs_shape, self.dtype)).argmax(-1)
+        q = self.q_values(self.params["q"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
+        return q.argmax(-1)
 
     def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:  # (N, ...) -> (N,)
         best = self.best(obs)
@@ -89,9 +92,11 @@ class DQN(Learner):
     def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> tuple[()]:
         return ()
 
+    def prepare(self, batch: Transition) -> Transition:
+        return read_batch(batch, batch.action.long() - self.spec.action_start, self.spec, self.dtype)
+
     def step(self, batch: Transition, noise: tuple[()]) -> UpdateInfo:
-        config, hyper = self.config, self.hyper
-        batch = prepare(batch, batch.action.long() - self.spec.action_start, self.spec, self.dtype)
+        config, hyper, batch = self.config, self.hyper, self.prepare(batch)
 
         q, target_q = (partial(self.q_values, nets["q"].tensors) for nets in (self.params, self.target_params))
         target = td_target(q, target_q, batch, hyper.gamma, config.double_q)

@@ -61,6 +61,10 @@ class Learner(NamedTuple):
     greedy: Callable[..., jax.Array]  # (params, obs (N, ...)) -> best action (N, ...)
     sample_noise: Callable[..., Tree]  # (key, leading_shape) -> the noise of updates of that leading shape
     update: Callable[..., Any]  # (state, batch (B, ...), noise) -> (state, UpdateInfo): one gradient step
+    # What these are made of, for who makes something else of it; a net's params are state.params[net].
+    prepare: Any = None  # batch (B, ...) -> the batch as the equations read it: see read_batch
+    q_values: Any = None  # DQN: (params of q, flat obs) -> (B, A). SAC: (params of critic, flat obs, action) -> (E, B)
+    policy: Any = None  # SAC: (params of actor, flat obs) -> mean, log_std, both (B, A)
 
 
 def update_many(learner: Learner, state: LearnerState, batch: Transition, noise: Tree) -> tuple[LearnerState, Any]:
@@ -68,7 +72,7 @@ def update_many(learner: Learner, state: LearnerState, batch: Transition, noise:
     return jax.lax.scan(lambda state, inputs: learner.update(state, *inputs), state, (batch, noise))
 
 
-def prepare(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) -> Transition:
+def read_batch(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) -> Transition:
     """The batch as the equations read it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
     floats = {
         name: None if value is None else value.astype(dtype)

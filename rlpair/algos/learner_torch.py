@@ -1,12 +1,13 @@
 """What the torch learners share: how they are built, and the optimizer step. The twin of learner_jax.py."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from rlpair.nets.networks_torch import MLP, flatten_obs
+from rlpair.nets.arch import Array, Networks, named_arrays
+from rlpair.nets.networks_torch import Network, file_layout, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Tensors = Sequence[torch.Tensor]  # the parameters of a net's networks, end to end
@@ -15,12 +16,16 @@ Tensors = Sequence[torch.Tensor]  # the parameters of a net's networks, end to e
 class Parameters:
     """The parameters of one net, which lie end to end in one vector: what is done to all of them is one call."""
 
-    def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Moves the data of the tensors into a vector."""
-        self._leaves = list(tensors)
+    def __init__(self, arrays: Mapping[str, Array], tensors: Iterable[torch.Tensor]) -> None:
+        """Moves the data of the tensors into a vector. ``arrays``: what they are in files, by name."""
+        self._arrays, self._leaves = arrays, list(tensors)
         self.vector = torch.cat([tensor.detach().reshape(-1) for tensor in self._leaves])
         for tensor, piece in zip(self._leaves, self.split(self.vector), strict=True):
             tensor.data = piece
+
+    def copy(self) -> "Parameters":
+        """Others with the same numbers, which no gradient is taken of: a target."""
+        return Parameters(self._arrays, [tensor.detach().clone() for tensor in self._leaves])
 
     @property
     def tensors(self) -> Tensors:
@@ -32,10 +37,26 @@ class Parameters:
         pieces = torch.split(vector, [tensor.numel() for tensor in self._leaves])
         return [piece.view(tensor.shape) for piece, tensor in zip(pieces, self._leaves, strict=True)]
 
+    def named(self, vector: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Views of such a vector by backend-free name, in the shapes of files."""
+        pieces = zip(self._arrays.items(), self.split(vector), strict=True)
+        return {name: file_layout(piece, array) for (name, array), piece in pieces}
 
-def parameters_of(networks: Sequence[MLP]) -> Parameters:
-    """Those of some networks, the first one's first."""
-    return Parameters(param for network in networks for param in network.parameters())
+
+def make_networks(networks: Networks, dtype: torch.dtype, device: torch.device) -> dict[str, Sequence[Network]]:
+    """Modules of the networks, whose parameters are there for an agent to fill in."""
+    return {net: [Network(arch).to(device, dtype) for arch in archs] for net, archs in networks.items()}
+
+
+def parameters_of(net: str, networks: Sequence[Network]) -> Parameters:
+    """Those of a net's networks, the first one's first."""
+    arrays = named_arrays({net: [network.arch for network in networks]})
+    return Parameters(arrays, [tensor for network in networks for tensor in network.tensors])
+
+
+def scalar(net: str, dtype: torch.dtype, device: torch.device) -> Parameters:
+    """Those of a net that is one number."""
+    return Parameters({net: Array((), 1, ())}, [torch.zeros((), dtype=dtype, device=device, requires_grad=True)])
 
 
 Moments = dict[str, torch.Tensor]  # by optax's names, which are the checkpoint's: mu, nu like the vector; count ()
@@ -97,12 +118,10 @@ class Learner:
 
     config: Any  # DQNConfig | SACConfig
     hyper: Any  # its learning rate is a tensor: filled anew, it holds from the next update on, compiled or not
-    networks: dict[str, Sequence[MLP]]
-    target_networks: dict[str, Sequence[MLP]]
-    scalars: dict[str, torch.Tensor]  # learned or fixed numbers that are no network: log_alpha
-    params: dict[str, Parameters]  # what is learned
+    networks: dict[str, Sequence[Network]]
+    params: dict[str, Parameters]  # of the networks, and numbers that are no network: log_alpha
     target_params: dict[str, Parameters]
-    moments: dict[str, Moments]  # of the optimizer
+    moments: dict[str, Moments]  # of the optimizer, for each net that is learned
     num_updates: int = 0
 
     @property
@@ -122,6 +141,10 @@ class Learner:
 
     def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> Any:
         """The noise of updates of that leading shape."""
+        raise NotImplementedError
+
+    def prepare(self, batch: Transition) -> Transition:
+        """The batch as the equations read it: see read_batch."""
         raise NotImplementedError
 
     def step(self, batch: Transition, noise: Any) -> UpdateInfo:
@@ -158,7 +181,7 @@ class Learner:
         return info
 
 
-def prepare(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: torch.dtype) -> Transition:
+def read_batch(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: torch.dtype) -> Transition:
     """The batch as the equations read it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
 
     def cast(x: torch.Tensor | None) -> Any:

@@ -1,16 +1,23 @@
 """The algorithms that there are, each one record. One from outside the package joins by ``register``."""
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from rlpair.algos import dqn, sac
-from rlpair.algos.base import Network, OffPolicyConfig
+from rlpair.algos.base import OffPolicyConfig
 from rlpair.errors import ConfigError
+from rlpair.nets.arch import Networks
 from rlpair.types import EnvSpec, State
+
+
+def trained_once(config: OffPolicyConfig, networks: Networks) -> int:
+    """Returns the operations in an update that trains every network once and asks its target once."""
+    archs = [arch for archs in networks.values() for arch in archs]
+    return config.batch_size * sum(arch.training_flop + arch.forward_flop for arch in archs)
 
 
 @dataclass(frozen=True)
@@ -27,14 +34,16 @@ class Algorithm:
     """Its settings, whose ``name`` is its name."""
     hyperparameters: Callable[[Any, EnvSpec], Any]
     """(config, spec) -> a NamedTuple of the numbers in the equations."""
-    networks: Callable[[Any, EnvSpec], Iterable[Network]]
-    """(config, spec) -> its networks."""
+    networks: Callable[[Any, EnvSpec], Networks]
+    """(config, spec) -> its networks, by net: what both learners are made with."""
     initial_params: Callable[[Any, EnvSpec, np.random.Generator], State]
     """(config, spec, rng) -> the parameters that both twins begin with, by name."""
     benchmark: OffPolicyConfig
     """What ``rlpair.compare`` measures."""
     parity: Mapping[str, OffPolicyConfig]
     """What ``rlpair.parity`` compares, by the heading of its table."""
+    update_flop: Callable[[Any, Networks], float] = trained_once
+    """(config, networks) -> the floating-point operations of the networks in an update, for ``rlpair.compare``."""
     num_noises: int = 0
     """How many standard-normal arrays (B, A) an update takes."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -111,6 +120,7 @@ register(
         dqn.initial_params,
         benchmark=dqn.BENCHMARK,
         parity=dqn.PARITY,
+        update_flop=dqn.update_flop,
     )
 )
 register(
@@ -122,6 +132,7 @@ register(
         sac.initial_params,
         benchmark=sac.BENCHMARK,
         parity=sac.PARITY,
+        update_flop=sac.update_flop,
         num_noises=2,
     )
 )

@@ -23,14 +23,14 @@ actions in [-1, 1]; an affine map leads to the environment's box.
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from rlpair.algos.base import Network, OffPolicyConfig, initial_mlps
+from rlpair.algos.base import OffPolicyConfig
 from rlpair.errors import EnvError
+from rlpair.nets.arch import Networks, draw_params, mlp
 from rlpair.types import Array, EnvSpec, State
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
@@ -96,17 +96,30 @@ def hyperparameters(config: SACConfig, spec: EnvSpec) -> Hyper:
     )
 
 
-def networks(config: SACConfig, spec: EnvSpec) -> Iterator[Network]:
-    """``actor.0``, whose output is mean and log_std side by side, and ``critic.<i>``."""
+def networks(config: SACConfig, spec: EnvSpec) -> Networks:
+    """Returns ``actor``, a network whose output is mean and log_std side by side, and ``critic``, some of observation
+    and action.
+    """
     obs_size = math.prod(spec.obs_shape)
-    yield Network("actor.0", (obs_size, *config.net_arch, 2 * spec.action_dim))
-    for i in range(config.n_critics):
-        yield Network(f"critic.{i}", (obs_size + spec.action_dim, *config.net_arch, 1))
+    actor = mlp(obs_size, config.net_arch, 2 * spec.action_dim, config.activation)
+    critic = mlp(obs_size + spec.action_dim, config.net_arch, 1, config.activation)
+    return {"actor": [actor], "critic": [critic] * config.n_critics}
 
 
 def initial_params(config: SACConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
-    """Of the networks, by name, and ``log_alpha``."""
-    return initial_mlps(rng, networks(config, spec)) | {"log_alpha": np.log(np.asarray(initial_alpha(config.ent_coef)))}
+    """Returns what the networks' parameters and ``log_alpha`` begin as, by name."""
+    return draw_params(networks(config, spec), rng) | {"log_alpha": np.log(np.asarray(initial_alpha(config.ent_coef)))}
+
+
+def update_flop(config: SACConfig, networks: Networks) -> int:
+    """Returns the operations of the networks in an update.
+
+    The actor is trained and gives the next action; of each critic the target is asked, it is trained, and the actor's
+    gradient goes through it to the action, which costs a forward pass and as much again.
+    """
+    actors, critics = networks["actor"], networks["critic"]
+    through = sum(critic.training_flop + 3 * critic.forward_flop for critic in critics)
+    return config.batch_size * (through + sum(actor.training_flop + actor.forward_flop for actor in actors))
 
 
 BENCHMARK = SACConfig(learning_rate=1e-3)  # as the peers' published benchmarks, but for the rate, RL-Zoo's for Pendulum

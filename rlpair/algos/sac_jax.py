@@ -1,6 +1,6 @@
 """SAC in JAX: pure functions, by the equations of sac.py. Its twin is sac_torch.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import chex
@@ -15,16 +15,17 @@ from rlpair.algos.learner_jax import (
     clip_by_global_norm,
     discount,
     gradient_step,
-    prepare,
+    read_batch,
     target_step,
     weighted_mean,
 )
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, Hyper, SACConfig
-from rlpair.nets.networks_jax import MLP, apply, flatten_obs
+from rlpair.nets.arch import Networks
+from rlpair.nets.networks_jax import apply, apply_each, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Policy = Callable[[jax.Array], tuple[jax.Array, jax.Array]]  # obs (B, O) -> mean, log_std, both (B, A)
-Critic = Callable[[jax.Array, jax.Array], jax.Array]  # obs (B, O), action (B, A) -> q (B,)
+QFunction = Callable[[jax.Array, jax.Array], jax.Array]  # obs (B, O), action (B, A) -> each critic's value (E, B)
 Noise = tuple[jax.Array, jax.Array]  # standard normal, for the next action and for the action, both (B, A)
 
 
@@ -43,38 +44,33 @@ def squash(mean: jax.Array, log_std: jax.Array, noise: jax.Array) -> tuple[jax.A
     return jnp.tanh(u), jnp.sum(gaussian - correction, axis=-1)
 
 
-def min_q(critics: Sequence[Critic], obs: jax.Array, action: jax.Array) -> jax.Array:
+def min_q(q: QFunction, obs: jax.Array, action: jax.Array) -> jax.Array:
     """The smallest of the critics' values, (B,). Ties share the gradient."""
-    return jnp.min(jnp.stack([critic(obs, action) for critic in critics]), axis=0)
+    return jnp.min(q(obs, action), axis=0)
 
 
 def td_target(
-    policy: Policy,
-    target_critics: Sequence[Critic],
-    batch: Transition,
-    alpha: jax.Array,
-    gamma: jax.Array,
-    noise: jax.Array,
+    policy: Policy, target_q: QFunction, batch: Transition, alpha: jax.Array, gamma: jax.Array, noise: jax.Array
 ) -> jax.Array:
     """(S3), (B,)."""
     next_action, next_log_prob = squash(*policy(batch.next_obs), noise)
-    next_value = min_q(target_critics, batch.next_obs, next_action) - alpha * next_log_prob
+    next_value = min_q(target_q, batch.next_obs, next_action) - alpha * next_log_prob
     return jax.lax.stop_gradient(batch.reward + discount(batch, gamma) * next_value)
 
 
-def critic_loss(critics: Sequence[Critic], batch: Transition, target: jax.Array) -> tuple[jax.Array, jax.Array]:
+def critic_loss(q: QFunction, batch: Transition, target: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(S4). Returns the loss () and the TD errors (E, B) of the critics."""
-    td_errors = jnp.stack([target - critic(batch.obs, batch.action) for critic in critics])
+    td_errors = target[None] - q(batch.obs, batch.action)
     losses = [weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors]
     return jnp.sum(jnp.stack(losses)), td_errors
 
 
 def actor_loss(
-    policy: Policy, critics: Sequence[Critic], batch: Transition, alpha: jax.Array, noise: jax.Array
+    policy: Policy, q: QFunction, batch: Transition, alpha: jax.Array, noise: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """(S5). Returns the loss () and the log-probabilities (B,)."""
     action, log_prob = squash(*policy(batch.obs), noise)
-    return weighted_mean(alpha * log_prob - min_q(critics, batch.obs, action), batch.weight), log_prob
+    return weighted_mean(alpha * log_prob - min_q(q, batch.obs, action), batch.weight), log_prob
 
 
 def alpha_loss(
@@ -84,22 +80,19 @@ def alpha_loss(
     return weighted_mean(-log_alpha * jax.lax.stop_gradient(log_prob + target_entropy), weight)
 
 
-def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str) -> Learner:
+def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype: str, precision: str) -> Learner:
     """SAC for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
-    actor = MLP((*config.net_arch, 2 * spec.action_dim), config.activation, precision)
-    critic = MLP((*config.net_arch, 1), config.activation, precision)
+    (actor,), critics = networks["actor"], networks["critic"]
     optimizer = OPTIMIZERS[config.optimizer]()
     clips = config.max_grad_norm is not None
 
     def policy(params: Tree, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
-        mean, log_std = jnp.split(apply(actor, params[0], obs), 2, axis=-1)
+        mean, log_std = jnp.split(apply(actor, params[0], obs, precision), 2, axis=-1)
         return mean, clip_log_std(log_std)
 
-    def q_values(params: Tree, obs: jax.Array, action: jax.Array) -> jax.Array:  # of one critic
-        return apply(critic, params, jnp.concatenate([obs, action], axis=-1))[..., 0]
-
-    def critics_of(params: Tree) -> list[Critic]:
-        return [partial(q_values, critic_params) for critic_params in params]
+    def q_values(params: Tree, obs: jax.Array, action: jax.Array) -> jax.Array:  # (E, B)
+        values = apply_each(critics, params, jnp.concatenate([obs, action], axis=-1), precision)
+        return jnp.stack(values)[..., 0]
 
     def box() -> tuple[jax.Array, jax.Array]:  # (1, A)
         return jnp.asarray([spec.action_low], dtype), jnp.asarray([spec.action_high], dtype)
@@ -111,6 +104,9 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
     def from_box(action: jax.Array) -> jax.Array:  # the environment's units -> [-1, 1]
         low, high = box()
         return 2 * (action.astype(dtype) - low) / (high - low) - 1
+
+    def prepare(batch: Transition) -> Transition:
+        return read_batch(batch, from_box(batch.action), spec, dtype)
 
     def init(params: dict[str, Tree], hyper: Hyper) -> LearnerState:
         target_params = {"critic": jax.tree.map(jnp.copy, params["critic"])}  # donated buffers must not be shared
@@ -134,7 +130,7 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
     def update(state: LearnerState, batch: Transition, noise: Noise) -> tuple[LearnerState, UpdateInfo]:
         hyper, params, target_params, opt_state = state.hyper, state.params, state.target_params, dict(state.opt_state)
         actor_params, critic_params, log_alpha = params["actor"], params["critic"], params["log_alpha"]
-        batch = prepare(batch, from_box(batch.action), spec, dtype)
+        batch = prepare(batch)
         alpha, (next_noise, action_noise) = jnp.exp(log_alpha), noise
 
         def step(net: str, params: Tree, grads: Tree) -> Tree:
@@ -143,17 +139,18 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
             params, opt_state[net] = gradient_step(optimizer, params, grads, opt_state[net], hyper.learning_rate)
             return params
 
-        target_critics = critics_of(target_params["critic"])
-        target = td_target(partial(policy, actor_params), target_critics, batch, alpha, hyper.gamma, next_noise)
+        target_q = partial(q_values, target_params["critic"])
+        target = td_target(partial(policy, actor_params), target_q, batch, alpha, hyper.gamma, next_noise)
 
         def critic_loss_of(params: Tree) -> tuple[jax.Array, jax.Array]:
-            return critic_loss(critics_of(params), batch, target)
+            return critic_loss(partial(q_values, params), batch, target)
 
         (q_loss, td_errors), grads = jax.value_and_grad(critic_loss_of, has_aux=True)(critic_params)
         critic_params = step("critic", critic_params, grads)
+        q = partial(q_values, critic_params)
 
         def actor_loss_of(params: Tree) -> tuple[jax.Array, jax.Array]:
-            return actor_loss(partial(policy, params), critics_of(critic_params), batch, alpha, action_noise)
+            return actor_loss(partial(policy, params), q, batch, alpha, action_noise)
 
         (pi_loss, log_prob), grads = jax.value_and_grad(actor_loss_of, has_aux=True)(actor_params)
         actor_params = step("actor", actor_params, grads)
@@ -172,4 +169,4 @@ def make_learner(config: SACConfig, spec: EnvSpec, *, dtype: str, precision: str
         state = LearnerState(params, target_params, opt_state, hyper, num_updates)
         return state, UpdateInfo(metrics, jnp.mean(td_errors, axis=0))
 
-    return Learner(init, act, greedy, sample_noise, update)
+    return Learner(init, act, greedy, sample_noise, update, prepare, q_values, policy)

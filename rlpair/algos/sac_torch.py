@@ -1,27 +1,29 @@
 """SAC in PyTorch: eager, by the equations of sac.py. Its twin is sac_jax.py."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import torch
 
 from rlpair.algos.learner_torch import (
     Learner,
-    Parameters,
     Tensors,
     discount,
     empty_moments,
+    make_networks,
     parameters_of,
-    prepare,
+    read_batch,
+    scalar,
     weighted_mean,
 )
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, SACConfig, hyperparameters
-from rlpair.nets.networks_torch import MLP, apply, flatten_obs
+from rlpair.nets.arch import Networks
+from rlpair.nets.networks_torch import apply, apply_each, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Policy = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # obs (B, O) -> mean, log_std, both (B, A)
-Critic = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # obs (B, O), action (B, A) -> q (B,)
+QFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # obs (B, O), action (B, A) -> each critic's (E, B)
 Noise = tuple[torch.Tensor, torch.Tensor]  # standard normal, for the next action and for the action, both (B, A)
 
 
@@ -39,41 +41,34 @@ def squash(mean: torch.Tensor, log_std: torch.Tensor, noise: torch.Tensor) -> tu
     return u.tanh(), (gaussian - correction).sum(-1)
 
 
-def min_q(critics: Sequence[Critic], obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+def min_q(q: QFunction, obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
     """The smallest of the critics' values, (B,). Ties share the gradient."""
-    return torch.stack([critic(obs, action) for critic in critics]).amin(0)
+    return q(obs, action).amin(0)
 
 
 @torch.no_grad()
 def td_target(
-    policy: Policy,
-    target_critics: Sequence[Critic],
-    batch: Transition,
-    alpha: torch.Tensor,
-    gamma: float,
-    noise: torch.Tensor,
+    policy: Policy, target_q: QFunction, batch: Transition, alpha: torch.Tensor, gamma: float, noise: torch.Tensor
 ) -> torch.Tensor:
     """(S3), (B,)."""
     next_action, next_log_prob = squash(*policy(batch.next_obs), noise)
-    next_value = min_q(target_critics, batch.next_obs, next_action) - alpha * next_log_prob
+    next_value = min_q(target_q, batch.next_obs, next_action) - alpha * next_log_prob
     return batch.reward + discount(batch, gamma) * next_value
 
 
-def critic_loss(
-    critics: Sequence[Critic], batch: Transition, target: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def critic_loss(q: QFunction, batch: Transition, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(S4). Returns the loss () and the TD errors (E, B) of the critics."""
-    td_errors = torch.stack([target - critic(batch.obs, batch.action) for critic in critics])
+    td_errors = target[None] - q(batch.obs, batch.action)
     losses = [weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors]
     return torch.stack(losses).sum(), td_errors.detach()
 
 
 def actor_loss(
-    policy: Policy, critics: Sequence[Critic], batch: Transition, alpha: torch.Tensor, noise: torch.Tensor
+    policy: Policy, q: QFunction, batch: Transition, alpha: torch.Tensor, noise: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(S5). Returns the loss () and the log-probabilities (B,)."""
     action, log_prob = squash(*policy(batch.obs), noise)
-    return weighted_mean(alpha * log_prob - min_q(critics, batch.obs, action), batch.weight), log_prob.detach()
+    return weighted_mean(alpha * log_prob - min_q(q, batch.obs, action), batch.weight), log_prob.detach()
 
 
 def alpha_loss(
@@ -86,38 +81,28 @@ def alpha_loss(
 class SAC(Learner):
     """SAC for such an environment, with its networks and its optimizer's moments."""
 
-    def __init__(self, config: SACConfig, spec: EnvSpec, *, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
+    ) -> None:
         self.config, self.spec, self.dtype = config, spec, dtype
         learning_rate = torch.tensor(config.learning_rate, dtype=dtype, device=device)
         self.hyper = hyperparameters(config, spec)._replace(learning_rate=learning_rate)
-        obs_size = torch.Size(spec.obs_shape).numel()
         bounds = (spec.action_low, spec.action_high)
         self.low, self.high = (torch.tensor(bound, dtype=dtype, device=device) for bound in bounds)
-
-        def networks(count: int, inputs: int, outputs: int) -> list[MLP]:
-            return [MLP((inputs, *config.net_arch, outputs), config.activation).to(device, dtype) for _ in range(count)]
-
-        actor = networks(1, obs_size, 2 * spec.action_dim)
-        critics, targets = (networks(config.n_critics, obs_size + spec.action_dim, 1) for _ in range(2))
-        self.log_alpha = torch.zeros((), dtype=dtype, device=device, requires_grad=config.learns_alpha)
-        self.networks, self.target_networks = {"actor": actor, "critic": critics}, {"critic": targets}
-        self.scalars = {"log_alpha": self.log_alpha}
-        self.params = {net: parameters_of(mlps) for net, mlps in self.networks.items()}
-        self.target_params = {"critic": parameters_of(targets)}
-        if config.learns_alpha:
-            self.params["log_alpha"] = Parameters([self.log_alpha])
-        self.moments = {net: empty_moments(config.optimizer, params) for net, params in self.params.items()}
+        self.networks = make_networks(networks, dtype, device)
+        self.params = {net: parameters_of(net, its_networks) for net, its_networks in self.networks.items()}
+        self.params["log_alpha"] = scalar("log_alpha", dtype, device)
+        self.target_params = {"critic": self.params["critic"].copy()}
+        learned = ["actor", "critic", *(["log_alpha"] if config.learns_alpha else [])]
+        self.moments = {net: empty_moments(config.optimizer, self.params[net]) for net in learned}
 
     def policy(self, params: Tensors, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = apply(self.networks["actor"][0], params, obs).chunk(2, dim=-1)
         return mean, clip_log_std(log_std)
 
-    def q_values(self, params: Tensors, obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:  # of one critic
-        return apply(self.networks["critic"][0], params, torch.cat([obs, action], -1))[..., 0]
-
-    def critics_of(self, params: Tensors) -> list[Critic]:
-        size = len(params) // self.config.n_critics
-        return [partial(self.q_values, params[i : i + size]) for i in range(0, len(params), size)]
+    def q_values(self, params: Tensors, obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:  # (E, B)
+        values = apply_each(self.networks["critic"], params, torch.cat([obs, action], -1))
+        return torch.stack(values)[..., 0]
 
     def to_box(self, action: torch.Tensor) -> torch.Tensor:  # [-1, 1] -> the environment's units
         return (self.low + 0.5 * (action + 1) * (self.high - self.low)).clamp(self.low, self.high)
@@ -140,25 +125,27 @@ class SAC(Learner):
         next_noise, noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=self.low.device)
         return next_noise, noise
 
+    def prepare(self, batch: Transition) -> Transition:
+        return read_batch(batch, self.from_box(batch.action), self.spec, self.dtype)
+
     def step(self, batch: Transition, noise: Noise) -> UpdateInfo:
-        config, hyper = self.config, self.hyper
-        batch = prepare(batch, self.from_box(batch.action), self.spec, self.dtype)
-        log_alpha = self.params["log_alpha"].tensors[0] if config.learns_alpha else self.log_alpha
+        config, hyper, batch = self.config, self.hyper, self.prepare(batch)
+        (log_alpha,) = self.params["log_alpha"].tensors
         alpha, (next_noise, action_noise) = log_alpha.detach().exp(), noise
 
-        target_critics = self.critics_of(self.target_params["critic"].tensors)
+        target_q = partial(self.q_values, self.target_params["critic"].tensors)
         policy = partial(self.policy, self.params["actor"].tensors)
-        target = td_target(policy, target_critics, batch, alpha, hyper.gamma, next_noise)
+        target = td_target(policy, target_q, batch, alpha, hyper.gamma, next_noise)
 
         def critic_loss_of(params: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-            return critic_loss(self.critics_of(params), batch, target)
+            return critic_loss(partial(self.q_values, params), batch, target)
 
         (q_loss, td_errors), grad = self.value_and_grad("critic", critic_loss_of)
         self.descend("critic", grad, config.max_grad_norm)
-        critics = self.critics_of(self.params["critic"].tensors)
+        q = partial(self.q_values, self.params["critic"].tensors)
 
         def actor_loss_of(params: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-            return actor_loss(partial(self.policy, params), critics, batch, alpha, action_noise)
+            return actor_loss(partial(self.policy, params), q, batch, alpha, action_noise)
 
         (pi_loss, log_prob), grad = self.value_and_grad("actor", actor_loss_of)
         self.descend("actor", grad, config.max_grad_norm)

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from rlpair.algos.registry import find
 from rlpair.types import EnvSpec
 
 SIZE = 512  # rows of the square matrices whose product is timed
@@ -14,24 +14,9 @@ ROUNDS = 30
 
 
 def update_flop(config: Any, spec: EnvSpec) -> float:
-    """Floating-point operations of the dense layers in one gradient update, two for a multiplication and its addition.
-
-    A net that is trained costs its forward pass, as much again for the weights' gradients, and the same without the
-    first layer for those of what is between the layers. The rest of an update is left out.
-    """
-    obs = int(np.prod(spec.obs_shape))
-
-    def forward(inputs: int, outputs: int) -> float:
-        return 2.0 * config.batch_size * sum(a * b for a, b in pairwise((inputs, *config.net_arch, outputs)))
-
-    def trained(inputs: int, outputs: int) -> float:
-        return 3 * forward(inputs, outputs) - 2 * config.batch_size * inputs * config.net_arch[0]
-
-    if config.name == "dqn":
-        return trained(obs, spec.action_dim) + (2 if config.double_q else 1) * forward(obs, spec.action_dim)
-    critic, actor = (obs + spec.action_dim, 1), (obs, 2 * spec.action_dim)
-    through = 2 * forward(*critic)  # the actor's loss, to the actions and not to the weights
-    return config.n_critics * (trained(*critic) + forward(*critic) + through) + trained(*actor) + forward(*actor)
+    """Returns the floating-point operations of the networks in one gradient update; the rest of it is left out."""
+    algorithm = find(config.name)
+    return float(algorithm.update_flop(config, algorithm.networks(config, spec)))
 
 
 def product_rate(product: Callable[[], Any]) -> float:

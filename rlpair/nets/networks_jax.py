@@ -1,33 +1,44 @@
-"""Networks in flax.linen. The twin of networks_torch.py: the same layers, names and shapes."""
+"""Networks in JAX: they compute an Arch (arch.py). The twin of networks_torch.py."""
 
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-ACTIVATIONS = {"relu": nn.relu, "tanh": jnp.tanh, "elu": nn.elu, "silu": nn.silu}
+from rlpair.nets.arch import Arch, Dense
+
+ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "silu": jax.nn.silu}
 
 
-class MLP(nn.Module):
-    """Hidden layers with an activation after each, and a last layer without: raw outputs."""
-
-    features: tuple[int, ...]  # outputs of each layer
-    activation: str
-    precision: str  # of the matrix products: "highest" or "high"
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:  # (..., inputs) -> (..., features[-1])
-        for layer, features in enumerate(self.features):
-            x = nn.Dense(features, precision=self.precision, param_dtype=x.dtype, name=str(layer))(x)
-            if layer < len(self.features) - 1:
-                x = ACTIVATIONS[self.activation](x)
-        return x
+def dense(x: jax.Array, params: Mapping[str, jax.Array], precision: str) -> jax.Array:
+    """(N1) without the activation: (..., inputs) -> (..., outputs)."""
+    bias = params["bias"].reshape((1,) * (x.ndim - 1) + (-1,))
+    return jnp.dot(x, params["weight"], precision=precision) + bias
 
 
-def apply(network: MLP, params: Any, x: jax.Array) -> jax.Array:
-    """The network's outputs: (..., inputs) -> (..., features[-1])."""
-    return cast(jax.Array, network.apply({"params": params}, x))
+LAYERS: dict[type, Callable[..., jax.Array]] = {Dense: dense}
+
+
+def apply(arch: Arch, params: Any, x: jax.Array, precision: str) -> jax.Array:
+    """The network's outputs: (..., inputs) -> (..., outputs).
+
+    Args:
+        arch: the network.
+        params: by layer and name: ``params["1"]["weight"]``.
+        x: what goes in.
+        precision: of the matrix products: "highest" or "high".
+    """
+    for number, layer in enumerate(arch.layers):
+        x = LAYERS[type(layer)](x, params[str(number)], precision)
+        if layer.activation is not None:
+            x = ACTIVATIONS[layer.activation](x)
+    return x
+
+
+def apply_each(archs: Sequence[Arch], params: Any, x: jax.Array, precision: str) -> list[jax.Array]:
+    """The outputs of each of a net's networks for the same inputs; ``params``: one after the other."""
+    return [apply(arch, its_params, x, precision) for arch, its_params in zip(archs, params, strict=True)]
 
 
 def flatten_obs(obs: jax.Array, obs_shape: tuple[int, ...], dtype: str) -> jax.Array:

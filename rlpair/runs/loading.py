@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rlpair.disk import checkpoint
 from rlpair.disk.documents import MOST_VALUES, parse_json
 from rlpair.disk.tensors import Tensor, read_shapes, read_tensors, read_whole
 from rlpair.errors import refuse
+from rlpair.nets.arch import named_arrays
 from rlpair.runs import formats
 from rlpair.types import EnvSpec, State
 
@@ -59,12 +59,10 @@ class Checkpoint:
     def check_networks(self, config: OffPolicyConfig) -> None:
         """Raises CheckpointError unless the networks of these settings are those of the agent: memory is not taken."""
         found = read_shapes(self.folder / checkpoint.TENSORS)
-        for network in find(config.name).networks(config, self.spec):
-            for layer, shape in enumerate(pairwise(network.sizes)):
-                name = f"{network.name}.{layer}.weight"
-                if name not in found or found[name].shape != shape:
-                    there = f"has shape {found[name].shape}" if name in found else "is not there"
-                    refuse(self.folder, f"{name} {there}, and the settings describe a network with {shape}")
+        for name, array in named_arrays(find(config.name).networks(config, self.spec)).items():
+            if name not in found or found[name].shape != array.shape:
+                there = f"has shape {found[name].shape}" if name in found else "is not there"
+                refuse(self.folder, f"{name} {there}, and the settings describe a network with {array.shape}")
 
     def check_replay(self, config: RunConfig) -> None:
         """Raises CheckpointError where the replay is not as these settings want it, before memory is taken."""

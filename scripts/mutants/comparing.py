@@ -9,7 +9,7 @@ COMPARE, TURNS, PLOT, EVALUATE, PARITY = (
     "test_evaluate.py",
     "test_parity_command.py",
 )
-RESULT, VERDICTS, ROOFLINE = "compare/result.py", "compare/verdicts.py", "compare/roofline.py"
+RESULT, VERDICTS = "compare/result.py", "compare/verdicts.py"
 BUGS = [
     Bug("a rate is the mean of its turns", RESULT, "statistics.median(self.values(key))", "statistics.mean(self.values(key))", f"{COMPARE}::test_a_sentence_says_what_won_by_how_much_and_what_limits_it"),
     Bug("ranges that touch at one end only overlap", RESULT, "min(ours) <= max(theirs) and min(theirs) <= max(ours)", "min(ours) <= max(theirs)", f"{COMPARE}::test_ranges_overlap_where_neither_is_above_the_other"),
@@ -25,9 +25,9 @@ BUGS = [
     Bug("a cell of one thread gets all cores", "compare/turns.py", "            share = all_cores if cell.mode", "            share = all_cores if True or cell.mode", TURNS),
     Bug("the deadline's part is the whole", "compare/turns.py", "self.left() / parts", "self.left()", f"{TURNS}::test_the_quick_preset_keeps_its_promise_on_any_day"),
     Bug("the first turns count, not the last", "compare/turns.py", "result.repeats.pop(0)", "result.repeats.pop()", f"{TURNS}::test_what_is_unsteady_is_measured_again_until_the_last_turns_are_near_each_other"),
-    Bug("FLOP: a critic's update is its forward pass", ROOFLINE, "3 * forward(inputs, outputs) - 2", "forward(inputs, outputs) - 0 * 2", f"{COMPARE}::test_flop_of_an_update"),
-    Bug("FLOP: double DQN costs nothing", ROOFLINE, "(2 if config.double_q else 1)", "1", f"{COMPARE}::test_flop_of_an_update"),
-    Bug("FLOP: one critic", ROOFLINE, "return config.n_critics * (", "return 1 * (", f"{COMPARE}::test_flop_of_an_update"),
+    Bug("FLOP: a critic's update is its forward pass", "nets/arch.py", "3 * self.forward_flop - 2 * self.layers[0].multiply_adds", "self.forward_flop", f"{COMPARE}::test_flop_of_an_update"),
+    Bug("FLOP: double DQN costs nothing", "algos/dqn.py", "(2 if config.double_q else 1)", "1", f"{COMPARE}::test_flop_of_an_update"),
+    Bug("FLOP: one critic", "algos/sac.py", "for critic in critics)", "for critic in critics[:1])", f"{COMPARE}::test_flop_of_an_update"),
     Bug("the learning check keeps the last evaluation", "compare/checks.py", "best = max(best, evaluate())", "best = evaluate()", f"{TURNS}::test_a_check_ends_with_the_first_evaluation_that_passes"),
     Bug("the learning check goes on after it has passed", "compare/checks.py", "if best >= check.least:", "if False:", f"{TURNS}::test_a_check_ends_with_the_first_evaluation_that_passes"),
     Bug("every evaluation plays the same episodes", "evaluate.py", "settings.episodes, settings.seed)", "settings.episodes, 0)", f"{EVALUATE}::test_the_seed_decides_the_episodes"),

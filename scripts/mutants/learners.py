@@ -45,8 +45,8 @@ BUGS = [
     Bug("the greedy action is not squashed", SAC_JAX, "to_box(jnp.tanh(mean))", "to_box(mean)"),
     # The order of an update
     Bug("every critic by the first one's gradient", SAC_JAX, 'step("critic", critic_params, grads)', 'step("critic", critic_params, (grads[0],) * len(grads))'),
-    Bug("targets follow the wrong critics", SAC_TORCH, "parameters_of(targets)", "parameters_of(targets[::-1])"),
-    Bug("the actor sees the old critics", SAC_JAX, "critics_of(critic_params), batch, alpha", 'critics_of(state.params["critic"]), batch, alpha'),
+    Bug("targets follow the wrong critics", TORCH, "lerp_(online.vector,", "lerp_(online.vector.roll(len(online.vector) // 2),"),
+    Bug("the actor sees the old critics", SAC_JAX, "q = partial(q_values, critic_params)", 'q = partial(q_values, state.params["critic"])'),
     Bug("noises exchanged", SAC_TORCH, "alpha, (next_noise, action_noise) =", "alpha, (action_noise, next_noise) ="),
     Bug(
         "one noise for both actions",

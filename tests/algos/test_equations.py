@@ -182,10 +182,12 @@ def test_s2_gradient_of_log_prob(twin: Any) -> None:
 def test_s3_target(twin: Any) -> None:
     batch = twin.batch_of(reward=[1, 2], terminated=[0, 1], next_obs=[[0], [0]])
     noise, zero = twin.array([[1.0], [1.0]]), twin.array([[0.0], [0.0]])
-    critics = [lambda obs, action: 3 * action[:, 0] + 10, lambda obs, action: action[:, 0] + 11]
+
+    def q(obs: Any, action: Any) -> Any:
+        return twin.stack([3 * action[:, 0] + 10, action[:, 0] + 11])
 
     def target(mean: Any) -> Any:
-        return twin.sac.td_target(lambda obs: (mean, zero), critics, batch, twin.array(0.5), 0.9, noise)
+        return twin.sac.td_target(lambda obs: (mean, zero), q, batch, twin.array(0.5), 0.9, noise)
 
     action = math.tanh(0.75)  # mean -0.25, noise 1; below 0.5 the first critic is smaller, above it the second
     log_prob = -0.5 - HALF_LOG_2PI - math.log(1 - action**2)
@@ -199,8 +201,10 @@ def test_s4_critics(twin: Any) -> None:
     target = twin.array([2.0, 1.0])
 
     def loss(scales: Any, weight: Any = None) -> Any:
-        critics = [lambda obs, action, k=k: scales[k] * action[:, 0] for k in range(2)]
-        return twin.sac.critic_loss(critics, batch._replace(weight=weight), target)
+        def q(obs: Any, action: Any) -> Any:
+            return twin.stack([scale * action[:, 0] for scale in scales])
+
+        return twin.sac.critic_loss(q, batch._replace(weight=weight), target)
 
     value, td_errors = loss(twin.array([2.0, -4.0]))
     close(td_errors, [[1, 3], [4, -3]])
@@ -213,10 +217,12 @@ def test_s4_critics(twin: Any) -> None:
 def test_s5_actor(twin: Any) -> None:
     batch = twin.batch_of(obs=[[0], [0]], action=[[9.0], [9.0]])  # whose action the actor must not see
     zero, alpha = twin.array([[0.0], [0.0]]), twin.array(0.5)
-    critics = [lambda obs, action: 3 * action[:, 0], lambda obs, action: action[:, 0]]
+
+    def q(obs: Any, action: Any) -> Any:
+        return twin.stack([3 * action[:, 0], action[:, 0]])
 
     def loss(mean: Any, weight: Any = None) -> Any:
-        return twin.sac.actor_loss(lambda obs: (mean, zero), critics, batch._replace(weight=weight), alpha, zero)
+        return twin.sac.actor_loss(lambda obs: (mean, zero), q, batch._replace(weight=weight), alpha, zero)
 
     t, mean = math.tanh(1), [[1.0], [-1.0]]
     log_prob = -HALF_LOG_2PI - math.log(1 - t**2)
@@ -230,8 +236,10 @@ def test_s5_actor(twin: Any) -> None:
 
 
 def test_s5_critics_that_tie_share_the_gradient(twin: Any) -> None:
-    critics = [lambda obs, a: 2 * a[:, 0], lambda obs, a: -a[:, 0], lambda obs, a: a[:, 0] + 1]
-    close(twin.gradient(lambda a: twin.sac.min_q(critics, None, a), [[0.0]]), [[(2 - 1) / 2]])
+    def q(obs: Any, action: Any) -> Any:
+        return twin.stack([2 * action[:, 0], -action[:, 0], action[:, 0] + 1])
+
+    close(twin.gradient(lambda action: twin.sac.min_q(q, None, action), [[0.0]]), [[(2 - 1) / 2]])
 
 
 def test_s6_alpha(twin: Any) -> None:

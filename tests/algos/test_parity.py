@@ -14,7 +14,8 @@ from hypothesis import Phase, given, settings
 from parity_cases import assert_close, dqn_cases, sac_cases
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
-from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS
+from rlpair.algos.base import OPTIMIZERS
+from rlpair.nets.arch import ACTIVATIONS
 from rlpair.parity import (
     FLOAT32,
     FLOAT32_STEPPED,

@@ -13,7 +13,8 @@ from devices import agent_of, host
 from parity_cases import assert_close
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
-from rlpair.algos.base import ACTIVATIONS, OPTIMIZERS, Network, initial_mlps
+from rlpair.algos.base import OPTIMIZERS
+from rlpair.nets.arch import ACTIVATIONS
 from rlpair.parity import Case, data, row, without_rng
 
 BACKENDS = {"torch": backend_torch, "jax": backend_jax}
@@ -109,19 +110,6 @@ def test_activations_by_hand() -> None:
     expected["silu"] = [-1 / (1 + math.e), 0, 2 / (1 + math.exp(-2))]
     for name in ACTIVATIONS:
         np.testing.assert_allclose(reference.ACTIVATIONS[name](x), expected[name], rtol=1e-14)
-
-
-def test_initial_parameters() -> None:
-    params = initial_mlps(np.random.default_rng(0), [Network("critic.1", (16, 400, 2))])
-    assert {name: value.shape for name, value in params.items()} == {
-        "critic.1.0.weight": (16, 400),
-        "critic.1.0.bias": (400,),
-        "critic.1.1.weight": (400, 2),
-        "critic.1.1.bias": (2,),
-    }
-    for name, bound in {"critic.1.0.weight": 1 / 4, "critic.1.0.bias": 1 / 4, "critic.1.1.weight": 1 / 20}.items():
-        assert 0.99 * bound < np.abs(params[name]).max() <= bound
-        assert abs(params[name].mean()) < 0.1 * bound
 
 
 @pytest.mark.parametrize("name", ["vanilla", "auto"])

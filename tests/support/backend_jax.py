@@ -10,10 +10,8 @@ import numpy as np
 
 from rlpair import Transition
 from rlpair.algos import dqn_jax, learner_jax, sac_jax
-from rlpair.algos.learner_jax import prepare
-from rlpair.nets.networks_jax import MLP, apply
 
-dqn, sac = dqn_jax, sac_jax
+dqn, sac, stack = dqn_jax, sac_jax, jnp.stack
 
 
 def array(x: Any) -> jax.Array:
@@ -68,70 +66,47 @@ def losses(agent: Any, batch: Transition, noise: Any = ()) -> dict[str, np.ndarr
 
 
 def _dqn_losses(agent: Any, state: Any, batch: Transition, noise: Any) -> dict[str, jax.Array]:
-    config, spec = agent.config, agent.spec
-    network = MLP((*config.net_arch, spec.action_dim), config.activation, "highest")
-    batch = prepare(batch, batch.action - spec.action_start, spec, agent.dtype)
-
-    def q(params: Any) -> Any:
-        return partial(apply, network, params[0])
-
-    params, target_params = state.params["q"], state.target_params["q"]
-    target = dqn.td_target(q(params), q(target_params), batch, state.hyper.gamma, config.double_q)
+    learner, params = agent.learner, state.params["q"]
+    q, batch = partial(learner.q_values, params), learner.prepare(batch)
+    target_q = partial(learner.q_values, state.target_params["q"])
+    target = dqn.td_target(q, target_q, batch, state.hyper.gamma, agent.config.double_q)
 
     def loss_of(params: Any) -> Any:
-        return dqn.q_loss(q(params), batch, target)
+        return dqn.q_loss(partial(learner.q_values, params), batch, target)
 
     (loss, (td_error, _)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
-    found = {"q_values": q(params)(batch.obs), "target": target, "loss": loss, "td_error": td_error}
-    return found | _gradients("q", grads)
+    found = {"q_values": q(batch.obs), "target": target, "loss": loss, "td_error": td_error}
+    return found | _gradients({"q": grads})
 
 
 def _sac_losses(agent: Any, state: Any, batch: Transition, noise: Any) -> dict[str, jax.Array]:
-    config, spec, hyper = agent.config, agent.spec, state.hyper
-    actor = MLP((*config.net_arch, 2 * spec.action_dim), config.activation, "highest")
-    critic = MLP((*config.net_arch, 1), config.activation, "highest")
-    low, high = jnp.asarray([spec.action_low], agent.dtype), jnp.asarray([spec.action_high], agent.dtype)
-    batch = prepare(batch, (batch.action - low) / (high - low) * 2 - 1, spec, agent.dtype)
-
-    def policy(params: Any) -> Any:
-        def function(obs: jax.Array) -> tuple[jax.Array, jax.Array]:
-            mean, log_std = jnp.split(apply(actor, params[0], obs), 2, axis=-1)
-            return mean, sac.clip_log_std(log_std)
-
-        return function
-
-    def critics(params: Any) -> list[Any]:
-        return [lambda obs, action, p=p: apply(critic, p, jnp.concatenate([obs, action], -1))[:, 0] for p in params]
-
-    params, alpha, (next_noise, action_noise) = state.params, jnp.exp(state.params["log_alpha"]), noise
-    targets = critics(state.target_params["critic"])
-    target = sac.td_target(policy(params["actor"]), targets, batch, alpha, hyper.gamma, next_noise)
+    learner, hyper, params = agent.learner, state.hyper, state.params
+    alpha, (next_noise, action_noise) = jnp.exp(params["log_alpha"]), noise
+    policy, batch = partial(learner.policy, params["actor"]), learner.prepare(batch)
+    q, target_q = (partial(learner.q_values, x["critic"]) for x in (params, state.target_params))
+    target = sac.td_target(policy, target_q, batch, alpha, hyper.gamma, next_noise)
 
     def critic_loss_of(params: Any) -> Any:
-        return sac.critic_loss(critics(params), batch, target)
+        return sac.critic_loss(partial(learner.q_values, params), batch, target)
 
     def actor_loss_of(params: Any) -> Any:
-        return sac.actor_loss(policy(params), critics(state.params["critic"]), batch, alpha, action_noise)
+        return sac.actor_loss(partial(learner.policy, params), q, batch, alpha, action_noise)
 
     (critic_loss, td_errors), critic_grads = jax.value_and_grad(critic_loss_of, has_aux=True)(params["critic"])
     (actor_loss, log_prob), actor_grads = jax.value_and_grad(actor_loss_of, has_aux=True)(params["actor"])
-    mean, log_std = policy(params["actor"])(batch.obs)
+    mean, log_std = policy(batch.obs)
     found = {"mean": mean, "log_std": log_std, "target": target, "td_errors": td_errors, "log_prob": log_prob}
     found |= {"critic_loss": critic_loss, "actor_loss": actor_loss}
-    found |= _gradients("critic", critic_grads) | _gradients("actor", actor_grads)
-    if config.learns_alpha:
+    found |= _gradients({"critic": critic_grads, "actor": actor_grads})
+    if agent.config.learns_alpha:
         args = (params["log_alpha"], log_prob, hyper.target_entropy, batch.weight)
         found["alpha_loss"], found["gradient.log_alpha"] = jax.value_and_grad(sac.alpha_loss)(*args)
     return found
 
 
-def _gradients(net: str, grads: Any) -> dict[str, jax.Array]:
-    return {
-        f"gradient.{net}.{index}.{layer}.{ {'kernel': 'weight', 'bias': 'bias'}[kind] }": leaf
-        for index, network in enumerate(grads)
-        for layer, dense in network.items()
-        for kind, leaf in dense.items()
-    }
+def _gradients(grads: dict[str, Any]) -> dict[str, jax.Array]:
+    paths = jax.tree_util.tree_leaves_with_path(grads)
+    return {f"gradient.{jax.tree_util.keystr(path, simple=True, separator='.')}": leaf for path, leaf in paths}
 
 
 def training_noise(agent: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The torch learners' functions as the tests call them: numpy in, numpy out. The twin of backend_jax.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +10,9 @@ import torch
 
 from rlpair import DQNConfig, Transition
 from rlpair.algos import dqn_torch, learner_torch, sac_torch
-from rlpair.algos.learner_torch import prepare
+from rlpair.nets.arch import Array
 
-dqn, sac = dqn_torch, sac_torch
+dqn, sac, stack = dqn_torch, sac_torch, torch.stack
 torch.set_num_threads(1)  # networks this small only lose by a second thread
 
 
@@ -40,12 +40,19 @@ def gradient(function: Callable[[Any], Any], x: Any) -> np.ndarray:
     return numbers(torch.autograd.grad(value, x)[0]) if value.requires_grad else np.zeros(x.shape)
 
 
+def parameters(tensors: Iterable[torch.Tensor]) -> learner_torch.Parameters:
+    """Those of a net, named 0, 1 and so on."""
+    tensors = list(tensors)
+    arrays = {str(k): Array(tuple(x.shape), 1, tuple(range(x.ndim))) for k, x in enumerate(tensors)}
+    return learner_torch.Parameters(arrays, tensors)
+
+
 def optimize(
     name: str, params: Sequence[Any], gradients: Sequence[Sequence[Any]], lr: float, max_norm: float | None = None
 ) -> tuple[list[list[np.ndarray]], Any]:
     """The parameters after each step along such gradients, and the last step's norm before the clip."""
     learner = learner_torch.Learner()
-    own = learner_torch.Parameters(array(p).requires_grad_() for p in params)
+    own = parameters(array(p).requires_grad_() for p in params)
     learner.config, learner.hyper = DQNConfig(optimizer=name), SimpleNamespace(learning_rate=array(lr))
     learner.params, learner.moments = {"q": own}, {"q": learner_torch.empty_moments(name, own)}
     steps, norm = [], None
@@ -57,8 +64,8 @@ def optimize(
 
 def blend(target: Any, online: Any, tau: float) -> np.ndarray:
     """The target after target_step."""
-    own = learner_torch.Parameters([array(target)])
-    learner_torch.target_step(own, learner_torch.Parameters([array(online)]), tau)
+    own = parameters([array(target)])
+    learner_torch.target_step(own, parameters([array(online)]), tau)
     return numbers(own.tensors[0])
 
 
@@ -71,41 +78,39 @@ def losses(agent: Any, batch: Transition, noise: Any = ()) -> dict[str, np.ndarr
 
 
 def _dqn_losses(agent: Any, batch: Transition, noise: Any) -> dict[str, torch.Tensor]:
-    learner, config, spec = agent.learner, agent.config, agent.spec
-    batch = prepare(batch, batch.action.long() - spec.action_start, spec, learner.dtype)
-    target = dqn.td_target(learner.q, learner.target_q, batch, config.gamma, config.double_q)
-    loss, (td_error, _) = dqn.q_loss(learner.q, batch, target)
-    found = {"q_values": learner.q(batch.obs), "target": target, "loss": loss, "td_error": td_error}
+    learner = agent.learner
+    q, target_q = (partial(learner.q_values, x["q"].tensors) for x in (learner.params, learner.target_params))
+    batch = learner.prepare(batch)
+    target = dqn.td_target(q, target_q, batch, agent.config.gamma, agent.config.double_q)
+    loss, (td_error, _) = dqn.q_loss(q, batch, target)
+    found = {"q_values": q(batch.obs), "target": target, "loss": loss, "td_error": td_error}
     return found | _gradients(learner, "q", loss)
 
 
 def _sac_losses(agent: Any, batch: Transition, noise: Any) -> dict[str, torch.Tensor]:
-    learner, config = agent.learner, agent.config
-    batch = prepare(batch, learner.from_box(batch.action), agent.spec, learner.dtype)
-    alpha, (next_noise, action_noise) = learner.log_alpha.detach().exp(), noise
-    policy = partial(learner.policy, learner.params["actor"].tensors)
-    critics, targets = (learner.critics_of(x["critic"].tensors) for x in (learner.params, learner.target_params))
+    learner = agent.learner
+    (log_alpha,), (next_noise, action_noise) = learner.params["log_alpha"].tensors, noise
+    policy, alpha = partial(learner.policy, learner.params["actor"].tensors), log_alpha.detach().exp()
+    q, target_q = (partial(learner.q_values, x["critic"].tensors) for x in (learner.params, learner.target_params))
+    batch = learner.prepare(batch)
+    target = sac.td_target(policy, target_q, batch, alpha, agent.config.gamma, next_noise)
+    critic_loss, td_errors = sac.critic_loss(q, batch, target)
+    actor_loss, log_prob = sac.actor_loss(policy, q, batch, alpha, action_noise)
     mean, log_std = policy(batch.obs)
-    target = sac.td_target(policy, targets, batch, alpha, config.gamma, next_noise)
-    critic_loss, td_errors = sac.critic_loss(critics, batch, target)
-    actor_loss, log_prob = sac.actor_loss(policy, critics, batch, alpha, action_noise)
     found = {"mean": mean, "log_std": log_std, "target": target, "td_errors": td_errors, "log_prob": log_prob}
     found |= {"critic_loss": critic_loss, "actor_loss": actor_loss}
     found |= _gradients(learner, "critic", critic_loss) | _gradients(learner, "actor", actor_loss)
-    if config.learns_alpha:
-        found["alpha_loss"] = sac.alpha_loss(learner.log_alpha, log_prob, learner.hyper.target_entropy, batch.weight)
-        found["gradient.log_alpha"] = torch.autograd.grad(found["alpha_loss"], learner.log_alpha)[0]
+    if agent.config.learns_alpha:
+        found["alpha_loss"] = sac.alpha_loss(log_alpha, log_prob, learner.hyper.target_entropy, batch.weight)
+        found |= _gradients(learner, "log_alpha", found["alpha_loss"])
     return found
 
 
 def _gradients(learner: Any, net: str, loss: torch.Tensor) -> dict[str, torch.Tensor]:
-    params = {}
-    for index, mlp in enumerate(learner.networks[net]):
-        for layer, (weight, bias) in enumerate(mlp.dense):
-            params[f"gradient.{net}.{index}.{layer}.weight"] = weight
-            params[f"gradient.{net}.{index}.{layer}.bias"] = bias
-    gradients = torch.autograd.grad(loss, list(params.values()), retain_graph=True)
-    return {name: g.T if g.ndim == 2 else g for name, g in zip(params, gradients, strict=True)}
+    params = learner.params[net]
+    grads = torch.autograd.grad(loss, params.tensors, retain_graph=True)
+    vector = torch.cat([grad.reshape(-1) for grad in grads])
+    return {f"gradient.{name}": grad for name, grad in params.named(vector).items()}
 
 
 def training_noise(agent: Any, shape: tuple[int, ...]) -> np.ndarray:
