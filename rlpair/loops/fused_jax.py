@@ -17,8 +17,10 @@ import jax.numpy as jnp
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
 from rlpair.envs.functional_jax import EnvState, FunctionalEnv, reset, step
+from rlpair.errors import ConfigError
 from rlpair.loops import host as loop
 from rlpair.replay.buffer_jax import UNIFORM_RING, Replay
+from rlpair.replay.storage_jax import Storage
 from rlpair.types import EnvSpec, Transition
 
 LAST_STEP = 2**31 - 1  # that an int32 can count
@@ -74,14 +76,18 @@ def make_fused(
     """The loop for a learner on an environment.
 
     ``run``'s ``start`` and ``stop`` are () int32 and may be traced: one compiled program serves every number of rounds.
-    Donate its state. ``draws``, where given, are (stop - start, ...). ``replay``: whose storage has something to draw
-    from when learning starts.
+    Donate its state. ``draws``, where given, are (stop - start, ...).
+
+    Raises:
+        ConfigError: the replay's storage has nothing to draw from when learning starts.
     """
     spec, frequency, size = env.spec, config.train_freq, num_envs * config.train_freq
     storage, sampler = replay
     updates = size if config.gradient_steps == -1 else config.gradient_steps
     warm_rounds = config.learning_starts // size  # after these nothing is learned yet
     shape = updates, config.batch_size
+    stored = jax.eval_shape(lambda: storage.init(config.buffer_size, num_envs, spec))
+    check_first_draw(storage, stored, config.learning_starts, min((warm_rounds + 1) * frequency, LAST_STEP))
 
     def init(params: Tree, hyper: Tree, key: jax.Array) -> FusedState:
         key, subkey = jax.random.split(key)
@@ -153,6 +159,15 @@ def make_fused(
         return jax.lax.fori_loop(switch, stop, partial(one_round, True), carry)
 
     return Fused(init, run)
+
+
+def check_first_draw(storage: Storage, stored: Tree, learning_starts: int, vector_steps: int) -> None:
+    """Raises ConfigError where nothing can be drawn after so many steps of every environment."""
+    with jax.ensure_compile_time_eval():
+        length = storage.span(stored, jnp.int32(vector_steps)).length
+    if length < 1:
+        allowed = f"more: after {vector_steps} steps of every environment the replay has nothing to draw from"
+        raise ConfigError("algo.learning_starts", learning_starts, allowed)
 
 
 def random_actions(spec: EnvSpec, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:

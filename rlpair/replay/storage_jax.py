@@ -27,7 +27,7 @@ class Storage(NamedTuple):
     That is the oldest one where there is no room.
     """
     span: Callable[[Tree, jax.Array], Span]
-    """(state, vector_steps ()) -> which indices can be drawn after so many."""
+    """(state, vector_steps ()) -> which indices can be drawn after so many; of the state it needs the shapes alone."""
     take: Callable[[Tree, jax.Array], Transition]
     """(state, indices) -> transitions (*indices.shape, ...); an index counts environments within rows."""
 

@@ -11,6 +11,7 @@ from own_replays_jax import Windows, n_step, prioritized
 
 from rlpair import DQNConfig
 from rlpair.algos.learner_jax import Learner, LearnerState
+from rlpair.errors import ConfigError
 from rlpair.loops.fused_jax import make_fused
 from rlpair.replay.buffer_jax import UNIFORM_RING, Replay
 from rlpair.replay.samplers_jax import UNIFORM
@@ -145,6 +146,19 @@ def test_windows_by_hand() -> None:
         assert batch.discount is not None
         found = np.stack([batch.reward[0], batch.next_obs[0, :, 0], batch.discount[0]], -1)
         np.testing.assert_array_equal(found, np.array(windows, float)[number])
+
+
+def test_a_storage_that_has_nothing_to_draw_from_is_refused() -> None:
+    """Learning starts after two steps of every environment, and the first window of three is whole after three."""
+    learner, settings = logging_learner(4, 9), {"buffer_size": 30, "batch_size": 4, "train_freq": 2}
+    replay = Replay(n_step(3, 0.5), UNIFORM)
+    make_fused(learner, Walk(), DQNConfig(**settings, learning_starts=4), 2, replay)
+    with pytest.raises(ConfigError) as error:
+        make_fused(learner, Walk(), DQNConfig(**settings, learning_starts=3), 2, replay)
+    assert str(error.value) == (
+        "algo.learning_starts=3 is not allowed: "
+        "more: after 2 steps of every environment the replay has nothing to draw from"
+    )
 
 
 def test_the_default_replay_adds_nothing_to_what_is_carried() -> None:
