@@ -86,8 +86,7 @@ def make_fused(
     updates = size if config.gradient_steps == -1 else config.gradient_steps
     warm_rounds = config.learning_starts // size  # after these nothing is learned yet
     shape = updates, config.batch_size
-    stored = jax.eval_shape(lambda: storage.init(config.buffer_size, num_envs, spec))
-    check_first_draw(storage, stored, config.learning_starts, min((warm_rounds + 1) * frequency, LAST_STEP))
+    check_first_draw(storage, config.learning_starts, (warm_rounds + 1) * frequency)
 
     def init(params: Tree, hyper: Tree, key: jax.Array) -> FusedState:
         key, subkey = jax.random.split(key)
@@ -161,11 +160,9 @@ def make_fused(
     return Fused(init, run)
 
 
-def check_first_draw(storage: Storage, stored: Tree, learning_starts: int, vector_steps: int) -> None:
+def check_first_draw(storage: Storage, learning_starts: int, vector_steps: int) -> None:
     """Raises ConfigError where nothing can be drawn after so many steps of every environment."""
-    with jax.ensure_compile_time_eval():
-        length = storage.span(stored, jnp.int32(vector_steps)).length
-    if length < 1:
+    if vector_steps < storage.least:
         allowed = f"more: after {vector_steps} steps of every environment the replay has nothing to draw from"
         raise ConfigError("algo.learning_starts", learning_starts, allowed)
 

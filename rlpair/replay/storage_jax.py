@@ -27,9 +27,11 @@ class Storage(NamedTuple):
     That is the oldest one where there is no room.
     """
     span: Callable[[Tree, jax.Array], Span]
-    """(state, vector_steps ()) -> which indices can be drawn after so many; of the state it needs the shapes alone."""
+    """(state, vector_steps ()) -> which indices can be drawn after so many."""
     take: Callable[[Tree, jax.Array], Transition]
     """(state, indices) -> transitions (*indices.shape, ...); an index counts environments within rows."""
+    least: int = 1
+    """Vector steps after which there is something to draw."""
 
 
 def init(capacity: int, num_envs: int, spec: EnvSpec) -> Transition:

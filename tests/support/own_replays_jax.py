@@ -54,7 +54,7 @@ def n_step(n: int, gamma: float) -> Storage:
             discount=gamma**steps * (1 - end.terminated),
         )
 
-    return Storage(init, add, span, take)
+    return Storage(init, add, span, take, least=n)
 
 
 class Priorities(NamedTuple):
