@@ -16,6 +16,7 @@ from rlpair.aggregate import bootstrap_interval, mean
 from rlpair.cli.command import Command
 from rlpair.config import RunConfig, check_choice
 from rlpair.disk import files
+from rlpair.disk.layout import BEST, SEED, STEP, RunDir
 from rlpair.envs.host import HostEnvs, Playable
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import FAMILIES, one_line
@@ -25,7 +26,7 @@ from rlpair.loops.host import evaluate
 from rlpair.make import configure_process, open_playable
 from rlpair.runs.loading import check_spec
 from rlpair.runs.run_dir import checkpoint_of, with_traceback
-from rlpair.runs.saved_config import CONFIG, Values, load_config
+from rlpair.runs.saved_config import Values, load_config
 from rlpair.settings.trust import check_environment, check_same
 from rlpair.system.interrupts import closing_on_interrupt
 
@@ -69,7 +70,7 @@ class EvaluateConfig:
         if self.backend is not None:
             check_choice("backend", self.backend)
         check_choice("device", self.device)
-        if not re.fullmatch(r"last|(best|step_[0-9]+)(/seed_[0-9]+)?", self.checkpoint):
+        if not re.fullmatch(rf"last|({BEST}|{STEP})(/{SEED})?", self.checkpoint):
             allowed = "last, best or step_N; in a run of many seeds with /seed_K behind it"
             raise ConfigError("checkpoint", self.checkpoint, allowed)
         if self.video is not None and os.path.lexists(self.video):
@@ -158,7 +159,7 @@ def play(values: Values, given: set[str]) -> int:
     config = load_config(run_dir)
     again: Values = {key: values[key] for key in ("env", "env_kwargs") if key in given}
     check_same(vars(config), again)
-    check_environment(run_dir / CONFIG, vars(config), again)
+    check_environment(RunDir(run_dir).config, vars(config), again)
     backend = settings.backend or config.backend
     configure_process(backend, config.algo, settings.device)
     agent = load_agent(checkpoint_of(run_dir, settings.checkpoint), backend=backend, device=settings.device)

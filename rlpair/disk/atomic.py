@@ -12,9 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from rlpair.disk import files
+from rlpair.disk.layout import AGENT, BEST, REPLAY, RUN, SEED, STEP, TENSORS
 
-NAMES = r"(step_[0-9]+|best|seed_[0-9]+)"  # of the folders in a run's checkpoints
-OWN = re.compile(rf"(agent|run)\.json|(agent|replay)\.safetensors|\.tmp\w+|seed_[0-9]+|\.{NAMES}\.(tmp|old)")
+NAMES = rf"({STEP}|{BEST}|{SEED})"  # of the folders in a run's checkpoints
+FILES = "|".join(map(re.escape, (AGENT, TENSORS, RUN, REPLAY)))
+OWN = re.compile(rf"{FILES}|\.tmp\w+|{SEED}|\.{NAMES}\.(tmp|old)")
 # .tmpAb12Cd: as safetensors calls a file that it writes
 DEPTH = 2  # of the folders that are removed: step_N, seed_K
 

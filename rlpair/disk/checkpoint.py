@@ -17,13 +17,13 @@ from typing import Any
 from safetensors import SafetensorError
 
 from rlpair.disk import atomic, files
+from rlpair.disk.layout import AGENT, REPLAY, RUN, SEED, TENSORS, RunDir, step_of
 from rlpair.disk.tensors import not_finite, write_tensors
 from rlpair.errors import NonFiniteError, reason, refuse
 from rlpair.types import State
 
 FORMAT = "rlpair-agent"
 FORMAT_VERSION = 1
-AGENT, TENSORS, RUN, REPLAY = "agent.json", "agent.safetensors", "run.json", "replay.safetensors"
 
 
 def save_checkpoint(
@@ -90,7 +90,7 @@ def find_step(path: str | Path) -> Path:
             refuse(path, "does not exist")
         if not path.is_dir():
             refuse(path, "is a file; a checkpoint is a folder")
-        if not (steps := _steps(path / "checkpoints")):
+        if not (steps := _steps(RunDir(path).checkpoints)):
             refuse(path, f"holds no checkpoint: neither {AGENT} nor checkpoints/step_N")
     except OSError as error:
         refuse(Path(error.filename or path), f"cannot be read: {reason(error)}")
@@ -128,13 +128,13 @@ def _steps(checkpoints_dir: Path) -> list[Path]:
     if not files.is_folder(checkpoints_dir):
         return []
     folders = atomic.settled_folders(checkpoints_dir)
-    steps = {int(name[5:]): folder for name, folder in folders.items() if re.fullmatch(r"step_[0-9]+", name)}
+    steps = {n: folder for name, folder in folders.items() if (n := step_of(name)) is not None}
     return [steps[n] for n in sorted(steps) if files.is_folder(steps[n]) and _holds_agents(steps[n])]
 
 
 def seeds_of(step: Path) -> list[Path]:
     """The ``seed_K`` folders in a ``step_N``, by K; [] in one of a single agent. Raises OSError where one is a link."""
-    folders = [step / name for name in files.names(step) if re.fullmatch(r"seed_[0-9]+", name)]
+    folders = [step / name for name in files.names(step) if re.fullmatch(SEED, name)]
     return sorted((x for x in folders if files.is_folder(x)), key=lambda path: (len(path.name), path.name))
 
 

@@ -6,26 +6,19 @@ The programs are fused_jax.py's; here is what the host does between two chunks.
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import ExitStack
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlpair.agents.base import Identity, describe
 from rlpair.aggregate import bootstrap_interval, interquartile_mean
 from rlpair.config import RunConfig
-from rlpair.disk import atomic
-from rlpair.disk.checkpoint import save_checkpoint
-from rlpair.disk.tensors import Tensors, check_contents, check_counts, check_fit, check_transitions
-from rlpair.errors import CheckpointError, NonFiniteError, refuse
+from rlpair.disk.tensors import Tensors, check_contents, check_counts, check_transitions
+from rlpair.errors import CheckpointError, NonFiniteError
 from rlpair.loops.host import Stopwatch, warn_of_cut
 from rlpair.loops.schedule import Schedule
 from rlpair.make import backend_module, configure_process
-from rlpair.runs.loading import Checkpoint, check_spec
-from rlpair.runs.saved_run import SavedRun
 from rlpair.system.workers import Workers, spread, usable_cores
 from rlpair.types import EnvSpec, Evaluation, Record, State
 
@@ -48,6 +41,14 @@ def make_workers(config: RunConfig) -> Workers:
         return Workers(make_seeds, [(config, seeds)], [usable_cores()])
     shares = spread(config.num_seeds, usable_cores())
     return Workers(make_seeds, [(config, seeds[part.start : part.stop]) for part, _ in shares], [c for _, c in shares])
+
+
+class SeedState(NamedTuple):
+    """All that the training of one seed goes on from."""
+
+    agent: State  # by backend-free name
+    run: dict[str, Any]  # the loop's own, as JSON can hold it exactly
+    rest: State  # replay, environments, episodes so far
 
 
 class FusedLoop:
@@ -186,35 +187,30 @@ class FusedLoop:
             self.env_steps, values | {"eval/std_return": float(returns.std())}, best=bool(self.improved.any())
         )
 
-    # Checkpoints: of one seed the folder itself, of many a folder each in it
+    # States, of each seed in the order of ``seeds``
 
-    def save(self, path: Path) -> None:
-        """All that ``load`` goes on from; where a chunk is running, from its end."""
+    @cached_property
+    def spec(self) -> EnvSpec:
+        """What the agents know of the environment."""
+        spec: EnvSpec = self._workers.call("get_spec")[0]
+        return spec
+
+    @cached_property
+    def shapes(self) -> tuple[Tensors, Tensors]:
+        """Names, shapes and dtypes of a SeedState's ``agent`` and ``rest``."""
+        shapes: tuple[Tensors, Tensors] = self._workers.call("get_shapes")[0]
+        return shapes
+
+    def agents(self) -> list[State]:
+        """The state of each agent, by backend-free name."""
+        return [agent for share in self._workers.call("save", False) for agent, _ in share]
+
+    def state_dicts(self) -> list[SeedState]:
+        """All that ``load_state_dicts`` goes on from; where a chunk is running, from its end."""
         while self._running:
             self._collect()
         saved = [seed for share in self._workers.call("save", True) for seed in share]
-        self._write(path, {k: (agent, self._own_state(k), rest) for k, (agent, rest) in enumerate(saved)})
-
-    def save_best(self, path: Path) -> None:
-        """The agents whose last evaluation was their best."""
-        saved = [seed for share in self._workers.call("save", False) for seed in share]
-        for k in np.flatnonzero(self.improved):
-            folder = path if len(self.seeds) == 1 else path / f"seed_{self.seeds[k]}"
-            save_checkpoint(folder, saved[k].agent, self._description(int(k)))
-
-    def _write(self, path: Path, seeds: dict[int, tuple[Any, Any, Any]]) -> None:
-        def fill(folder: Path) -> None:
-            for k, (agent, run, rest) in seeds.items():
-                save_checkpoint(folder / f"seed_{self.seeds[k]}", agent, self._description(k), run, rest)
-
-        if len(self.seeds) > 1:
-            atomic.write_folder(path, fill)
-            return
-        agent, run, rest = seeds[0]
-        save_checkpoint(path, agent, self._description(0), run, rest)
-
-    def _description(self, k: int) -> dict[str, Any]:
-        return describe(Identity(self._workers.call("get_spec")[0], self.config.algo, self.seeds[k], "float32"), "jax")
+        return [SeedState(agent, self._own_state(k), rest) for k, (agent, rest) in enumerate(saved)]
 
     def _own_state(self, k: int) -> dict[str, Any]:
         best = float(self.best_return[k])
@@ -224,37 +220,28 @@ class FusedLoop:
             "ended": self.ended[:, k].tolist(),
         }
 
-    def load(self, earlier: SavedRun) -> None:
-        """Go on from where ``save`` was called. Raises CheckpointError."""
-        names = [""] if len(self.seeds) == 1 else [f"seed_{seed}" for seed in self.seeds]
-        spec, shapes = self._workers.call("get_spec")[0], self._workers.call("get_shapes")[0]
-        saved = [self._load_seed(k, earlier.checkpoint(name), spec, shapes) for k, name in enumerate(names)]
+    def check_env_steps(self, env_steps: int) -> None:
+        """Raises CheckpointError unless a round ends there."""
+        if env_steps % self._round_size:
+            raise CheckpointError(f"env_steps={env_steps} is not a multiple of {self._round_size}, a round's")
+
+    def check_contents(self, state: SeedState) -> None:
+        """Raises CheckpointError where numbers of a state, whose ``shapes`` are right, cannot be gone on from."""
+        check_contents(state.agent)
+        check_transitions(state.rest, self.spec, "replay.")
+        check_counts(state.rest, "envs.steps", "episode_length")
+
+    def load_state_dicts(self, states: Sequence[SeedState]) -> None:
+        """Go on from where ``state_dicts`` was called; the states have passed the checks above."""
+        for k, (_, run, _) in enumerate(states):
+            best = run["best_return"]
+            self.best_return[k], self.ended[:, k] = -math.inf if best is None else best, run["ended"]
+            self._collected = self._told = run["env_steps"] // self._round_size
         shares, begin = [], 0
         for size in self._workers.call("count"):
-            shares.append(saved[begin : begin + size])
+            shares.append([(agent, rest) for agent, _, rest in states[begin : begin + size]])
             begin += size
         self._workers.call("load", each=shares)
-
-    def _load_seed(
-        self, k: int, saved: Checkpoint, spec: EnvSpec, shapes: tuple[Tensors, Tensors]
-    ) -> tuple[State, State]:
-        """Take over what this process keeps; returns the agent's state and the rest, which a worker does."""
-        check_spec(saved.folder, saved.spec, spec)
-        run = saved.run("fused")
-        if run["env_steps"] % self._round_size:
-            refuse(saved.folder, f"env_steps={run['env_steps']} is not a multiple of {self._round_size}, a round's")
-        agent = saved.state(partial(check_fit, own=shapes[0]))
-        rest = saved.replay(partial(check_fit, own=shapes[1]))
-        try:
-            check_contents(agent)
-            check_transitions(rest, spec, "replay.")
-            check_counts(rest, "envs.steps", "episode_length")
-        except CheckpointError as error:
-            refuse(saved.folder, str(error))
-        best = run["best_return"]
-        self.best_return[k], self.ended[:, k] = -math.inf if best is None else best, run["ended"]
-        self._collected = self._told = run["env_steps"] // self._round_size
-        return agent, rest
 
 
 def spread_over_seeds(group: str, name: str, by_seed: dict[int, float], num_seeds: int) -> dict[str, float]:
@@ -266,10 +253,3 @@ def spread_over_seeds(group: str, name: str, by_seed: dict[int, float], num_seed
     low, high = bootstrap_interval(scores, interquartile_mean, RESAMPLES)
     values |= {f"{group}/iqm": float(interquartile_mean(scores)), f"{group}/iqm_low": low, f"{group}/iqm_high": high}
     return values | {f"seed_{seed}/{group}/{name}": float(score) for seed, score in by_seed.items()}
-
-
-def open_fused(config: RunConfig, stack: ExitStack) -> FusedLoop:
-    """The loop of a run; the stack ends its processes. Raises RLPairError."""
-    workers = make_workers(config)
-    stack.callback(workers.close)
-    return FusedLoop(config, workers)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rlpair.aggregate import bootstrap_interval, interquartile_mean
+from rlpair.disk.layout import METRICS, RunDir
 from rlpair.errors import ConfigError
 from rlpair.runs.metrics import read_records
-from rlpair.runs.saved_config import CONFIG, flat, load_config
+from rlpair.runs.saved_config import flat, load_config
 
-METRICS = "metrics.jsonl"
 MOST_BYTES = 2**30  # of a metrics.jsonl
 MOST_POINTS = 200  # of a curve over seeds
 RESAMPLES = 1_000  # of the bootstrap, at each point
@@ -63,7 +63,7 @@ def read_lines(run: Path, tag: str, x: str) -> tuple[dict[str, Line], set[str]]:
     points: dict[str, list[tuple[float, float]]] = {}
     tags = set[str]()
     form = re.compile(rf"(seed_\d+/)?{re.escape(tag)}")
-    for _, record in read_records(run / METRICS, MOST_BYTES):
+    for _, record in read_records(RunDir(run).metrics, MOST_BYTES):
         for key, value in record.values.items():
             if match := form.fullmatch(key):
                 points.setdefault(match[1] or "", []).append((float(getattr(record, x)), value))
@@ -80,7 +80,7 @@ def name_of(run: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
 
     A run without config.yaml is a group of its own, by its folder's name. Raises CheckpointError for a broken one.
     """
-    if not (run / CONFIG).exists():
+    if not RunDir(run).config.exists():
         return "", str(run), ()
     values = flat(load_config(run).to_dict())
     first, backend, env = (shown(values.get(key)) for key in ("algo.name", "backend", "env"))

@@ -223,7 +223,7 @@ Tag = Annotated[str, Field(pattern="^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_l
 
 
 @STRICT
-class FusedRun(TypedDict):
+class FusedLoopState(TypedDict):
     """run.json of the fused loop."""
 
     env_steps: Count
@@ -232,7 +232,7 @@ class FusedRun(TypedDict):
 
 
 @STRICT
-class HostRun(FusedRun):
+class HostLoopState(FusedLoopState):
     """run.json of the host loop; how long its lists are, the number of environments says."""
 
     warm_up_rng: Generator

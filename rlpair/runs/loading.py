@@ -1,8 +1,8 @@
 """Checkpoints read, whoever wrote them: agent.json at once, every other file when it is asked for."""
 
 import hashlib
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from rlpair.algos.registry import find, names, registered
 from rlpair.config import RunConfig
 from rlpair.disk import checkpoint
 from rlpair.disk.documents import MOST_VALUES, parse_json
+from rlpair.disk.layout import AGENT, REPLAY, RUN, TENSORS, step_of
 from rlpair.disk.tensors import Tensor, read_shapes, read_tensors, read_whole
-from rlpair.errors import refuse
+from rlpair.errors import CheckpointError, refuse
 from rlpair.nets.arch import named_arrays
 from rlpair.runs import formats
 from rlpair.types import EnvSpec, State
 
-RUNS = {"host": formats.HostRun, "fused": formats.FusedRun}  # by mode: run.json
+RUNS = {"host": formats.HostLoopState, "fused": formats.FusedLoopState}  # by mode: run.json
 Check = Callable[[dict[str, Tensor]], None]
 
 
@@ -34,7 +35,7 @@ class Checkpoint:
     def __init__(self, path: str | Path) -> None:
         """``path``: a checkpoint folder, or a run_dir, whose last one is meant. Raises CheckpointError."""
         self.folder = checkpoint.find_checkpoint(path)
-        self._header = self.folder / checkpoint.AGENT
+        self._header = self.folder / AGENT
         self.meta: dict[str, Any] = formats.checked(self._header, formats.Header, self._read_header())
         self._digests = self.meta["sha256"]
         if (algorithm := registered(self.meta["algo"])) is None:
@@ -58,7 +59,7 @@ class Checkpoint:
 
     def check_networks(self, config: OffPolicyConfig) -> None:
         """Raises CheckpointError unless the networks of these settings are those of the agent: memory is not taken."""
-        found = read_shapes(self.folder / checkpoint.TENSORS)
+        found = read_shapes(self.folder / TENSORS)
         for name, array in named_arrays(find(config.name).networks(config, self.spec)).items():
             if name not in found or found[name].shape != array.shape:
                 there = f"has shape {found[name].shape}" if name in found else "is not there"
@@ -67,7 +68,7 @@ class Checkpoint:
     def check_replay(self, config: RunConfig) -> None:
         """Raises CheckpointError where the replay is not as these settings want it, before memory is taken."""
         checkpoint.check_resumable(self.folder)
-        path, name = self.folder / checkpoint.REPLAY, "reward" if config.mode == "host" else "replay.reward"
+        path, name = self.folder / REPLAY, "reward" if config.mode == "host" else "replay.reward"
         found = read_shapes(path)
         if name not in found:
             refuse(path, f"it has no {name}, as a run with mode={config.mode} has")
@@ -79,28 +80,37 @@ class Checkpoint:
 
     def state(self, check: Check) -> State:
         """The agent's state, read once ``check`` lets its names, shapes and dtypes pass. Raises CheckpointError."""
-        return self._read(checkpoint.TENSORS, check)
+        return self._read(TENSORS, check)
 
     def replay(self, check: Check) -> State:
         """Likewise, the replay's, of a checkpoint that can be resumed."""
         checkpoint.check_resumable(self.folder)
-        return self._read(checkpoint.REPLAY, check)
+        return self._read(REPLAY, check)
 
     def run(self, mode: str) -> dict[str, Any]:
         """The loop's state. ``mode``: host or fused. Raises CheckpointError."""
         checkpoint.check_resumable(self.folder)
-        path = self.folder / checkpoint.RUN
+        path = self.folder / RUN
         values = read_json(path, self._digests.get(path.name, "none"))
         if (found := "host" if "envs" in values else "fused") != mode:
             refuse(path, f"is of a run with mode={found}, and not of one with mode={mode}")
         state: dict[str, Any] = formats.checked(path, RUNS[mode], values)
         for name in (self.folder.name, self.folder.parent.name):  # of many seeds: step_N/seed_K
-            if (step := re.fullmatch("step_([0-9]+)", name)) and int(step[1]) != state["env_steps"]:
-                formats.refuse_value(path, "env_steps", state["env_steps"], f"{int(step[1])}, as in {name}")
+            if (step := step_of(name)) is not None and step != state["env_steps"]:
+                formats.refuse_value(path, "env_steps", state["env_steps"], f"{step}, as in {name}")
         return state
 
     def _read(self, name: str, check: Check) -> State:
         return read_tensors(self.folder / name, self._digests.get(name), check)
+
+
+@contextmanager
+def refusing(folder: Path) -> Iterator[None]:
+    """Lets a CheckpointError inside, which tells what is wrong, tell of which checkpoint too."""
+    try:
+        yield
+    except CheckpointError as error:
+        refuse(folder, str(error))
 
 
 def check_spec(path: Path, trained: EnvSpec, here: EnvSpec) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 from rlpair.config import RunConfig
 from rlpair.disk import files
+from rlpair.disk.layout import RunDir
 from rlpair.runs import formats
 from rlpair.runs.loading import read_json
 from rlpair.runs.record import FINAL
 from rlpair.system.machine import versions
 from rlpair.types import Evaluation, Record
 
-RESULT = "result.json"
 MEAN, STD, EPISODES = FINAL + "mean_return", FINAL + "std_return", FINAL + "episodes"
 
 
@@ -39,11 +39,11 @@ def save_result(run_dir: Path, config: RunConfig, env_steps: int, evaluation: Ev
         "seconds": round(seconds, 3),
         "versions": versions(),
     }
-    files.write(run_dir / RESULT, (json.dumps(result, allow_nan=False) + "\n").encode())
+    files.write(RunDir(run_dir).result, (json.dumps(result, allow_nan=False) + "\n").encode())
 
 
 def load_result(run_dir: Path) -> dict[str, Any]:
     """What ``save_result`` wrote. Raises CheckpointError where there is no such file, or another."""
-    path = run_dir / RESULT
+    path = RunDir(run_dir).result
     result: dict[str, Any] = formats.checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))
     return result

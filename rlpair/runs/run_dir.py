@@ -13,16 +13,15 @@ from rlpair.config import RunConfig
 from rlpair.disk import files
 from rlpair.disk.atomic import settled_folders
 from rlpair.disk.checkpoint import find_step
+from rlpair.disk.layout import BEST, CHECKPOINTS, CONFIG, ERROR, LOCK, METRICS, RESULT, RunDir
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line, reason
-from rlpair.runs.saved_config import CONFIG, load_config
+from rlpair.runs.saved_config import load_config
 
-METRICS, CHECKPOINTS, BEST, LOCK, ERROR = "metrics.jsonl", "checkpoints", "best", ".lock", "error.txt"
-OWN = re.compile(
-    rf"{CHECKPOINTS}|\{LOCK}|\.?({CONFIG}|{METRICS}|result\.json|error\.txt)(\.tmp)?|events\.out\.tfevents\..+"
-)
+FILES = "|".join(map(re.escape, (CONFIG, METRICS, RESULT, ERROR)))
+OWN = re.compile(rf"{CHECKPOINTS}|{re.escape(LOCK)}|\.?({FILES})(\.tmp)?|events\.out\.tfevents\..+")
 
 
-class RunDir:
+class HeldRunDir(RunDir):
     """The folder of a run, which this process alone writes to until it is closed."""
 
     def __init__(self, path: Path, undo: ExitStack) -> None:
@@ -32,24 +31,17 @@ class RunDir:
             ConfigError: another process holds the folder; a killed one does no more.
             OSError: it cannot be written to.
         """
-        self.path = path
-        self.config, self.metrics = path / CONFIG, path / METRICS
-        self.checkpoints = path / CHECKPOINTS
-        self.best = self.checkpoints / BEST
-        is_first = not files.is_there(path / LOCK)
-        self._lock = files.open_lock(path / LOCK)
+        super().__init__(path)
+        is_first = not files.is_there(self.lock)
+        self._lock = files.open_lock(self.lock)
         undo.callback(self.close)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError("run_dir", str(path), "one that no other process is writing to") from error
         if is_first:
-            undo.callback(files.discard, path / LOCK)
+            undo.callback(files.discard, self.lock)
         self._identity = os.stat(path)
-
-    def step(self, env_steps: int) -> Path:
-        """Where the checkpoint of that step is."""
-        return self.checkpoints / f"step_{env_steps}"
 
     def check(self) -> None:
         """Raises OSError unless it is still the folder that it was at first."""
@@ -98,11 +90,11 @@ def begin(config: RunConfig, undo: ExitStack) -> tuple[Path, bool]:
     raise ConfigError("run_dir", str(parent / name), "given by hand here: a thousand runs have this name")
 
 
-def run_dir_of(checkpoint: Path) -> Path:
+def run_dir_of(checkpoint: Path) -> RunDir:
     """RUN_DIR/checkpoints/step_N -> RUN_DIR. Raises CheckpointError where that holds no run, or one behind links."""
-    run_dir = checkpoint.parent.parent
+    run_dir = RunDir(checkpoint.parent.parent)
     _check_folders(checkpoint.parent, checkpoint, checkpoint.parent / BEST)
-    if not files.is_there(run_dir / CONFIG):
+    if not files.is_there(run_dir.config):
         raise CheckpointError(f"{checkpoint} belongs to no run: there is no {CONFIG} two folders above it")
     return run_dir
 
@@ -111,7 +103,7 @@ def checkpoint_of(run_dir: Path, name: str) -> Path:
     """RUN_DIR/checkpoints/NAME; RUN_DIR, which means its last one, for "last". Raises CheckpointError behind links."""
     if name == "last":
         return run_dir
-    path = run_dir / CHECKPOINTS
+    path = RunDir(run_dir).checkpoints
     _check_folders(path)
     for part in name.split("/"):
         path = path / part
@@ -126,7 +118,7 @@ def go_on(run_dir: Path) -> str:
 
 def with_traceback(error: EnvFailedError, run_dir: Path) -> str:
     """The line of an environment's failure, and where its traceback is: it is written beside the run."""
-    path = run_dir / ERROR
+    path = RunDir(run_dir).error
     try:
         files.write(path, error.details.encode(errors="backslashreplace"))
     except OSError as problem:
@@ -143,7 +135,8 @@ def _can_begin_in(run_dir: Path) -> bool:
         return True
     if LOCK not in names or not all(map(OWN.fullmatch, names)):
         return False
-    if files.is_folder(run_dir / CHECKPOINTS) and settled_folders(run_dir / CHECKPOINTS):
+    checkpoints = RunDir(run_dir).checkpoints
+    if files.is_folder(checkpoints) and settled_folders(checkpoints):
         return False
     try:
         return CONFIG not in names or bool(load_config(run_dir))

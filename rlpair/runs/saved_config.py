@@ -10,13 +10,13 @@ from rlpair.algos.registry import names, registered
 from rlpair.config import RunConfig
 from rlpair.disk.documents import parse_yaml
 from rlpair.disk.files import write
+from rlpair.disk.layout import CONFIG, RunDir
 from rlpair.disk.tensors import read_whole
 from rlpair.errors import ConfigError, first_line, refuse
 from rlpair.runs import formats
 from rlpair.runs.formats import brief
 
 Values = dict[str, Any]  # by dotted key
-CONFIG = "config.yaml"  # of a run, in its run_dir
 
 
 def flat(values: Mapping[Any, Any]) -> Values:
@@ -38,7 +38,7 @@ def nested(values: Values) -> dict[str, Any]:
 
 def save_config(config: RunConfig, run_dir: Path) -> None:
     """Write config.yaml, whole: what ``resume`` and ``evaluate`` start from. Raises ConfigError where none can be."""
-    write(run_dir / CONFIG, to_yaml(config))
+    write(RunDir(run_dir).config, to_yaml(config))
 
 
 def to_yaml(config: RunConfig) -> bytes:
@@ -70,7 +70,7 @@ def _dumped(values: Any) -> bytes:
 
 def load_config(run_dir: Path) -> RunConfig:
     """The configuration in config.yaml. Raises CheckpointError where it is not there or not one."""
-    path = run_dir / CONFIG
+    path = RunDir(run_dir).config
     content = read_whole(path, formats.YAML_BYTES)
     try:
         values = parse_yaml(content)

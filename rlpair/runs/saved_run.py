@@ -10,7 +10,7 @@ from rlpair.errors import ConfigError, refuse
 from rlpair.presets import defaults
 from rlpair.runs.loading import Checkpoint
 from rlpair.runs.run_dir import run_dir_of
-from rlpair.runs.saved_config import CONFIG, Values, flat, load_config, nested
+from rlpair.runs.saved_config import Values, flat, load_config, nested
 from rlpair.settings.trust import check_environment
 
 
@@ -19,7 +19,7 @@ class SavedRun:
 
     Attributes:
         step: the folder of the checkpoint, or that which holds those of many seeds.
-        run_dir: that of the run.
+        run_dir: the paths in that of the run.
         config: its config.yaml.
     """
 
@@ -27,12 +27,12 @@ class SavedRun:
         """``path``: a run_dir or one of its checkpoints. Raises CheckpointError."""
         self.step = find_step(path)
         self.run_dir = run_dir_of(self.step)
-        self.config = load_config(self.run_dir)
+        self.config = load_config(self.run_dir.path)
         self._checkpoints: dict[Path, Checkpoint] = {}
 
-    def checkpoint(self, name: str = "") -> Checkpoint:
-        """That of the step; of many seeds that in the folder ``name``. Raises CheckpointError."""
-        folder = self.step / name
+    def checkpoint(self, folder: Path | None = None) -> Checkpoint:
+        """That of the step; of many seeds that in a folder of it. Raises CheckpointError."""
+        folder = folder or self.step
         if folder not in self._checkpoints:
             self._checkpoints[folder] = Checkpoint(folder)
         return self._checkpoints[folder]
@@ -42,7 +42,7 @@ class SavedRun:
         seeds = seeds_of(self.step)
         if len(seeds or [self.step]) != config.num_seeds:
             refuse(self.step, f"it holds {len(seeds or [self.step])} agents, and num_seeds={config.num_seeds}")
-        saved = self.checkpoint(seeds[0].name if seeds else "")
+        saved = self.checkpoint(seeds[0] if seeds else None)
         saved.check_networks(config.algo)
         saved.check_replay(config)
 
@@ -60,7 +60,7 @@ def settle(values: Values, given: set[str], earlier: SavedRun | None = None) -> 
             if name in given and values[key] != saved[key]:
                 raise ConfigError(name, values[key], f"{saved[key]}, as in the run that is resumed")
         own: Values = {key: values[key] for key in ("env", "env_kwargs") if key in given}
-        check_environment(earlier.run_dir / CONFIG, saved, own)
+        check_environment(earlier.run_dir.config, saved, own)
         values = values | {"env_kwargs": saved["env_kwargs"] | values["env_kwargs"]}
         given = (given | {"env_kwargs"}) - {"algo"}
         if "run_dir" in given:

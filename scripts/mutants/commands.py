@@ -11,7 +11,7 @@ BUGS = [
     Bug("help shows Python's values", "cli/help.py", 'f"{key}={written(value)}"', 'f"{key}={value}"', CLI),
     Bug("a sweep goes on after a signal", "cli/sweep.py", "        self.stopped_by = number\n", "", f"{TRAIN}::test_a_signal_ends_a_sweep_after_the_checkpoint_of_its_job"),
     Bug("a resumed run keeps the score of its earlier end", "runs/record.py", " and not any(tag.startswith(FINAL) for tag in record.values)", "", RECORD),
-    Bug("a run that goes on has a result", "train.py", "for name in (RESULT, ERROR):", "for name in (ERROR,):", f"{TRAIN}::test_a_run_that_goes_on_has_no_result_until_its_end"),
+    Bug("a run that goes on has a result", "runs/recording.py", "for path in (folder.result, folder.error):", "for path in (folder.error,):", f"{TRAIN}::test_a_run_that_goes_on_has_no_result_until_its_end"),
     Bug("losses open before the returns", "runs/record.py", 'f"train/{tag}" if', "tag if", RECORD),
     Bug("a mean is drawn, not the interquartile one", "runs/curves.py", "float(interquartile_mean(scores))", "float(scores.mean())", PLOT),
     Bug("a fused run's mean counts as a seed", "runs/curves.py", 'points.pop("", None)', "pass", PLOT),

@@ -2,7 +2,7 @@
 
 from mutants import Bug
 
-FUSED, SCHEDULE = "loops/fused.py", "loops/schedule.py"
+FUSED, FUSED_RUN, SCHEDULE = "loops/fused.py", "runs/fused_run.py", "loops/schedule.py"
 RECORDS, MODEL = "test_fused_records.py", "test_fused_host_model.py"
 CUT = "test_fused.py::test_an_episode_without_end_is_cut_and_said"
 BUGS = [
@@ -16,9 +16,9 @@ BUGS = [
     Bug("the best of any seed is that of all", FUSED, "self.improved = means > self.best_return", "self.improved = np.full(len(means), bool((means > self.best_return).any()))", RECORDS),
     Bug("as good as the best is best", FUSED, "self.improved = means > self.best_return", "self.improved = means >= self.best_return", "test_fused_records.py"),
     Bug("every evaluation is the best", FUSED, "best=bool(self.improved.any())", "best=True", RECORDS),
-    Bug("every seed is saved as best", FUSED, "for k in np.flatnonzero(self.improved):", "for k in range(len(self.seeds)):", RECORDS),
-    Bug("the first seed's agent is saved for all", FUSED, "saved[k].agent, self._description(int(k))", "saved[0].agent, self._description(int(k))", RECORDS),
-    Bug("every agent is said to be of the first seed", FUSED, "self.config.algo, self.seeds[k], ", "self.config.algo, self.seeds[0], ", RECORDS),
+    Bug("every seed is saved as best", FUSED_RUN, "for k in np.flatnonzero(self.loop.improved).tolist():", "for k in range(len(agents)):", RECORDS),
+    Bug("the first seed's agent is saved for all", FUSED_RUN, "k, agents[k])", "k, agents[0])", RECORDS),
+    Bug("every agent is said to be of the first seed", FUSED_RUN, "self.config.algo, self.loop.seeds[k], ", "self.config.algo, self.loop.seeds[0], ", RECORDS),
     Bug("a loss that is no number goes unnoticed", FUSED, "finite |= {tag: np.isfinite(values) for tag, values in self.metrics.items()}", "pass", RECORDS),
     Bug("a reward that is no number goes unnoticed", FUSED, "finite = {\"a reward or an observation\": np.concatenate([chunk.finite for chunk in chunks])}", "finite = {}", RECORDS),
     Bug("the updates of one seed are told for all", FUSED, "* a_round * len(self.seeds)", "* a_round", RECORDS),

@@ -17,8 +17,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rlpair import load_agent
 from rlpair.advice import install_command
-from rlpair.runs.run_dir import RunDir
-from rlpair.train import HostRun, main, train
+from rlpair.runs.host_run import HostRun
+from rlpair.runs.run_dir import HeldRunDir
+from rlpair.train import main, train
 
 TAGS = {
     "dqn": {"loss/q", "q_mean", "grad_norm"},
@@ -284,7 +285,7 @@ def test_a_run_of_another_process_is_left_alone(fails: Callable[..., str]) -> No
     train(config_of("dqn", "torch", run_dir="run", total_timesteps=200))
     before = written("run")
     with ExitStack() as undo:
-        RunDir(Path("run"), undo)
+        HeldRunDir(Path("run"), undo)
         line = fails("resume=run", "total_timesteps=300")
     assert line == "rlpair: run_dir='run' is not allowed: one that no other process is writing to"
     assert written("run") == before

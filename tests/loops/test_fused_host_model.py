@@ -21,6 +21,7 @@ from rlpair import DQNConfig, EnvSpec, Record
 from rlpair.config import RunConfig
 from rlpair.loops import seeds_jax
 from rlpair.loops.fused import FusedLoop
+from rlpair.runs.fused_run import FusedRun
 from rlpair.runs.saved_config import save_config
 from rlpair.runs.saved_run import SavedRun
 
@@ -151,12 +152,12 @@ class Run:
     def part(self, at: int | None, kill: bool) -> FusedLoop:
         """From the newest checkpoint up to the record of that number from there on, or to the end."""
         loop = FusedLoop(self.config, self.here.anew())  # type: ignore[arg-type]
-        newest = max(self.written(), default=0)
+        run, newest = FusedRun(self.config, "", loop), max(self.written(), default=0)
         if newest:
-            loop.load(SavedRun(str(self.folder)))
+            run.load(SavedRun(str(self.folder)))
         self.records = [r for r in self.records if r.env_steps <= newest]  # as metrics.jsonl
         for number, record in enumerate(loop):
-            self.take(record, loop)
+            self.take(record, run)
             if number == at:
                 if kill:
                     return loop
@@ -165,14 +166,14 @@ class Run:
             self.stopped.append(loop.env_steps)
         return loop
 
-    def take(self, record: Record, loop: FusedLoop) -> None:
+    def take(self, record: Record, run: FusedRun) -> None:
         kept = {t: x for t, x in record.values.items() if not t.startswith("throughput") and "/iqm_" not in t}
         self.records.append(record._replace(values=kept))
         if record.best:
-            loop.save_best(self.best)
+            run.save_best(self.best)
         if record.checkpoint:
-            assert loop.env_steps == record.env_steps
-            loop.save(self.step(record.env_steps))
+            assert run.loop.env_steps == record.env_steps
+            run.save(self.step(record.env_steps))
 
     @property
     def best(self) -> Path:

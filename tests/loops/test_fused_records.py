@@ -14,6 +14,7 @@ from rlpair.errors import NonFiniteError
 from rlpair.loops import host as loop_module
 from rlpair.loops.fused import FusedLoop
 from rlpair.loops.seeds_jax import Chunk, Saved
+from rlpair.runs.fused_run import FusedRun
 
 SPEC = EnvSpec((2,), "float32", True, 2)
 
@@ -131,7 +132,7 @@ def test_every_seed_has_a_best_of_its_own() -> None:
     for record in loop:
         if "eval/mean_return" in record.values:
             seen.append((record.best, loop.improved.tolist()))
-            loop.save_best(Path(f"best_{record.env_steps}"))
+            FusedRun(loop.config, "", loop).save_best(Path(f"best_{record.env_steps}"))
     t, f = True, False
     assert seen == [(t, [t, t, t]), (t, [t, f, t]), (t, [f, f, t]), (t, [f, f, t]), (t, [t, f, t])]
     assert loop.best_return.tolist() == [6, 9, 5]
@@ -149,7 +150,7 @@ def test_every_agent_is_saved_as_what_it_is() -> None:
     loop = loop_of(Script())
     list(loop)
     loop.improved[:] = True
-    loop.save_best(Path("best"))
+    FusedRun(loop.config, "", loop).save_best(Path("best"))
     for k, seed in enumerate((5, 6, 7)):
         meta, state = load_checkpoint(f"best/seed_{seed}")
         assert (meta["seed"], meta["backend"], meta["algo"]) == (seed, "jax", "dqn")

@@ -131,22 +131,22 @@ TAPE = {"seed": 1, "generator": None, "actions": "", "digest": "0" * 64}
         (formats.Ended, [-1.0, 0.0, 0.0], f"its content=[-1.0, 0.0, 0.0] is not allowed: {OF_ENDED}"),
         (formats.Ended, [1.0, 0.0, -1.0], f"its content=[1.0, 0.0, -1.0] is not allowed: {OF_ENDED}"),
         (
-            formats.FusedRun,
+            formats.FusedLoopState,
             {"env_steps": -1, "best_return": None, "ended": [0.0] * 3},
             "env_steps=-1 is not allowed: greater than or equal to 0",
         ),
         (
-            formats.FusedRun,
+            formats.FusedLoopState,
             {"env_steps": 2**62, "best_return": None, "ended": [0.0] * 3},
             "env_steps=4611686018427387904 is not allowed: less than 4611686018427387904",
         ),
         (
-            formats.FusedRun,
+            formats.FusedLoopState,
             {"env_steps": 1, "best_return": "x", "ended": [0.0] * 3},
             "best_return='x' is not allowed: a number",
         ),
         (
-            formats.FusedRun,
+            formats.FusedLoopState,
             {"env_steps": 1, "best_return": None, "ended": [0.0] * 3, "x": 1},
             "it has an unknown key, x",
         ),
