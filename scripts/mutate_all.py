@@ -55,7 +55,10 @@ TESTS = {  # by file, or the beginning of its name: the tests that may see it, t
     "nets/onednn_torch.py": f"compile {LEARNER}",
     "algos/compile_torch.py": "compile",
     "algos/cuda_graph_torch.py": "compile devices",
-    "nets/networks": f"{LEARNER} agents env_spec",
+    "nets/arch.py": f"arch {LEARNER}",
+    "nets/networks": f"arch {LEARNER} agents env_spec",
+    "nets/parameters_torch.py": f"{LEARNER} agents compile",
+    "algos/optimizers": f"{LEARNER} devices compile",
     "algos/learner_torch.py": f"{LEARNER} checkpoint devices compile",
     "": f"{LEARNER} checkpoint devices",
 }

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlpair.agents.base import BaseAgent, Identity
-from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
+from rlpair.algos.learner_jax import Learner, LearnerState, update_many
+from rlpair.algos.optimizers_jax import Tree
 from rlpair.algos.registry import find
 from rlpair.disk.tensors import Tensor
 from rlpair.errors import ConfigError

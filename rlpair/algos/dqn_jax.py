@@ -8,18 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from rlpair.algos.dqn import DQNConfig, Hyper
-from rlpair.algos.learner_jax import (
-    OPTIMIZERS,
-    Learner,
-    LearnerState,
-    Tree,
-    clip_by_global_norm,
-    discount,
-    gradient_step,
-    read_batch,
-    target_step,
-    weighted_mean,
-)
+from rlpair.algos.learner_jax import Learner, LearnerState, discount, read_batch, target_step, weighted_mean
+from rlpair.algos.optimizers_jax import OPTIMIZERS, Tree, clip_by_global_norm, gradient_step
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_jax import apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo

@@ -7,18 +7,11 @@ import torch
 from torch import nn
 
 from rlpair.algos.dqn import DQNConfig, Hyper, hyperparameters
-from rlpair.algos.learner_torch import (
-    Learner,
-    Tensors,
-    discount,
-    empty_moments,
-    make_networks,
-    parameters_of,
-    read_batch,
-    weighted_mean,
-)
+from rlpair.algos.learner_torch import Learner, discount, read_batch, weighted_mean
+from rlpair.algos.optimizers_torch import empty_moments
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_torch import apply, flatten_obs
+from rlpair.nets.parameters_torch import Tensors, make_networks, parameters_of
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[torch.Tensor], torch.Tensor]  # obs (B, ...) -> a value per action (B, A)

@@ -1,113 +1,14 @@
-"""What the torch learners share: how they are built, and the optimizer step. The twin of learner_jax.py."""
+"""What the torch learners share: what they offer, and one update. The twin of learner_jax.py."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from rlpair.nets.arch import Array, Networks, named_arrays
-from rlpair.nets.networks_torch import Network, file_layout, flatten_obs
+from rlpair.algos.optimizers_torch import OPTIMIZERS, Moments, clip_by_global_norm
+from rlpair.nets.networks_torch import Network, flatten_obs
+from rlpair.nets.parameters_torch import Parameters, Tensors
 from rlpair.types import EnvSpec, Transition, UpdateInfo
-
-Tensors = Sequence[torch.Tensor]  # the parameters of a net's networks, end to end
-
-
-class Parameters:
-    """The parameters of one net, which lie end to end in one vector: what is done to all of them is one call."""
-
-    def __init__(self, arrays: Mapping[str, Array], tensors: Iterable[torch.Tensor]) -> None:
-        """Moves the data of the tensors into a vector. ``arrays``: what they are in files, by name."""
-        self._arrays, self._leaves = arrays, list(tensors)
-        self.vector = torch.cat([tensor.detach().reshape(-1) for tensor in self._leaves])
-        for tensor, piece in zip(self._leaves, self.split(self.vector), strict=True):
-            tensor.data = piece
-
-    def copy(self) -> "Parameters":
-        """Others with the same numbers, which no gradient is taken of: a target."""
-        return Parameters(self._arrays, [tensor.detach().clone() for tensor in self._leaves])
-
-    @property
-    def tensors(self) -> Tensors:
-        """What the networks compute with: views of the vector, which is all that a compiled step is handed."""
-        return self.split(self.vector) if torch.compiler.is_compiling() else self._leaves
-
-    def split(self, vector: torch.Tensor) -> list[torch.Tensor]:
-        """Views of such a vector in the shapes of the tensors."""
-        pieces = torch.split(vector, [tensor.numel() for tensor in self._leaves])
-        return [piece.view(tensor.shape) for piece, tensor in zip(pieces, self._leaves, strict=True)]
-
-    def named(self, vector: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Views of such a vector by backend-free name, in the shapes of files."""
-        pieces = zip(self._arrays.items(), self.split(vector), strict=True)
-        return {name: file_layout(piece, array) for (name, array), piece in pieces}
-
-
-def make_networks(networks: Networks, dtype: torch.dtype, device: torch.device) -> dict[str, Sequence[Network]]:
-    """Modules of the networks, whose parameters are there for an agent to fill in."""
-    return {net: [Network(arch).to(device, dtype) for arch in archs] for net, archs in networks.items()}
-
-
-def parameters_of(net: str, networks: Sequence[Network]) -> Parameters:
-    """Those of a net's networks, the first one's first."""
-    arrays = named_arrays({net: [network.arch for network in networks]})
-    return Parameters(arrays, [tensor for network in networks for tensor in network.tensors])
-
-
-def scalar(net: str, dtype: torch.dtype, device: torch.device) -> Parameters:
-    """Those of a net that is one number."""
-    return Parameters({net: Array((), 1, ())}, [torch.zeros((), dtype=dtype, device=device, requires_grad=True)])
-
-
-Moments = dict[str, torch.Tensor]  # by optax's names, which are the checkpoint's: mu, nu like the vector; count ()
-
-
-def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """(D5), (S8), in place: by one kernel, where there is one that reads the learning rate in all its digits."""
-    exact = params.device.type == "cpu" or learning_rate.dtype == torch.float32  # on a GPU it reads a float32
-    if torch.compiler.is_compiling() or not exact or not hasattr(torch, "_fused_adam_"):
-        adam_by_formula(params, grad, moments, learning_rate)
-    else:
-        adam_by_kernel(params, grad, moments, learning_rate)
-
-
-def adam_by_formula(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """As adam: what the compiler makes one kernel of."""
-    moments["count"] += 1
-    mu, nu = moments["mu"].mul_(0.9).add_((1 - 0.9) * grad), moments["nu"].mul_(0.999).add_((1 - 0.999) * grad**2)
-    mu_scale, nu_scale = (-torch.expm1(moments["count"].to(mu.dtype) * math.log(b)) for b in (0.9, 0.999))
-    params -= learning_rate * (mu / mu_scale / ((nu / nu_scale).sqrt() + 1e-8))
-
-
-def adam_by_kernel(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """As adam: the kernel of torch.optim.Adam(fused=True), without what that does around it."""
-    moments["count"] += 1
-    vectors: Any = [params], [grad], [moments["mu"]], [moments["nu"]], [], [moments["count"]]
-    settings: Any = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False}
-    torch._fused_adam_(*vectors, lr=learning_rate, **settings)
-
-
-def rmsprop(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """Likewise."""
-    nu = moments["nu"].mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)
-    params -= learning_rate * grad / (nu.sqrt() + 1e-8)
-
-
-def sgd(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """Likewise."""
-    params -= learning_rate * grad
-
-
-OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
-SLOTS = {"adam": ("mu", "nu", "count"), "rmsprop": ("nu",), "sgd": ()}
-
-
-def empty_moments(optimizer: str, params: Parameters) -> Moments:
-    """Those before the first step."""
-    vector = params.vector
-    shapes = {"mu": vector.shape, "nu": vector.shape, "count": ()}
-    dtypes = {"mu": vector.dtype, "nu": vector.dtype, "count": torch.float32}
-    return {x: torch.zeros(shapes[x], dtype=dtypes[x], device=vector.device) for x in SLOTS[optimizer]}
 
 
 class Learner:
@@ -200,13 +101,6 @@ def discount(batch: Transition, gamma: float) -> torch.Tensor:
 def weighted_mean(losses: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     """The mean over the batch of each sample's loss (B,) times its importance weight."""
     return (losses if weight is None else weight * losses).mean()
-
-
-def clip_by_global_norm(grad: torch.Tensor, max_norm: float) -> torch.Tensor:
-    """(D4), (S7), in place. Returns the norm before."""
-    norm = torch.linalg.vector_norm(grad)
-    grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)
-    return norm
 
 
 def target_step(target: Parameters, online: Parameters, tau: float) -> None:

@@ -7,18 +7,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from rlpair.algos.learner_jax import (
-    OPTIMIZERS,
-    Learner,
-    LearnerState,
-    Tree,
-    clip_by_global_norm,
-    discount,
-    gradient_step,
-    read_batch,
-    target_step,
-    weighted_mean,
-)
+from rlpair.algos.learner_jax import Learner, LearnerState, discount, read_batch, target_step, weighted_mean
+from rlpair.algos.optimizers_jax import OPTIMIZERS, Tree, clip_by_global_norm, gradient_step
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, Hyper, SACConfig
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_jax import apply, apply_each, flatten_obs

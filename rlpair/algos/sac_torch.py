@@ -6,20 +6,12 @@ from functools import partial
 
 import torch
 
-from rlpair.algos.learner_torch import (
-    Learner,
-    Tensors,
-    discount,
-    empty_moments,
-    make_networks,
-    parameters_of,
-    read_batch,
-    scalar,
-    weighted_mean,
-)
+from rlpair.algos.learner_torch import Learner, discount, read_batch, weighted_mean
+from rlpair.algos.optimizers_torch import empty_moments
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, SACConfig, hyperparameters
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_torch import apply, apply_each, flatten_obs
+from rlpair.nets.parameters_torch import Tensors, make_networks, parameters_of, scalar
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Policy = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # obs (B, O) -> mean, log_std, both (B, A)

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from rlpair.algos.base import OffPolicyConfig
-from rlpair.algos.learner_jax import Learner, LearnerState, Tree, update_many
+from rlpair.algos.learner_jax import Learner, LearnerState, update_many
+from rlpair.algos.optimizers_jax import Tree
 from rlpair.envs.functional_jax import EnvState, FunctionalEnv, reset, step
 from rlpair.errors import ConfigError
 from rlpair.loops import host as loop

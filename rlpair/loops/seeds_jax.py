@@ -19,7 +19,7 @@ from rlpair.agents.agent_jax import (
     tree_of,
     with_names,
 )
-from rlpair.algos.learner_jax import Tree
+from rlpair.algos.optimizers_jax import Tree
 from rlpair.algos.registry import find
 from rlpair.disk.tensors import Tensor, Tensors
 from rlpair.envs.functional_jax import functional_env

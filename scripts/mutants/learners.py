@@ -5,6 +5,7 @@ from mutants import Bug
 SAC_TORCH, SAC_JAX = "algos/sac_torch.py", "algos/sac_jax.py"
 DQN_TORCH, DQN_JAX = "algos/dqn_torch.py", "algos/dqn_jax.py"
 TORCH, JAX = "algos/learner_torch.py", "algos/learner_jax.py"
+STEP_TORCH, STEP_JAX = "algos/optimizers_torch.py", "algos/optimizers_jax.py"
 
 LAW = "test_parity.py::test_epsilon_greedy_actions"
 NOISE = "test_parity.py::test_training_noise"
@@ -56,13 +57,13 @@ BUGS = [
         NOISE,
     ),
     # The optimizer's step and the target's
-    Bug("no clip", JAX, "jnp.minimum(1.0, max_norm / (norm + 1e-6))", "1.0"),
-    Bug("clip of each element", TORCH, "grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)", "grad.clamp_(-max_norm, max_norm)"),
-    Bug("Adam's epsilon inside the root", JAX, "jnp.sqrt(nu / nu_scale) + eps", "jnp.sqrt(nu / nu_scale + eps)"),
-    Bug("RMSprop's decay of optax", JAX, "decay=0.99", "decay=0.9"),
-    Bug("RMSprop with another decay", TORCH, "mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)", "mul_(0.9).addcmul_(grad, grad, value=1 - 0.9)"),
-    Bug("Adam with another beta", TORCH, '"beta2": 0.999', '"beta2": 0.99'),
-    Bug("compiled: Adam's eps inside the root", TORCH, "((nu / nu_scale).sqrt() + 1e-8)", "(nu / nu_scale + 1e-8).sqrt()", "test_compile.py"),
+    Bug("no clip", STEP_JAX, "jnp.minimum(1.0, max_norm / (norm + 1e-6))", "1.0"),
+    Bug("clip of each element", STEP_TORCH, "grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)", "grad.clamp_(-max_norm, max_norm)"),
+    Bug("Adam's epsilon inside the root", STEP_JAX, "jnp.sqrt(nu / nu_scale) + eps", "jnp.sqrt(nu / nu_scale + eps)"),
+    Bug("RMSprop's decay of optax", STEP_JAX, "decay=0.99", "decay=0.9"),
+    Bug("RMSprop with another decay", STEP_TORCH, "mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)", "mul_(0.9).addcmul_(grad, grad, value=1 - 0.9)"),
+    Bug("Adam with another beta", STEP_TORCH, '"beta2": 0.999', '"beta2": 0.99'),
+    Bug("compiled: Adam's eps inside the root", STEP_TORCH, "((nu / nu_scale).sqrt() + 1e-8)", "(nu / nu_scale + 1e-8).sqrt()", "test_compile.py"),
     Bug("tau on the wrong side", TORCH, "lerp_(online.vector, tau)", "lerp_(online.vector, 1 - tau)"),
     Bug("tau on the wrong side", JAX, "(1 - tau) * t + tau * o", "tau * t + (1 - tau) * o"),
     Bug("target one update late", TORCH, "if self.num_updates %", "if (self.num_updates - 1) %"),
@@ -77,6 +78,6 @@ BUGS = [
     Bug("truncated taken for terminal", "loops/host.py", "step.next_obs, step.terminated)", "step.next_obs, step.terminated | step.truncated)", "test_loop.py"),
     # Checkpoints
     Bug("Adam's count lost", "agents/agent_torch.py", "torch.as_tensor(state[name])", "torch.as_tensor(state[name] * (not name.endswith('.count')))", "test_crossing.py"),
-    Bug("moments exchanged", TORCH, '[moments["mu"]], [moments["nu"]]', '[moments["nu"]], [moments["mu"]]'),
+    Bug("moments exchanged", STEP_TORCH, '[moments["mu"]], [moments["nu"]]', '[moments["nu"]], [moments["mu"]]'),
     Bug("number of updates lost", "agents/agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
 ]  # fmt: skip

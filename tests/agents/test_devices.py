@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rlpair.agents import agent_torch, runtime_jax
-from rlpair.algos import learner_torch
+from rlpair.algos import optimizers_torch
 from rlpair.loops import seeds_jax
 
 GIB = 2**30
@@ -109,7 +109,7 @@ def test_adams_kernel_is_taken_where_it_reads_all_of_the_learning_rate(
 ) -> None:
     called = []
     for name in ("adam_by_kernel", "adam_by_formula"):
-        monkeypatch.setattr(learner_torch, name, lambda *_, name=name: called.append(name))
+        monkeypatch.setattr(optimizers_torch, name, lambda *_, name=name: called.append(name))
     params: Any = SimpleNamespace(device=torch.device(device))
-    learner_torch.adam(params, params, {}, torch.tensor(0.1, dtype=dtype))
+    optimizers_torch.adam(params, params, {}, torch.tensor(0.1, dtype=dtype))
     assert called == [chosen]

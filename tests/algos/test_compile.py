@@ -16,7 +16,7 @@ from runs import command, config_of, overrides_of
 
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig, make_agent
 from rlpair.algos.cuda_graph_torch import Recorded
-from rlpair.algos.learner_torch import adam_by_formula, adam_by_kernel
+from rlpair.algos.optimizers_torch import adam_by_formula, adam_by_kernel
 from rlpair.nets import onednn_torch
 from rlpair.nets.onednn_torch import wide_linear, wide_product
 from rlpair.parity import FLOAT32, FLOAT64, Case, data, row, without_rng

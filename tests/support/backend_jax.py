@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlpair import Transition
-from rlpair.algos import dqn_jax, learner_jax, sac_jax
+from rlpair.algos import dqn_jax, learner_jax, optimizers_jax, sac_jax
 
 dqn, sac, stack = dqn_jax, sac_jax, jnp.stack
 
@@ -40,13 +40,13 @@ def optimize(
     name: str, params: Sequence[Any], gradients: Sequence[Sequence[Any]], lr: float, max_norm: float | None = None
 ) -> tuple[list[list[np.ndarray]], Any]:
     """The parameters after each step along such gradients, and the last step's norm before the clip."""
-    optimizer, params, steps, norm = learner_jax.OPTIMIZERS[name](), [array(p) for p in params], [], None
+    optimizer, params, steps, norm = optimizers_jax.OPTIMIZERS[name](), [array(p) for p in params], [], None
     opt_state = optimizer.init(params)
     for given in gradients:
         grads = [array(g) for g in given]
         if max_norm is not None:
-            grads, norm = learner_jax.clip_by_global_norm(grads, array(max_norm))
-        params, opt_state = learner_jax.gradient_step(optimizer, params, grads, opt_state, array(lr))
+            grads, norm = optimizers_jax.clip_by_global_norm(grads, array(max_norm))
+        params, opt_state = optimizers_jax.gradient_step(optimizer, params, grads, opt_state, array(lr))
         steps.append([numbers(p) for p in params])
     return steps, norm
 

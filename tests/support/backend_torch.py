@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from rlpair import DQNConfig, Transition
-from rlpair.algos import dqn_torch, learner_torch, sac_torch
+from rlpair.algos import dqn_torch, learner_torch, optimizers_torch, sac_torch
 from rlpair.nets.arch import Array
+from rlpair.nets.parameters_torch import Parameters
 
 dqn, sac, stack = dqn_torch, sac_torch, torch.stack
 torch.set_num_threads(1)  # networks this small only lose by a second thread
@@ -40,11 +41,11 @@ def gradient(function: Callable[[Any], Any], x: Any) -> np.ndarray:
     return numbers(torch.autograd.grad(value, x)[0]) if value.requires_grad else np.zeros(x.shape)
 
 
-def parameters(tensors: Iterable[torch.Tensor]) -> learner_torch.Parameters:
+def parameters(tensors: Iterable[torch.Tensor]) -> Parameters:
     """Those of a net, named 0, 1 and so on."""
     tensors = list(tensors)
     arrays = {str(k): Array(tuple(x.shape), 1, tuple(range(x.ndim))) for k, x in enumerate(tensors)}
-    return learner_torch.Parameters(arrays, tensors)
+    return Parameters(arrays, tensors)
 
 
 def optimize(
@@ -54,7 +55,7 @@ def optimize(
     learner = learner_torch.Learner()
     own = parameters(array(p).requires_grad_() for p in params)
     learner.config, learner.hyper = DQNConfig(optimizer=name), SimpleNamespace(learning_rate=array(lr))
-    learner.params, learner.moments = {"q": own}, {"q": learner_torch.empty_moments(name, own)}
+    learner.params, learner.moments = {"q": own}, {"q": optimizers_torch.empty_moments(name, own)}
     steps, norm = [], None
     for grads in gradients:
         norm = learner.descend("q", torch.cat([array(g).reshape(-1) for g in grads]), max_norm)
