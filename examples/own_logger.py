@@ -1,7 +1,7 @@
 """Write the records where you want them, here into a CSV file: python examples/own_logger.py [torch|jax]
 
-Those of the commands, for TensorBoard, JSON lines and a progress bar, are in rlpair/runs/record.py, to be used beside
-yours.
+Those of the commands, for TensorBoard and JSON lines, are in rlpair/runs/record.py, the progress bar in progress.py, to
+be used beside yours.
 """
 
 import csv

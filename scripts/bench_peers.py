@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlpair import DQNConfig, LoopConfig, SACConfig, Transition, make_agent
+from rlpair.disk.layout import RunDir
 from rlpair.envs.make import make_envs
 from rlpair.loops.host import HostLoop
 from rlpair.make import configure_process
@@ -157,7 +158,7 @@ def train_rate(work: Work, backend: str) -> dict[str, float]:
         run_dir = Path(folder) / "run"
         command = ["-m", "rlpair.train", f"algo={work.algo}", f"backend={backend}", f"env={work.env}"]
         call([sys.executable, *command, f"run_dir={run_dir}", *overrides])
-        lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in RunDir(run_dir).metrics.read_text().splitlines()]
     logged = [line for line in lines if line["env_steps"] >= FROM_STEP]
     first, last = logged[0], logged[-1]
     return {"env_steps_per_second": (last["env_steps"] - first["env_steps"]) / (last["seconds"] - first["seconds"])}

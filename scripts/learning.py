@@ -24,6 +24,7 @@ import numpy as np
 from rlpair import load_agent
 from rlpair.aggregate import bootstrap_interval, interquartile_mean
 from rlpair.config import RunConfig
+from rlpair.disk.layout import RunDir
 from rlpair.envs.make import make_envs
 from rlpair.loops.host import evaluate
 from rlpair.presets import DEFAULTS, defaults
@@ -53,7 +54,7 @@ def run_one(folder: Path, algo: str, backend: str, seed: int) -> None:
     config = RunConfig.from_dict(nested(settings) | {"backend": backend, "seed": seed, "run_dir": str(folder / "run")})
     train(config)
     returns = evaluate(load_agent(folder / "run"), make_envs(config.env), EPISODES, EVALUATION_SEED).returns
-    lines = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in RunDir(folder / "run").metrics.read_text().splitlines()]
     curve = [(line["env_steps"], line["eval/mean_return"]) for line in lines if "eval/mean_return" in line]
     result = {"returns": returns.tolist(), "curve": curve, "seconds": lines[-1]["seconds"]}
     (folder / "result.json").write_text(json.dumps(result) + "\n")
@@ -68,7 +69,7 @@ def run_fused(folder: Path, name: str) -> None:
     config, began = RunConfig.from_dict(nested(settings) | {"run_dir": str(folder / "run")}), time.perf_counter()
     outcome = train(config)
     assert outcome.evaluation is not None
-    lines = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in RunDir(folder / "run").metrics.read_text().splitlines()]
     tags = ("env_steps", "eval/iqm", "eval/iqm_low", "eval/iqm_high")
     result = {
         "returns": outcome.evaluation.returns.reshape(num_seeds, -1).mean(axis=1).tolist(),

@@ -8,7 +8,8 @@ from rlpair.config import RunConfig
 from rlpair.disk import files
 from rlpair.disk.checkpoint import drop_old_replays
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, RLPairError, disk_line
-from rlpair.runs.record import JsonlWriter, ProgressBar, Recorder, TensorBoardWriter, truncate_metrics
+from rlpair.runs.progress import ProgressBar
+from rlpair.runs.record import JsonlWriter, Recorder, TensorBoardWriter, truncate_metrics
 from rlpair.runs.result import MEAN, STD, final_record, save_result
 from rlpair.runs.run import Run
 from rlpair.runs.run_dir import HeldRunDir, begin, with_traceback

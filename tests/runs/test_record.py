@@ -14,8 +14,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import api_pb2, metadata
 
 from rlpair.errors import NonFiniteError
+from rlpair.runs import progress as progress_module
 from rlpair.runs import record as record_module
-from rlpair.runs.record import JsonlWriter, ProgressBar, TensorBoardWriter, truncate_metrics
+from rlpair.runs.progress import ProgressBar
+from rlpair.runs.record import JsonlWriter, TensorBoardWriter, truncate_metrics
 from rlpair.types import Record
 
 HPARAMS = {
@@ -40,7 +42,8 @@ def lines(path: Path) -> list[dict]:
 def clock(monkeypatch):
     """The recorders' clock, moved by hand."""
     clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now, time=time.time)
-    monkeypatch.setattr(record_module, "time", clock)
+    for module in (record_module, progress_module):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from rlpair import load_agent
 from rlpair.envs.host import HostEnvs
 from rlpair.loops import host as loop_module
-from rlpair.runs.record import ProgressBar
+from rlpair.runs.progress import ProgressBar
 from rlpair.seeding import integer
 from rlpair.train import train
 from rlpair.types import Evaluation
