@@ -4,9 +4,9 @@ from mutants import Bug
 
 CLI, PLOT, TRAIN, RECORD = "test_cli.py", "test_plot.py", "test_train.py", "test_record.py"
 BUGS = [
-    Bug("a text is read as a number", "cli/command.py", "as_text=is_text(schema, key)", "as_text=False", CLI),
-    Bug("the first of a key counts", "cli/command.py", "for key, text in pairs:\n        first", "for key, text in pairs[::-1]:\n        first", CLI),
-    Bug("a sweep begins before all of it is known to be allowed", "cli/command.py", "self.settings(job)  #", "pass  #", CLI),
+    Bug("a text is read as a number", "cli/arguments.py", "as_text=is_text(schema, key)", "as_text=False", CLI),
+    Bug("the first of a key counts", "cli/arguments.py", "for key, text in pairs:\n        first", "for key, text in pairs[::-1]:\n        first", CLI),
+    Bug("a sweep begins before all of it is known to be allowed", "cli/command.py", "self._settings(job)  #", "pass  #", CLI),
     Bug("a tuple is no list", "settings/overrides.py", 'text.replace("(", "[")', "text", CLI),
     Bug("help shows Python's values", "cli/help.py", 'f"{key}={written(value)}"', 'f"{key}={value}"', CLI),
     Bug("a sweep goes on after a signal", "cli/sweep.py", "        self.stopped_by = number\n", "", f"{TRAIN}::test_a_signal_ends_a_sweep_after_the_checkpoint_of_its_job"),

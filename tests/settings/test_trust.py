@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import config_of
 
-from rlpair.cli.command import read
+from rlpair.cli.arguments import read
 from rlpair.config import RunConfig
 from rlpair.errors import CheckpointError
 from rlpair.evaluate import EvaluateConfig
