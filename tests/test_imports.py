@@ -119,6 +119,13 @@ def test_no_room_imports_one_above_it() -> None:
         below.append(room)
 
 
+def test_loops_give_and_take_states_and_know_no_file_of_a_checkpoint() -> None:
+    sources = [path.read_text() for path in (PACKAGE / "loops").glob("*.py")]
+    names = {name for text in sources for _, name in imported(text, "rlpair.loops")}
+    from_disk = {name.rpartition(".")[0] for name in names if name.startswith("rlpair.disk.")}
+    assert from_disk == {"rlpair.disk.tensors"}
+
+
 def test_contributing_shows_the_rooms() -> None:
     table = re.findall(r"^\| `([^`]+)` \|.*\| ([^|]*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
     shown = {name.strip("/").removesuffix(".py"): cell for name, cell in table}
