@@ -11,8 +11,8 @@ import numpy as np
 
 import rlpair
 from rlpair.agents.agent_jax import hyper_of, tree_of
-from rlpair.algos.dqn import initial_params, networks
 from rlpair.algos.dqn_jax import make_learner
+from rlpair.algos.registry import find
 from rlpair.envs.functional_jax import functional_env
 from rlpair.loops.fused_jax import make_fused, play
 from rlpair.seeding import stream
@@ -27,7 +27,9 @@ CONFIG = rlpair.DQNConfig(
 def main() -> None:
     """Train twelve agents and print what each learning rate comes to."""
     env = functional_env("CartPole-v1")
-    learner = make_learner(CONFIG, env.spec, networks(CONFIG, env.spec), dtype="float32", precision="highest")
+    algorithm = find("dqn")
+    networks = algorithm.networks(CONFIG, env.spec)
+    learner = make_learner(CONFIG, env.spec, networks, dtype="float32", precision="highest")
     fused = make_fused(learner, env, CONFIG, num_envs=1)
 
     def train(params: Any, rate: jax.Array, key: jax.Array) -> jax.Array:  # -> () mean return of ten greedy episodes
@@ -35,7 +37,8 @@ def main() -> None:
         state, _ = fused.run(fused.init(params, hyper, key), 0, ROUNDS)
         return play(learner, env, state.learner.params, key, 10).returns.mean()
 
-    params = [tree_of(initial_params(CONFIG, env.spec, stream(seed, "parameters")), "float32") for seed in SEEDS]
+    begun = [algorithm.initial_params(CONFIG, env.spec, stream(seed, "parameters")) for seed in SEEDS]
+    params = [tree_of(params, "float32") for params in begun]
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *params)
     keys = jnp.stack([jax.random.key(seed) for seed in SEEDS])
     over_rates = jax.vmap(train, in_axes=(None, 0, None))

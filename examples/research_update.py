@@ -13,7 +13,7 @@ import numpy as np
 
 import rlpair
 from rlpair.agents.agent_jax import make_state
-from rlpair.algos.dqn import initial_params
+from rlpair.algos.registry import find
 from rlpair.envs.spec import env_spec
 from rlpair.seeding import stream
 
@@ -53,7 +53,7 @@ def with_the_learner(env: gym.Env[Any, Any], data: rlpair.Transition, config: rl
     spec = env_spec(env)
     states = []
     for seed in SEEDS:
-        params = initial_params(config, spec, stream(seed, "parameters"))
+        params = find("dqn").initial_params(config, spec, stream(seed, "parameters"))
         learner, state = make_state(config, spec, params, "float32", "highest")
         for rate in LEARNING_RATES:
             states.append(state._replace(hyper=state.hyper._replace(learning_rate=jnp.float32(rate))))

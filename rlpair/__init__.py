@@ -10,6 +10,7 @@ from rlpair.system import startup as startup  # then: Ctrl-C while a command imp
 
 # isort: split
 from rlpair.algos.dqn import DQNConfig
+from rlpair.algos.registry import Algorithm, register
 from rlpair.algos.sac import SACConfig
 from rlpair.config import LoopConfig
 from rlpair.errors import RLPairError
@@ -22,6 +23,7 @@ from rlpair.version import __version__
 
 __all__ = [
     "Agent",
+    "Algorithm",
     "DQNConfig",
     "EnvSpec",
     "Evaluation",
@@ -39,5 +41,6 @@ __all__ = [
     "load_agent",
     "make_agent",
     "preset",
+    "register",
     "run",
 ]

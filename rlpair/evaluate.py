@@ -13,6 +13,7 @@ from gymnasium.wrappers import RecordVideo
 
 from rlpair.advice import install_command
 from rlpair.aggregate import bootstrap_interval, mean
+from rlpair.algos.registry import find
 from rlpair.cli.command import Command
 from rlpair.config import RunConfig, check_choice
 from rlpair.disk import files
@@ -55,6 +56,8 @@ class EvaluateConfig:
     """Of the episodes: the same seed plays the same ones."""
     device: str = "auto"
     """auto (the GPU if there is one), cpu or cuda."""
+    algo: str | None = None
+    """null: the run's. Give it again where it is module:name, which imports the module, so that it is registered."""
     env: str | None = None
     """null: the run's. Give it again where it is module:id, which imports the module."""
     env_kwargs: dict[str, Any] = field(default_factory=dict)
@@ -156,7 +159,10 @@ def play(values: Values, given: set[str]) -> int:
     """The command's task: play the episodes and print what came of them."""
     settings = EvaluateConfig(**values)
     run_dir = Path(str(settings.run_dir))
+    asked = None if settings.algo is None else find(settings.algo).name
     config = load_config(run_dir)
+    if asked not in (None, config.algo.name):
+        raise ConfigError("algo", settings.algo, f"{config.algo.name}, as in the run, or left out")
     again: Values = {key: values[key] for key in ("env", "env_kwargs") if key in given}
     check_same(vars(config), again)
     check_environment(RunDir(run_dir).config, vars(config), again)

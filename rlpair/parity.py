@@ -23,7 +23,7 @@ from rlpair.system.machine import versions
 from rlpair.types import EnvSpec, State, Transition, UpdateInfo
 
 BACKENDS = ("torch", "jax")
-PACKAGES = ("rlpair", "torch", "jax", "optax", "numpy")
+PACKAGES = ("rlpair", "torch", "jax", "flax", "optax", "numpy")
 
 # Tolerances of the relative error max|a - b| / max|a| of a tensor.
 FLOAT64 = 1e-9  # after 100 updates as after one; 1e-14 is usual, so rounding hides no difference in the algorithm

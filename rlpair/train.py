@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from rlpair.algos.registry import find
 from rlpair.cli.command import Command
 from rlpair.cli.sweep import announce
 from rlpair.config import RunConfig
@@ -73,6 +74,8 @@ class Train:
     def prepare(self, pairs: list[Pair]) -> list[Pair]:
         """With resume= and without algo=, the saved run's algo: which keys there are depends on it."""
         given = dict(pairs)
+        if ":" in given.get("algo", ""):
+            find(given["algo"])  # whose run it may be
         if "resume" not in given:
             return pairs
         path = parse(("resume", given["resume"]), "a text", as_text=True)

@@ -13,7 +13,10 @@ SHORT = ("callback", "own_logger", "own_replay", "own_environment")  # each show
 
 def test_every_example_has_a_test() -> None:
     """Its name stands in the call of one of the tests below."""
+    td3 = ("td3.py", "td3_torch.py", "td3_jax.py")  # tests/algos/test_td3.py
     for path in EXAMPLES.glob("*.py"):
+        if path.name in td3:
+            continue
         assert f'EXAMPLES / "{path.name}"' in Path(__file__).read_text()
 
 

@@ -34,7 +34,7 @@ ALLOWED = {
     "load": "agents make runs",
     "cli": "system settings algos config presets runs | omegaconf rich",
     "compare": "system disk algos replay envs config presets make loops runs cli | matplotlib rich",
-    "evaluate": "system disk settings envs config make loops runs load cli | gymnasium",
+    "evaluate": "system disk settings algos envs config make loops runs load cli | gymnasium",
     "parity": "system algos make runs cli",
     "plot": "disk runs cli | matplotlib plotext",
     "train": "system settings config runs cli",
@@ -221,7 +221,9 @@ def test_importing_the_package_loads_no_framework(run_python: Callable[..., str]
 
 
 @pytest.mark.parametrize("program", [IMPORTERS_RUN, COMMAND_RUN], ids=["importer", "command"])
-@pytest.mark.parametrize(("backend", "loaded"), [("torch", "['torch']"), ("jax", "['chex', 'jax', 'jaxlib', 'optax']")])
+@pytest.mark.parametrize(
+    ("backend", "loaded"), [("torch", "['torch']"), ("jax", "['chex', 'flax', 'jax', 'jaxlib', 'optax']")]
+)
 def test_a_run_loads_one_framework(run_python: Callable[..., str], backend: str, loaded: str, program: str) -> None:
     printed = run_python("-c", program.format(backend=backend) + LOADED)
     assert printed.splitlines()[-1] == loaded

@@ -25,8 +25,8 @@ import numpy as np
 
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.errors import EnvError
-from rlpair.nets.arch import Networks, draw_params, mlp
-from rlpair.types import Array, EnvSpec, State
+from rlpair.nets.arch import Networks, mlp
+from rlpair.types import Array, EnvSpec
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,6 @@ def hyperparameters(config: DQNConfig, spec: EnvSpec) -> Hyper:
 def networks(config: DQNConfig, spec: EnvSpec) -> Networks:
     """Returns ``q``: one network from observation to a value per action."""
     return {"q": [mlp(math.prod(spec.obs_shape), config.net_arch, spec.action_dim, config.activation)]}
-
-
-def initial_params(config: DQNConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
-    """Returns what the networks' parameters begin as, by name."""
-    return draw_params(networks(config, spec), rng)
 
 
 def update_flop(config: DQNConfig, networks: Networks) -> int:

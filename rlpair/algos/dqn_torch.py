@@ -8,10 +8,9 @@ from torch import nn
 
 from rlpair.algos.dqn import DQNConfig, Hyper, hyperparameters
 from rlpair.algos.learner_torch import Learner, discount, read_batch, weighted_mean
-from rlpair.algos.optimizers_torch import empty_moments
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_torch import apply, flatten_obs
-from rlpair.nets.parameters_torch import Tensors, make_networks, parameters_of
+from rlpair.nets.parameters_torch import Tensors
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[torch.Tensor], torch.Tensor]  # obs (B, ...) -> a value per action (B, A)
@@ -52,18 +51,7 @@ def q_loss(
 
 
 class DQN(Learner):
-    """DQN for such an environment, with its networks and its optimizer's moments."""
-
-    def __init__(
-        self, config: DQNConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
-    ) -> None:
-        self.config, self.spec, self.dtype = config, spec, dtype
-        learning_rate = torch.tensor(config.learning_rate, dtype=dtype, device=device)
-        self.hyper = hyperparameters(config, spec)._replace(learning_rate=learning_rate)
-        self.networks = make_networks(networks, dtype, device)
-        self.params = {"q": parameters_of("q", self.networks["q"])}
-        self.target_params = {"q": self.params["q"].copy()}
-        self.moments = {"q": empty_moments(config.optimizer, self.params["q"])}
+    """DQN: one net, ``q``, and its target."""
 
     def q_values(self, params: Tensors, obs: torch.Tensor) -> torch.Tensor:  # flat obs (B, O) -> (B, A)
         return apply(self.networks["q"][0], params, obs)
@@ -105,4 +93,8 @@ class DQN(Learner):
         return UpdateInfo(metrics, td_error)
 
 
-make_learner = DQN
+def make_learner(
+    config: DQNConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
+) -> DQN:
+    """DQN for such an environment, with its networks and its optimizer's moments."""
+    return DQN(config, spec, networks, hyperparameters(config, spec), ["q"], dtype=dtype, device=device)

@@ -56,6 +56,23 @@ def read_batch(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) 
     return Transition(obs=obs, action=action, next_obs=next_obs, **floats)
 
 
+def to_box(action: jax.Array, spec: EnvSpec) -> jax.Array:
+    """From [-1, 1] to the environment's units: (N, A)."""
+    low, high = box(spec, action.dtype)
+    return jnp.clip(low + 0.5 * (action + 1) * (high - low), low, high)
+
+
+def from_box(action: jax.Array, spec: EnvSpec, dtype: str) -> jax.Array:
+    """From the environment's units to [-1, 1]: (B, A)."""
+    low, high = box(spec, dtype)
+    return 2 * (action.astype(dtype) - low) / (high - low) - 1
+
+
+def box(spec: EnvSpec, dtype: Any) -> tuple[jax.Array, jax.Array]:
+    """The least and the greatest action, (1, A) each."""
+    return jnp.asarray([spec.action_low], dtype), jnp.asarray([spec.action_high], dtype)
+
+
 def discount(batch: Transition, gamma: jax.Array) -> jax.Array:
     """(D1), (S1): how much of the next value counts, (B,)."""
     return gamma * (1 - batch.terminated) if batch.discount is None else batch.discount

@@ -1,13 +1,14 @@
 """What the torch learners share: what they offer, and one update. The twin of learner_jax.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 
-from rlpair.algos.optimizers_torch import OPTIMIZERS, Moments, clip_by_global_norm
+from rlpair.algos.optimizers_torch import OPTIMIZERS, Moments, clip_by_global_norm, empty_moments
+from rlpair.nets.arch import Networks
 from rlpair.nets.networks_torch import Network, flatten_obs
-from rlpair.nets.parameters_torch import Parameters, Tensors
+from rlpair.nets.parameters_torch import Parameters, Tensors, make_networks, parameters_of
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 
@@ -24,6 +25,34 @@ class Learner:
     target_params: dict[str, Parameters]
     moments: dict[str, Moments]  # of the optimizer, for each net that is learned
     num_updates: int = 0
+
+    def __init__(
+        self,
+        config: Any,
+        spec: EnvSpec,
+        networks: Networks,
+        hyper: Any,
+        targets: Iterable[str],
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        """``hyper``: the numbers of the equations. ``targets``: the nets of which there is one."""
+        self.config, self.spec, self.dtype = config, spec, dtype
+        self.hyper = hyper._replace(learning_rate=torch.tensor(config.learning_rate, dtype=dtype, device=device))
+        self.low, self.high = (torch.tensor(x, dtype=dtype, device=device) for x in (spec.action_low, spec.action_high))
+        self.networks = make_networks(networks, dtype, device)
+        self.params = {net: parameters_of(net, its_networks) for net, its_networks in self.networks.items()}
+        self.target_params = {net: self.params[net].copy() for net in targets}
+        self.moments = {net: empty_moments(config.optimizer, params) for net, params in self.params.items()}
+
+    def to_box(self, action: torch.Tensor) -> torch.Tensor:
+        """From [-1, 1] to the environment's units."""
+        return (self.low + 0.5 * (action + 1) * (self.high - self.low)).clamp(self.low, self.high)
+
+    def from_box(self, action: torch.Tensor) -> torch.Tensor:
+        """From the environment's units to [-1, 1]."""
+        return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1
 
     @property
     def state(self) -> list[torch.Tensor]:

@@ -10,7 +10,7 @@ import numpy as np
 from rlpair.algos import dqn, sac
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.errors import ConfigError
-from rlpair.nets.arch import Networks
+from rlpair.nets.arch import Networks, draw_params
 from rlpair.types import EnvSpec, State
 
 
@@ -18,6 +18,11 @@ def trained_once(config: OffPolicyConfig, networks: Networks) -> int:
     """Returns the operations in an update that trains every network once and asks its target once."""
     archs = [arch for archs in networks.values() for arch in archs]
     return config.batch_size * sum(arch.training_flop + arch.forward_flop for arch in archs)
+
+
+def no_scalars(config: OffPolicyConfig) -> State:
+    """Returns no parameters."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,14 @@ class Algorithm:
     """(config, spec) -> a NamedTuple of the numbers in the equations."""
     networks: Callable[[Any, EnvSpec], Networks]
     """(config, spec) -> its networks, by net: what both learners are made with."""
-    initial_params: Callable[[Any, EnvSpec, np.random.Generator], State]
-    """(config, spec, rng) -> the parameters that both twins begin with, by name."""
     benchmark: OffPolicyConfig
     """What ``rlpair.compare`` measures."""
     parity: Mapping[str, OffPolicyConfig]
     """What ``rlpair.parity`` compares, by the heading of its table."""
     update_flop: Callable[[Any, Networks], float] = trained_once
     """(config, networks) -> the floating-point operations of the networks in an update, for ``rlpair.compare``."""
+    scalars: Callable[[Any], State] = no_scalars
+    """config -> what the parameters that are in no network begin as, by name."""
     num_noises: int = 0
     """How many standard-normal arrays (B, A) an update takes."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -53,6 +58,10 @@ class Algorithm:
     def name(self) -> str:
         """What ``algo`` is to find it."""
         return self.config.name
+
+    def initial_params(self, config: Any, spec: EnvSpec, rng: np.random.Generator) -> State:
+        """Returns the parameters that both twins begin with, by name."""
+        return draw_params(self.networks(config, spec), rng) | self.scalars(config)
 
     def make_learner(self, backend: str) -> Callable[..., Any]:
         """What makes its learner in torch or jax; imports the module. Raises ConfigError where there is none."""
@@ -117,7 +126,6 @@ register(
         dqn.DQNConfig,
         dqn.hyperparameters,
         dqn.networks,
-        dqn.initial_params,
         benchmark=dqn.BENCHMARK,
         parity=dqn.PARITY,
         update_flop=dqn.update_flop,
@@ -129,10 +137,10 @@ register(
         sac.SACConfig,
         sac.hyperparameters,
         sac.networks,
-        sac.initial_params,
         benchmark=sac.BENCHMARK,
         parity=sac.PARITY,
         update_flop=sac.update_flop,
+        scalars=sac.scalars,
         num_noises=2,
     )
 )

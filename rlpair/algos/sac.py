@@ -30,7 +30,7 @@ import numpy as np
 
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.errors import EnvError
-from rlpair.nets.arch import Networks, draw_params, mlp
+from rlpair.nets.arch import Networks, mlp
 from rlpair.types import Array, EnvSpec, State
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
@@ -106,9 +106,9 @@ def networks(config: SACConfig, spec: EnvSpec) -> Networks:
     return {"actor": [actor], "critic": [critic] * config.n_critics}
 
 
-def initial_params(config: SACConfig, spec: EnvSpec, rng: np.random.Generator) -> State:
-    """Returns what the networks' parameters and ``log_alpha`` begin as, by name."""
-    return draw_params(networks(config, spec), rng) | {"log_alpha": np.log(np.asarray(initial_alpha(config.ent_coef)))}
+def scalars(config: SACConfig) -> State:
+    """Returns what ``log_alpha`` begins as."""
+    return {"log_alpha": np.log(np.asarray(initial_alpha(config.ent_coef)))}
 
 
 def update_flop(config: SACConfig, networks: Networks) -> int:

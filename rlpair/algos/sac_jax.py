@@ -7,7 +7,16 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from rlpair.algos.learner_jax import Learner, LearnerState, discount, read_batch, target_step, weighted_mean
+from rlpair.algos.learner_jax import (
+    Learner,
+    LearnerState,
+    discount,
+    from_box,
+    read_batch,
+    target_step,
+    to_box,
+    weighted_mean,
+)
 from rlpair.algos.optimizers_jax import OPTIMIZERS, Tree, clip_by_global_norm, gradient_step
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, Hyper, SACConfig
 from rlpair.nets.arch import Networks
@@ -84,19 +93,8 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
         values = apply_each(critics, params, jnp.concatenate([obs, action], axis=-1), precision)
         return jnp.stack(values)[..., 0]
 
-    def box() -> tuple[jax.Array, jax.Array]:  # (1, A)
-        return jnp.asarray([spec.action_low], dtype), jnp.asarray([spec.action_high], dtype)
-
-    def to_box(action: jax.Array) -> jax.Array:  # [-1, 1] -> the environment's units
-        low, high = box()
-        return jnp.clip(low + 0.5 * (action + 1) * (high - low), low, high)
-
-    def from_box(action: jax.Array) -> jax.Array:  # the environment's units -> [-1, 1]
-        low, high = box()
-        return 2 * (action.astype(dtype) - low) / (high - low) - 1
-
     def prepare(batch: Transition) -> Transition:
-        return read_batch(batch, from_box(batch.action), spec, dtype)
+        return read_batch(batch, from_box(batch.action, spec, dtype), spec, dtype)
 
     def init(params: dict[str, Tree], hyper: Hyper) -> LearnerState:
         target_params = {"critic": jax.tree.map(jnp.copy, params["critic"])}  # donated buffers must not be shared
@@ -106,12 +104,12 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
 
     def greedy(params: dict[str, Tree], obs: jax.Array) -> jax.Array:  # (N, ...) -> (N, A)
         mean, _ = policy(params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
-        return to_box(jnp.tanh(mean))
+        return to_box(jnp.tanh(mean), spec)
 
     def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:  # as greedy
         mean, log_std = policy(state.params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
         action, _ = squash(mean, log_std, jax.random.normal(key, mean.shape, dtype))
-        return to_box(action)
+        return to_box(action, spec)
 
     def sample_noise(key: jax.Array, leading_shape: tuple[int, ...]) -> Noise:
         next_noise, noise = jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype)

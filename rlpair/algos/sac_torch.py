@@ -11,7 +11,7 @@ from rlpair.algos.optimizers_torch import empty_moments
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, SACConfig, hyperparameters
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_torch import apply, apply_each, flatten_obs
-from rlpair.nets.parameters_torch import Tensors, make_networks, parameters_of, scalar
+from rlpair.nets.parameters_torch import Tensors, scalar
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Policy = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # obs (B, O) -> mean, log_std, both (B, A)
@@ -71,22 +71,7 @@ def alpha_loss(
 
 
 class SAC(Learner):
-    """SAC for such an environment, with its networks and its optimizer's moments."""
-
-    def __init__(
-        self, config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
-    ) -> None:
-        self.config, self.spec, self.dtype = config, spec, dtype
-        learning_rate = torch.tensor(config.learning_rate, dtype=dtype, device=device)
-        self.hyper = hyperparameters(config, spec)._replace(learning_rate=learning_rate)
-        bounds = (spec.action_low, spec.action_high)
-        self.low, self.high = (torch.tensor(bound, dtype=dtype, device=device) for bound in bounds)
-        self.networks = make_networks(networks, dtype, device)
-        self.params = {net: parameters_of(net, its_networks) for net, its_networks in self.networks.items()}
-        self.params["log_alpha"] = scalar("log_alpha", dtype, device)
-        self.target_params = {"critic": self.params["critic"].copy()}
-        learned = ["actor", "critic", *(["log_alpha"] if config.learns_alpha else [])]
-        self.moments = {net: empty_moments(config.optimizer, self.params[net]) for net in learned}
+    """SAC: the nets ``actor``, ``critic`` and the number ``log_alpha``; the critics have targets."""
 
     def policy(self, params: Tensors, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = apply(self.networks["actor"][0], params, obs).chunk(2, dim=-1)
@@ -95,12 +80,6 @@ class SAC(Learner):
     def q_values(self, params: Tensors, obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:  # (E, B)
         values = apply_each(self.networks["critic"], params, torch.cat([obs, action], -1))
         return torch.stack(values)[..., 0]
-
-    def to_box(self, action: torch.Tensor) -> torch.Tensor:  # [-1, 1] -> the environment's units
-        return (self.low + 0.5 * (action + 1) * (self.high - self.low)).clamp(self.low, self.high)
-
-    def from_box(self, action: torch.Tensor) -> torch.Tensor:  # the environment's units -> [-1, 1]
-        return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1
 
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:  # (N, ...) -> (N, A)
         mean, _ = self.policy(self.params["actor"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
@@ -153,4 +132,12 @@ class SAC(Learner):
         return UpdateInfo(metrics, td_errors.mean(0))
 
 
-make_learner = SAC
+def make_learner(
+    config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
+) -> SAC:
+    """SAC for such an environment, with its networks and its optimizer's moments."""
+    learner = SAC(config, spec, networks, hyperparameters(config, spec), ["critic"], dtype=dtype, device=device)
+    learner.params["log_alpha"] = scalar("log_alpha", dtype, device)
+    if config.learns_alpha:
+        learner.moments["log_alpha"] = empty_moments(config.optimizer, learner.params["log_alpha"])
+    return learner

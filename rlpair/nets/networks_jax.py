@@ -1,20 +1,21 @@
-"""Networks in JAX: they compute an Arch (arch.py). The twin of networks_torch.py."""
+"""Networks in flax.linen: they compute an Arch (arch.py). The twin of networks_torch.py."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from rlpair.nets.arch import Arch, Dense
 
-ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "silu": jax.nn.silu}
+ACTIVATIONS = {"relu": nn.relu, "tanh": jnp.tanh, "elu": nn.elu, "silu": nn.silu}
 
 
-def dense(x: jax.Array, params: Mapping[str, jax.Array], precision: str) -> jax.Array:
+def dense(layer: Dense, params: Mapping[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
     """(N1) without the activation: (..., inputs) -> (..., outputs)."""
-    bias = params["bias"].reshape((1,) * (x.ndim - 1) + (-1,))
-    return jnp.dot(x, params["weight"], precision=precision) + bias
+    module = nn.Dense(layer.outputs, precision=precision, param_dtype=x.dtype)
+    return cast(jax.Array, module.apply({"params": {"kernel": params["weight"], "bias": params["bias"]}}, x))
 
 
 LAYERS: dict[type, Callable[..., jax.Array]] = {Dense: dense}
@@ -30,7 +31,7 @@ def apply(arch: Arch, params: Any, x: jax.Array, precision: str) -> jax.Array:
         precision: of the matrix products: "highest" or "high".
     """
     for number, layer in enumerate(arch.layers):
-        x = LAYERS[type(layer)](x, params[str(number)], precision)
+        x = LAYERS[type(layer)](layer, params[str(number)], x, precision)
         if layer.activation is not None:
             x = ACTIVATIONS[layer.activation](x)
     return x

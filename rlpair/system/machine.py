@@ -12,7 +12,7 @@ from rlpair.errors import RLPairError
 from rlpair.system.workers import usable_cores
 from rlpair.version import __version__
 
-PACKAGES = ("numpy", "gymnasium", "torch", "jax", "jaxlib", "optax")
+PACKAGES = ("numpy", "gymnasium", "torch", "jax", "jaxlib", "flax", "optax")
 
 
 def has_gpu(backend: str) -> bool:

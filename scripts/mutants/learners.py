@@ -42,8 +42,8 @@ BUGS = [
         "jnp.log(1 - jnp.tanh(u) ** 2 + 1e-6)",
     ),
     Bug("no gradient at the bound of log_std", SAC_JAX, "log_std <= LOG_STD_MAX", "log_std < LOG_STD_MAX"),
-    Bug("the critic sees the environment's units", SAC_TORCH, "return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1", "return action.to(self.dtype)"),
-    Bug("the greedy action is not squashed", SAC_JAX, "to_box(jnp.tanh(mean))", "to_box(mean)"),
+    Bug("the critic sees the environment's units", TORCH, "return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1", "return action.to(self.dtype)"),
+    Bug("the greedy action is not squashed", SAC_JAX, "to_box(jnp.tanh(mean), spec)", "to_box(mean, spec)"),
     # The order of an update
     Bug("every critic by the first one's gradient", SAC_JAX, 'step("critic", critic_params, grads)', 'step("critic", critic_params, (grads[0],) * len(grads))'),
     Bug("targets follow the wrong critics", TORCH, "lerp_(online.vector,", "lerp_(online.vector.roll(len(online.vector) // 2),"),

@@ -216,3 +216,14 @@ def rename_generator(folder: Path, name: str) -> None:
     meta = json.loads((folder / "agent.json").read_text())
     meta["sha256"]["agent.safetensors"] = hashlib.sha256((folder / "agent.safetensors").read_bytes()).hexdigest()
     (folder / "agent.json").write_text(json.dumps(meta))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_noise_is_drawn_in_the_dtype_of_the_computation(dtype: str) -> None:
+    torchs = agent_of("sac", "torch", dtype=dtype)
+    drawn = torchs.learner.sample_noise(torchs.generator, (3, 5))
+    assert [(tuple(x.shape), x.dtype) for x in drawn] == [((3, 5, 2), getattr(torch, dtype))] * 2
+    jaxs = agent_of("sac", "jax", dtype=dtype)
+    with agent_jax.precision_of(dtype):
+        shapes = jax.eval_shape(lambda key: jaxs.learner.sample_noise(key, (3, 5)), jax.random.key(0))
+    assert [(x.shape, str(x.dtype)) for x in shapes] == [((3, 5, 2), dtype)] * 2

@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlpair import DQNConfig, SACConfig, make_agent
 from rlpair.agents.agent_jax import JaxAgent, hyper_of, named_state, tree_of
-from rlpair.algos import dqn, sac
+from rlpair.algos.registry import find
 from rlpair.config import LoopConfig, RunConfig
 from rlpair.envs.functional_jax import EnvState, functional_env
 from rlpair.envs.make import as_envs
@@ -31,9 +31,9 @@ from rlpair.replay.samplers_jax import UNIFORM
 from rlpair.seeding import stream
 
 SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 40, "buffer_size": 150, "train_freq": 1}
-AGENTS: dict[str, tuple[Any, Any, str]] = {
-    "dqn": (dqn, DQNConfig(**SMALL, exploration_steps=200, target_update_interval=7, tau=0.3), "CartPole-v1"),
-    "sac": (sac, SACConfig(**SMALL, learning_rate=1e-3), "Pendulum-v1"),
+AGENTS: dict[str, tuple[Any, str]] = {
+    "dqn": (DQNConfig(**SMALL, exploration_steps=200, target_update_interval=7, tau=0.3), "CartPole-v1"),
+    "sac": (SACConfig(**SMALL, learning_rate=1e-3), "Pendulum-v1"),
 }
 
 
@@ -92,7 +92,7 @@ def replay_of(indices: list[np.ndarray]) -> Replay:
 def test_a_fused_run_is_the_host_run_with_the_same_draws(
     algo: str, num_envs: int, train_freq: int, gradient_steps: int
 ) -> None:
-    module, config, env_id = AGENTS[algo]
+    config, env_id = AGENTS[algo]
     config = config.__class__(**(vars(config) | {"train_freq": train_freq, "gradient_steps": gradient_steps}))
     size = train_freq * num_envs
     warm_rounds, rounds = 40 // size, 40 // size + 200 // gradient_steps
@@ -114,7 +114,7 @@ def test_a_fused_run_is_the_host_run_with_the_same_draws(
 
         env = functional_env(env_id, dtype="float64")
         fused = make_fused(agent.learner, env, config, num_envs, replay_of(recorder.indices))
-        params = tree_of(module.initial_params(config, env.spec, stream(0, "parameters")), "float64")
+        params = tree_of(find(algo).initial_params(config, env.spec, stream(0, "parameters")), "float64")
         state = fused.init(params, hyper_of(config, env.spec, "float64"), jax.random.key(0))
         state = state._replace(envs=EnvState(jnp.asarray(begin), jnp.zeros(num_envs, jnp.int32)), obs=jnp.asarray(obs))
 
@@ -190,12 +190,12 @@ def test_seeds_go_on_from_what_was_saved() -> None:
 
 
 def start_of(algo: str, **changes: Any) -> tuple[Any, FusedState]:
-    module, config, env_id = AGENTS[algo]
+    config, env_id = AGENTS[algo]
     config = config.__class__(**(vars(config) | changes))
     env = functional_env(env_id)
     agent: Any = make_agent(algo, backend="jax", env=env.spec, config=config, device=DEVICE)
     fused = make_fused(agent.learner, env, config, 1)
-    params = tree_of(module.initial_params(config, env.spec, stream(0, "parameters")), "float32")
+    params = tree_of(find(algo).initial_params(config, env.spec, stream(0, "parameters")), "float32")
     return fused, jax.jit(fused.init)(params, hyper_of(config, env.spec, "float32"), jax.random.key(0))
 
 

@@ -12,7 +12,8 @@ import torch
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.agents.agent_jax import hyper_of, tree_of
-from rlpair.algos import dqn, dqn_jax, dqn_torch, sac
+from rlpair.algos import dqn_jax, dqn_torch, sac
+from rlpair.algos.registry import find
 from rlpair.nets import arch, networks_jax, networks_torch
 from rlpair.nets.arch import Arch, Array, Dense, draw_params, mlp, named_arrays
 
@@ -62,7 +63,7 @@ def test_parameters_are_drawn_in_the_order_of_the_arrays() -> None:
 
 
 def test_what_a_seed_begins_with_does_not_change() -> None:
-    params = dqn.initial_params(DQNConfig(), EnvSpec((4,), "float32", True, 2), np.random.default_rng(0))
+    params = find("dqn").initial_params(DQNConfig(), EnvSpec((4,), "float32", True, 2), np.random.default_rng(0))
     found = [params[f"q.0.{name}"].flat[0] for name in ("0.weight", "0.bias", "1.weight", "2.bias")]
     np.testing.assert_allclose(found, [0.13696169, -0.081971, 0.02159507, -0.01341519], rtol=0, atol=1e-8)
 
@@ -119,7 +120,11 @@ class ScaleModule(torch.nn.Module):
 def test_a_layer_of_ones_own_is_a_class_and_a_function_in_each_framework(monkeypatch: pytest.MonkeyPatch) -> None:
     layers: Any = (Dense(3, 4, "tanh"), Scale(4, "relu"), Dense(4, 2))
     own, tables = Arch(layers), (networks_torch.LAYERS, networks_jax.LAYERS, networks_torch.MODULES)
-    functions: Any = (lambda x, scale: x * scale, lambda x, params, precision: x * params["scale"][None], ScaleModule)
+    functions: Any = (
+        lambda x, scale: x * scale,
+        lambda layer, params, x, precision: x * params["scale"][None],
+        ScaleModule,
+    )
     for table, function in zip(tables, functions, strict=True):
         monkeypatch.setitem(table, Scale, function)
     params = draw_params({"q": [own]}, np.random.default_rng(0))

@@ -1,0 +1,192 @@
+"""TD3 from outside the package (examples/td3.py): what an algorithm gets that registers, in both backends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import td3
+from devices import agent_of
+from parity_cases import assert_close
+
+import rlpair
+from rlpair import LoopConfig, evaluate_agent, load_agent, make_agent, run
+from rlpair.algos.registry import find
+from rlpair.errors import CheckpointError, ConfigError, EnvError
+from rlpair.make import configure_process
+from rlpair.parity import FLOAT64, Case, data, row, without_rng
+from rlpair.types import EnvSpec
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BACKENDS = ("torch", "jax")
+BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
+CASE = Case(td3.TD3Config(net_arch=(16, 8), policy_delay=3, max_grad_norm=0.5), BOX, 0, 16, True, True)
+SHORT = ["algo=td3:td3", "algo.net_arch=[8]", "algo.batch_size=8", "algo.buffer_size=400", "algo.learning_starts=20"]
+SHORT += ["eval_every=0", "eval_episodes=2", "checkpoint_every=100"]
+
+
+def test_it_is_short() -> None:
+    files = [EXAMPLES / name for name in ("td3.py", "td3_torch.py", "td3_jax.py")]
+    assert sum(len(file.read_text().splitlines()) for file in files) < 250
+
+
+# The twins
+
+
+@pytest.mark.parametrize("updates", [1, 100])
+def test_the_twins_are_equal(updates: int) -> None:
+    batch, noise = data(CASE, updates)
+    assert len(noise) == 1
+    twins = [agent_of(CASE, backend) for backend in BACKENDS]
+    infos = [agent.update(batch, noise=noise) for agent in twins]
+    assert_close(*(without_rng(agent.state_dict()) for agent in twins), FLOAT64)
+    assert_close(*({tag: np.asarray(x) for tag, x in info.metrics.items()} for info in infos), FLOAT64)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_actor_and_targets_follow_every_policy_delay_updates(backend: str) -> None:
+    agent = agent_of(CASE, backend)
+    batch, noise = data(CASE, 6)
+    changed = []
+    for u in range(6):
+        before = agent.state_dict()
+        one, its_noise = row(batch, noise, u)
+        agent.update(one, noise=its_noise)
+        after = agent.state_dict()
+        names = ("actor.0.0.weight", "target_actor.0.0.weight", "target_critic.1.0.weight", "critic.1.0.weight")
+        changed.append([not np.array_equal(before[name], after[name]) for name in names])
+    assert changed == [[False, False, False, True], [False, False, False, True], [True] * 4] * 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_target_is_smoothed_within_its_clip(backend: str) -> None:
+    """By hand, one update from networks that are 0 but for the target actor: its action is what noise_clip lets be."""
+    config = td3.TD3Config(net_arch=(2,), target_noise=1.0, noise_clip=0.25, gamma=1.0)
+    agent = make_agent("td3", backend=backend, env=BOX, config=config, dtype="float64")
+    state = {n: np.zeros_like(x) if n.partition(".")[0] != "rng" else x for n, x in agent.state_dict().items()}
+    for critic in range(2):  # Q'(s, a) = relu(a_0 + 1) + critic
+        state[f"target_critic.{critic}.0.weight"][3, 0] = state[f"target_critic.{critic}.1.weight"][0, 0] = 1
+        state[f"target_critic.{critic}.0.bias"][0], state[f"target_critic.{critic}.1.bias"][0] = 1, critic
+    agent.load_state_dict(state)
+    obs, action = np.zeros((3, 3), np.float32), np.zeros((3, 2), np.float32)
+    batch = rlpair.Transition(obs, action, np.ones(3, np.float32), obs, np.array([0, 0, 1], np.float32))
+    info = agent.update(batch, noise=(np.array([[0.125, 0], [-3, 0], [3, 0]]),))
+    np.testing.assert_allclose(np.asarray(info.td_error), [2.125, 1.75, 1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_it_explores_around_what_it_thinks_best(backend: str) -> None:
+    agent = make_agent("td3", backend=backend, env=BOX, config=td3.TD3Config(net_arch=(8,)))
+    obs = np.zeros((2000, 3), np.float32)
+    best, tried = agent.act(obs, explore=False), agent.act(obs)
+    off = (tried - best) / [2, 0.5]  # of the box's half
+    assert np.all(abs(off.std(axis=0) - 0.1) < 0.01)
+    assert np.all(abs(off.mean(axis=0)) < 0.015)
+
+
+# What it gets: checkpoints that cross, the command, resume, many seeds, parity, compare
+
+
+def test_a_checkpoint_crosses() -> None:
+    batch, noise = data(CASE, 20)
+    begun = agent_of(CASE, "torch")
+    begun.update(batch, noise=noise)
+    begun.save("half")
+    crossed = load_agent("half", backend="jax")
+    assert (crossed.config, crossed.num_updates) == (CASE.config, 20)
+    for agent in (begun, crossed):
+        agent.update(batch, noise=noise)
+    assert_close(*(without_rng(agent.state_dict()) for agent in (begun, crossed)), FLOAT64)
+
+
+def rlpair_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """In a process that knows nothing of td3 but the folder of the examples."""
+    command = [sys.executable, "-W", "error", "-m", *arguments]
+    environment = os.environ | {"PYTHONPATH": f"{EXAMPLES.parent}:{EXAMPLES}"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_command_trains_resumes_and_evaluates(backend: str) -> None:
+    train = ["rlpair.train", *SHORT, f"backend={backend}"]
+    for run_dir, steps in (("whole", 200), ("half", 100)):
+        ran = rlpair_command(*train, f"total_timesteps={steps}", f"run_dir={run_dir}")
+        assert (ran.returncode, ran.stdout[:4]) == (0, "td3 "), ran.stderr
+    refused = rlpair_command("rlpair.train", "resume=half", "total_timesteps=200")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "rlpair: half/config.yaml: algo.name='td3' is not allowed: one of dqn, sac\n"
+    ran = rlpair_command("rlpair.train", "algo=td3:td3", "resume=half", "total_timesteps=200")
+    assert ran.returncode == 0, ran.stderr
+    for name in ("agent.safetensors", "replay.safetensors"):
+        assert Path(f"half/checkpoints/step_200/{name}").read_bytes() == (
+            Path(f"whole/checkpoints/step_200/{name}").read_bytes()
+        )
+    ran = rlpair_command("rlpair.evaluate", "algo=td3:td3", "run_dir=half", "episodes=1")
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (
+        0,
+        f"Pendulum-v1, td3 in {backend}, last checkpoint of half",
+    ), ran.stderr
+
+
+def test_many_seeds_train_in_the_fused_loop() -> None:
+    fused = ["mode=fused", "num_seeds=3", "backend=jax", "total_timesteps=100", "run_dir=fused"]
+    ran = rlpair_command("rlpair.train", *SHORT, *fused)
+    assert ran.returncode == 0, ran.stderr
+    header = json.loads(Path("fused/checkpoints/step_100/seed_2/agent.json").read_text())
+    assert (header["algo"], header["seed"]) == ("td3", 2)
+
+
+def test_it_stands_in_parity() -> None:
+    ran = rlpair_command("rlpair.parity", "algo=[td3:td3]", "seeds=1", "updates=3", "batch_size=4")
+    assert ran.returncode == 0, ran.stderr
+    assert [line for line in ran.stdout.splitlines() if line.startswith("## ")] == ["## TD3, cpu"]
+
+
+@pytest.mark.slow
+def test_it_stands_in_compare() -> None:
+    modes = ["mode=[eager,host,fused]", "net_arch=[[8]]", "repeats=1", "seconds=0.2", "device=[cpu]", "out=compared"]
+    ran = rlpair_command("rlpair.compare", "algo=[td3:td3]", *modes)
+    assert "td3" in Path("compared/compare.md").read_text(), ran.stderr
+
+
+# What is refused
+
+
+def test_what_is_no_algorithm() -> None:
+    for name, line in (
+        ("ppo", "algo='ppo' is not allowed: one of dqn, sac, td3"),
+        ("no_such_module:td3", "algo='no_such_module:td3' is not allowed: there is no module no_such_module"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            find(name)
+        assert str(error.value) == line
+    with pytest.raises(EnvError) as refused:
+        make_agent("td3", backend="jax", env="CartPole-v1")
+    assert str(refused.value) == ("td3 needs a Box action space and this environment has a Discrete one: use algo=dqn")
+
+
+def test_a_file_imports_no_module() -> None:
+    agent_of(CASE, "jax").save("agent")
+    header = Path("agent/agent.json")
+    header.write_text(header.read_text().replace('"algo": "td3"', '"algo": "td3:td3"'))
+    with pytest.raises(CheckpointError) as error:
+        load_agent("agent")
+    assert str(error.value) == "agent/agent.json: algo='td3:td3' is not allowed: one of dqn, sac, td3"
+
+
+# It learns
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_it_learns_pendulum(backend: str) -> None:
+    config: Any = rlpair.preset("td3", "Pendulum-v1").config
+    configure_process(backend, config)
+    agent = make_agent("td3", backend=backend, env="Pendulum-v1", config=config, seed=1)
+    for _ in run(agent, "Pendulum-v1", LoopConfig(total_timesteps=10_000, seed=1)):
+        pass
+    assert evaluate_agent(agent, "Pendulum-v1", 20).returns.mean() >= -200  # at random -1,200
