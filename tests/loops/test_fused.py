@@ -151,7 +151,7 @@ def test_a_fused_run_is_the_host_run_with_the_same_draws(
 
 
 def run_config(algo: str, **changes: Any) -> RunConfig:
-    _, config, env_id = AGENTS[algo]
+    config, env_id = AGENTS[algo]
     return RunConfig(algo=config, env=env_id, mode="fused", total_timesteps=250, device=DEVICE, **changes)
 
 

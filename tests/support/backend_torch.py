@@ -52,7 +52,7 @@ def optimize(
     name: str, params: Sequence[Any], gradients: Sequence[Sequence[Any]], lr: float, max_norm: float | None = None
 ) -> tuple[list[list[np.ndarray]], Any]:
     """The parameters after each step along such gradients, and the last step's norm before the clip."""
-    learner = learner_torch.Learner()
+    learner = learner_torch.Learner.__new__(learner_torch.Learner)  # which has networks of its own
     own = parameters(array(p).requires_grad_() for p in params)
     learner.config, learner.hyper = DQNConfig(optimizer=name), SimpleNamespace(learning_rate=array(lr))
     learner.params, learner.moments = {"q": own}, {"q": optimizers_torch.empty_moments(name, own)}
