@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from td3 import Hyper, TD3Config
 
-from rlpair.algos import learner_jax
-from rlpair.algos.learner_jax import Learner, LearnerState, Tree, discount, from_box, read_batch, to_box, weighted_mean
+from rlpair.algos import learner_jax, optimizers_jax
+from rlpair.algos.learner_jax import Learner, LearnerState, discount, from_box, read_batch, to_box, weighted_mean
+from rlpair.algos.optimizers_jax import Tree
 from rlpair.nets.networks_jax import apply, apply_each, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
@@ -16,7 +17,7 @@ from rlpair.types import EnvSpec, Transition, UpdateInfo
 def make_learner(config: TD3Config, spec: EnvSpec, networks: Any, *, dtype: str, precision: str) -> Learner:
     """TD3 for such an environment, as a value: the nets ``actor`` and ``critic``, and the targets of both."""
     (actor,), critics = networks["actor"], networks["critic"]
-    optimizer = learner_jax.OPTIMIZERS[config.optimizer]()
+    optimizer = optimizers_jax.OPTIMIZERS[config.optimizer]()
 
     def policy(params: Tree, obs: jax.Array) -> jax.Array:  # flat obs (B, O) -> (B, A)
         return jnp.tanh(apply(actor, params[0], obs, precision))
@@ -57,8 +58,8 @@ def make_learner(config: TD3Config, spec: EnvSpec, networks: Any, *, dtype: str,
 
         def step(net: str, grads: Tree) -> tuple[Tree, Tree]:
             if config.max_grad_norm is not None:
-                grads, _ = learner_jax.clip_by_global_norm(grads, config.max_grad_norm)
-            return learner_jax.gradient_step(optimizer, params[net], grads, opt_state[net], hyper.learning_rate)
+                grads, _ = optimizers_jax.clip_by_global_norm(grads, config.max_grad_norm)
+            return optimizers_jax.gradient_step(optimizer, params[net], grads, opt_state[net], hyper.learning_rate)
 
         def critic_loss_of(params: Tree) -> tuple[jax.Array, jax.Array]:  # (T3)
             td_errors = target[None] - q_values(params, batch.obs, batch.action)
@@ -66,10 +67,9 @@ def make_learner(config: TD3Config, spec: EnvSpec, networks: Any, *, dtype: str,
 
         (loss, td_errors), grads = jax.value_and_grad(critic_loss_of, has_aux=True)(params["critic"])
         params["critic"], opt_state["critic"] = step("critic", grads)
-        q = partial(q_values, params["critic"])
 
-        def actor_loss_of(params: Tree) -> jax.Array:  # (T4)
-            return -weighted_mean(q(batch.obs, policy(params, batch.obs))[0], batch.weight)
+        def actor_loss_of(its_params: Tree) -> jax.Array:  # (T4)
+            return -weighted_mean(q_values(params["critic"], batch.obs, policy(its_params, batch.obs))[0], batch.weight)
 
         num_updates, before = state.num_updates + 1, (params["actor"], opt_state["actor"])
         due = num_updates % config.policy_delay == 0

@@ -1,13 +1,13 @@
 """TD3 in PyTorch, by the equations of td3.py. Its twin is td3_jax.py."""
 
-from functools import partial
 from typing import Any
 
 import torch
 from td3 import TD3Config, hyperparameters
 
-from rlpair.algos.learner_torch import Learner, Tensors, discount, read_batch, target_step, weighted_mean
+from rlpair.algos.learner_torch import Learner, discount, read_batch, target_step, weighted_mean
 from rlpair.nets.networks_torch import apply, apply_each, flatten_obs
+from rlpair.nets.parameters_torch import Tensors
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 
@@ -69,10 +69,10 @@ class TD3(Learner):
         return info
 
     def improve_actor(self, batch: Transition) -> None:
-        q = partial(self.q_values, self.params["critic"].tensors)
+        critic = self.params["critic"].tensors
 
         def loss_of(params: Tensors) -> tuple[torch.Tensor, tuple[()]]:  # (T4)
-            return -weighted_mean(q(batch.obs, self.policy(params, batch.obs))[0], batch.weight), ()
+            return -weighted_mean(self.q_values(critic, batch.obs, self.policy(params, batch.obs))[0], batch.weight), ()
 
         _, grad = self.value_and_grad("actor", loss_of)
         self.descend("actor", grad, self.config.max_grad_norm)
