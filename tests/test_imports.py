@@ -37,7 +37,7 @@ ALLOWED = {
     "evaluate": "system disk settings algos envs config make loops runs load cli | gymnasium",
     "parity": "system algos make runs cli",
     "plot": "disk runs cli | matplotlib plotext",
-    "train": "system settings config runs cli",
+    "train": "system settings algos config runs cli",
     "__main__": "system",
     "__init__": "system algos config presets make loops load",
 }
