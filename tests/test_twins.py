@@ -36,8 +36,9 @@ DIFFERENCES = {
     # A class of learners with a state, or a function that returns pure ones.
     "algos/dqn": Difference("DQN", arguments="make_learner"),
     "algos/sac": Difference("SAC", arguments="make_learner"),
-    # Torch's loop over updates is its agent's, and there the host knows whether the target is due.
-    "algos/learner": Difference("", "LearnerState update_many", "target_step"),
+    # Torch's loop over updates is its agent's, and there the host knows whether the target is due; the way to
+    # the box is of its class.
+    "algos/learner": Difference("", "LearnerState box from_box to_box update_many", "target_step"),
     # Torch's step in place on a vector, JAX's through optax on a tree.
     "algos/optimizers": Difference(
         "Moments SLOTS adam adam_by_formula adam_by_kernel empty_moments rmsprop sgd",
