@@ -15,6 +15,7 @@ from rlpair.errors import RLPairWarning
 from rlpair.system.interrupts import Interrupted
 
 FAILURE = "failure"  # in the info of a step or a reset that did not come about
+USUAL = (float, bool, bool)  # reward, terminated, truncated, of most environments
 LONGEST_TEXT, LONGEST_TRACEBACK = 200, 100_000  # characters
 
 
@@ -93,13 +94,13 @@ class Guard(gym.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         super().__init__(env)
         space = env.observation_space
-        self._usual = (space.shape, space.dtype) if isinstance(space, spaces.Box) else None
+        self._shape, self._dtype = space.shape if isinstance(space, spaces.Box) else None, space.dtype
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """See gymnasium.Env."""
         try:
             obs, _ = self.env.reset(seed=seed, options=options)
-            self._check_obs(obs)
+            check_obs(self.observation_space, obs)
         except BaseException as error:
             if is_ours(error):
                 raise
@@ -110,10 +111,11 @@ class Guard(gym.Wrapper[Any, Any, Any, Any]):
         """See gymnasium.Env."""
         try:
             obs, reward, terminated, truncated, _ = self.env.step(action)
-            self._check_obs(obs)
-            check_number("reward", reward)
-            check_number("terminated", terminated)
-            check_number("truncated", truncated)
+            if not (type(obs) is np.ndarray and obs.dtype is self._dtype and obs.shape == self._shape):
+                check_obs(self.observation_space, obs)
+            if (type(reward), type(terminated), type(truncated)) != USUAL:
+                for name, value in (("reward", reward), ("terminated", terminated), ("truncated", truncated)):
+                    check_number(name, value)
         except BaseException as error:
             if is_ours(error):
                 raise
@@ -130,15 +132,9 @@ class Guard(gym.Wrapper[Any, Any, Any, Any]):
             what = f"env={env_name(self.env)}: closing it raised {name_and_text(error)}"
             warnings.warn(what, RLPairWarning, stacklevel=2)
 
-    def _check_obs(self, obs: Any) -> None:
-        if not (type(obs) is np.ndarray and (obs.shape, obs.dtype) == self._usual):
-            check_obs(self.observation_space, obs)
-
 
 def check_number(name: str, value: Any) -> None:
     """Raises WrongReturnError unless the value is one number or one truth value, of any library."""
-    if type(value) in (float, bool):
-        return
     if not hasattr(value, "__float__"):
         raise WrongReturnError(f"{name}={_shown(value)}", "it has to be a number")
     if shape := tuple(getattr(value, "shape", ())):

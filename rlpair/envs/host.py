@@ -85,7 +85,7 @@ class HostEnvs:
         self._resets_rows = _resets_rows(envs)
         self._obs_space, self._obs_dtype = envs.single_observation_space, np.dtype(self.spec.obs_dtype)
         self.images = image_shapes(self._obs_space)  # whose pixels are among the observations' numbers
-        self._obs_shape = (self.num_envs, *self.spec.obs_shape)
+        self._row_shape, self._obs_shape = (self.num_envs,), (self.num_envs, *self.spec.obs_shape)
         self._is_flattened, self._pixel_scale = is_flattened(self._obs_space), pixel_scale(self._obs_space)
         self._action_shape = (self.num_envs, *(envs.single_action_space.shape or ()))
         self._action_dtype = envs.single_action_space.dtype
@@ -110,9 +110,9 @@ class HostEnvs:
         with self._reporting:
             env_obs, env_reward, env_terminated, env_truncated, infos = self._step_envs(action)
             self._check(infos)
-            terminated = self._per_env("terminated", env_terminated, bool)
-            truncated = self._per_env("truncated", env_truncated, bool)
-            reward = self._per_env("reward", env_reward, np.float32)
+            terminated = self._per_env("terminated", np.array(env_terminated, bool))
+            truncated = self._per_env("truncated", np.array(env_truncated, bool))
+            reward = self._per_env("reward", _cast(env_reward, np.float32))
             _check_finite("reward", reward)
             obs = next_obs = self._observe(env_obs)
             ended = terminated | truncated
@@ -196,12 +196,11 @@ class HostEnvs:
             what = f": environment {index} {failure.what}"
             raise self._reporting.error(what, failure.text, failure.details) from failure.cause
 
-    def _per_env(self, name: str, values: Any, dtype: Any) -> np.ndarray:
-        """(N,), a copy."""
-        own = _cast(values, dtype)
-        if own.shape != (self.num_envs,):
-            raise WrongReturnError(f"a {name} of shape {own.shape}", f"there are {self.num_envs} environments")
-        return own
+    def _per_env(self, name: str, values: np.ndarray) -> np.ndarray:
+        """The values, of which there is one for each environment."""
+        if values.shape != self._row_shape:
+            raise WrongReturnError(f"a {name} of shape {values.shape}", f"there are {self.num_envs} environments")
+        return values
 
     def _observe(self, obs: Any) -> np.ndarray:
         """(N, *obs_shape), a copy, of a batch of the environments' own observations."""

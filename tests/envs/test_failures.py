@@ -18,7 +18,7 @@ from loop_fakes import FakeAgent
 
 from rlpair import LoopConfig, run
 from rlpair.envs import processes
-from rlpair.envs.failures import WrongReturnError, check_obs
+from rlpair.envs.failures import FAILURE, Guard, WrongReturnError, check_obs
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.envs.spec import env_spec
@@ -265,3 +265,19 @@ def test_check_obs(space: spaces.Space[Any], obs: Any, expected: str | None) -> 
         check_obs(space, obs)
     assert str(error.value) == expected
     return None
+
+
+def test_a_step_whose_index_is_none_of_the_space() -> None:
+    """An array of the right shape and dtype is not enough where its numbers become one-hot vectors."""
+
+    class Outside(gym.Env[Any, Any]):
+        observation_space, action_space = spaces.MultiDiscrete([2, 3]), spaces.Discrete(2)
+
+        def step(self, action: Any) -> Any:
+            return np.array([2, 2], self.observation_space.dtype), 0.0, False, False, {}
+
+    *_, info = Guard(Outside()).step(0)
+    assert (info[FAILURE].what, info[FAILURE].text) == (
+        "returned observation=[2 2]",
+        "its space is MultiDiscrete([2 3])",
+    )
