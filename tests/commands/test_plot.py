@@ -170,7 +170,7 @@ WHERE = "run/metrics.jsonl: line 2 is not a record: "
             "run/metrics.jsonl: is a link, and links inside a run's folder are not followed",
         ),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: "" if callable(value) else str(value)[:40],
 )
 def test_a_strangers_metrics_are_one_line(
     text: str | Callable[[Path], Any], message: str, plot: Callable[..., tuple[int, str, str]]
