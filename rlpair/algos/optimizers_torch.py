@@ -36,13 +36,13 @@ def adam_by_kernel(params: torch.Tensor, grad: torch.Tensor, moments: Moments, l
 
 
 def rmsprop(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """Likewise."""
+    """Step along the gradient over the root of its running square (D5), in place."""
     nu = moments["nu"].mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)
     params -= learning_rate * grad / (nu.sqrt() + 1e-8)
 
 
 def sgd(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """Likewise."""
+    """Step along the gradient (D5), in place."""
     params -= learning_rate * grad
 
 

@@ -1,1 +1,1 @@
-"""What the commands share."""
+"""What all commands do with their arguments: read them, refuse them, explain them, sweep over them."""

@@ -58,7 +58,7 @@ class Uniform:
         """Nothing to remember; the device is not waited for."""
 
     def state_dict(self) -> State:
-        """{}."""
+        """Returns {}: there is nothing to keep."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:

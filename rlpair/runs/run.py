@@ -39,7 +39,7 @@ class Run(Protocol):
 
     @property
     def loop(self) -> Loop:
-        """What trains it."""
+        """Returns the training loop, the same one each time."""
         ...
 
     def evaluate(self) -> Evaluation:
