@@ -24,6 +24,7 @@ class EnvSpec(NamedTuple):
     action_low: tuple[float, ...] = ()  # (action_dim,) of a Box
     action_high: tuple[float, ...] = ()
     action_start: int = 0  # the first action of a Discrete space
+    frame_stack: int = 1  # frames along the last axis of a channel-last image, the newest last; 1: no stack
 
 
 class Transition(NamedTuple):

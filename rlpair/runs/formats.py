@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar, ge
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic import with_config as configured
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from rlpair.disk.documents import shortened
 from rlpair.errors import ConfigError, refuse
@@ -103,6 +103,7 @@ class Spec(TypedDict):
     action_low: Bounds
     action_high: Bounds
     action_start: Annotated[int, Field(ge=-(2**31), lt=2**31)]
+    frame_stack: NotRequired[Size]  # earlier versions knew of no stacks
 
 
 @STRICT
@@ -122,7 +123,7 @@ class Header(TypedDict):
 
 
 def spec_of(path: Path, spec: Mapping[str, Any]) -> EnvSpec:
-    """The EnvSpec that a Header has. Raises CheckpointError for bounds that belong to no action."""
+    """The EnvSpec that a Header has. Raises CheckpointError for bounds of no action, and a stack that is none."""
     dim, low, high = spec["action_dim"], spec["action_low"], spec["action_high"]
     size = 0 if spec["discrete"] else dim
     for key in ("action_low", "action_high"):
@@ -132,6 +133,9 @@ def spec_of(path: Path, spec: Mapping[str, Any]) -> EnvSpec:
         refuse_value(path, "spec.action_low", low, "below action_high")
     if spec["discrete"] and spec["action_start"] + dim > 2**31:
         refuse_value(path, "spec.action_start", spec["action_start"], f"such that {dim} actions from it on fit int32")
+    shape, stack = spec["obs_shape"], spec.get("frame_stack", 1)
+    if stack > 1 and (len(shape) < 3 or shape[-1] % stack):
+        refuse_value(path, "spec.frame_stack", stack, f"1, or what divides the last axis of an image, here {shape}")
     fields: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in spec.items()}
     return EnvSpec(**fields)
 

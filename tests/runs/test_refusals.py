@@ -165,11 +165,27 @@ def test_run_json(kind: Any, value: Any, message: str) -> None:
             {"discrete": True, "action_dim": 2**30, "action_start": 2**30 + 1, "action_low": [], "action_high": []},
             "F: spec.action_start=1073741825 is not allowed: such that 1073741824 actions from it on fit int32",
         ),
+        (
+            {"frame_stack": 3, "obs_shape": [8, 8, 4]},
+            "F: spec.frame_stack=3 is not allowed: 1, or what divides the last axis of an image, here [8, 8, 4]",
+        ),
+        (
+            {"frame_stack": 4, "obs_shape": [8, 4]},
+            "F: spec.frame_stack=4 is not allowed: 1, or what divides the last axis of an image, here [8, 4]",
+        ),
     ],
 )
 def test_spec(change: dict[str, Any], message: str) -> None:
     spec = BOX._asdict() | {"action_low": [-2.0], "action_high": [2.0], "obs_shape": [2]} | change
     assert refused(lambda: formats.spec_of(F, spec), CheckpointError) == message
+
+
+def test_a_spec_of_an_earlier_version_has_no_stack() -> None:
+    spec = DISCRETE._asdict() | {"obs_shape": [8, 8, 4], "action_low": [], "action_high": []}
+    assert formats.spec_of(F, spec | {"frame_stack": 4}).frame_stack == 4
+    del spec["frame_stack"]
+    assert formats.checked(F, formats.Spec, spec) == spec
+    assert formats.spec_of(F, spec).frame_stack == 1
 
 
 # Episodes, replays, agents
