@@ -1,11 +1,12 @@
 """What a run is made of."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from rlpair.algos.registry import find
 from rlpair.algos.sac import SACConfig
 from rlpair.errors import ConfigError, check_one_of
+from rlpair.settings.groups import groups_of
 from rlpair.types import DTYPES
 
 CHOICES = {
@@ -127,8 +128,9 @@ class RunConfig(LoopConfig):
         values = asdict(self)
         return values | {"algo": {"name": self.algo.name, **values["algo"]}}
 
-    @staticmethod
-    def from_dict(values: dict[str, Any]) -> "RunConfig":
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """The inverse of ``to_dict``. Raises ConfigError for a value that is out of range."""
         algo = dict(values["algo"])
-        return RunConfig(**(values | {"algo": find(algo.pop("name")).config(**algo)}))
+        groups = {name: group(**values[name]) for name, group in groups_of(cls).items()}
+        return cls(**(values | groups | {"algo": find(algo.pop("name")).config(**algo)}))

@@ -24,7 +24,7 @@ ALLOWED = {
     "replay": "disk",
     "envs": "system | gymnasium gymnax brax",
     "agents": "nets algos disk system",
-    "config": "algos",
+    "config": "settings algos",
     "presets": "algos config",
     "memory": "nets replay",
     "make": "algos envs agents config presets memory | gymnasium",

@@ -5,7 +5,7 @@ from typing import Any
 
 from rlpair.algos.registry import algorithms
 from rlpair.presets import rows_of
-from rlpair.settings.schema import defaults_of, field_docs
+from rlpair.settings.schema import defaults_of, field_docs, keys_of
 
 
 def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operands: str | None = None) -> str:
@@ -27,10 +27,12 @@ def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operan
 
 def describe(schema: type[Any], prefix: str) -> list[str]:
     """Each field of a dataclass: key, default, docstring, wrapped for a terminal."""
-    docs, lines = field_docs(schema), []
+    owners, lines = keys_of(schema), []
+    docs = {owner: field_docs(owner) for owner in set(owners.values())}
     for name, value in defaults_of(schema).items():
         head = f"{prefix}{name}={'sac' if name == 'algo' and isinstance(value, dict) else written(value)}"
-        lines += textwrap.wrap(docs[name], 98, initial_indent=f"  {head:38}  ", subsequent_indent=" " * 42)
+        doc = docs[owners[name]][name.rpartition(".")[2]]
+        lines += textwrap.wrap(doc, 98, initial_indent=f"  {head:38}  ", subsequent_indent=" " * 42)
     return lines
 
 

@@ -84,7 +84,7 @@ def name_of(run: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         return "", str(run), ()
     values = flat(load_config(run).to_dict())
     first, backend, env = (shown(values.get(key)) for key in ("algo.name", "backend", "env"))
-    settings = {key: shown(value) for key, value in values.items() if key.startswith("algo.") or key == "mode"}
+    settings = {key: shown(value) for key, value in values.items() if "." in key or key == "mode"}
     return env, f"{first} {backend}", tuple(sorted(settings.items()))
 
 

@@ -16,7 +16,8 @@ from typing_extensions import NotRequired, TypedDict
 
 from rlpair.disk.documents import shortened
 from rlpair.errors import ConfigError, refuse
-from rlpair.settings.schema import type_name
+from rlpair.settings.groups import groups_of
+from rlpair.settings.schema import TYPES, type_name
 from rlpair.types import EnvSpec
 
 if TYPE_CHECKING:
@@ -146,14 +147,20 @@ def settings(path: Path, kind: type[T], values: Any, prefix: str = "") -> T:
     Raises:
         CheckpointError: there is no such field, or it does not take the value.
     """
-    hints, taken = get_type_hints(kind), {}
+    hints, groups, taken = get_type_hints(kind), groups_of(kind), {}
     for key, value in checked(path, dict[str, Any], values).items():
         if key not in kind.__dataclass_fields__:
             refuse(path, f"it has an unknown key, {prefix}{shortened(key)}")
+        if key in groups:
+            if not isinstance(value, dict):
+                refuse_value(path, prefix + key, value, TYPES["dict[str, Any]"])
+            taken[key] = settings(path, groups[key], value, f"{prefix}{key}.")
+            continue
         try:
-            taken[key] = _strict(hints[key]).validate_python(value)
+            found = _strict(hints[key]).validate_python(value)
         except ValidationError:
             refuse_value(path, prefix + key, value, type_name(hints[key]))
+        taken[key] = tuple(found) if isinstance(found, list) else found
     try:
         return kind(**taken)
     except ConfigError as error:

@@ -15,15 +15,16 @@ from rlpair.disk.tensors import read_whole
 from rlpair.errors import ConfigError, first_line, refuse
 from rlpair.runs import formats
 from rlpair.runs.formats import brief
+from rlpair.settings.groups import groups_of
 
 Values = dict[str, Any]  # by dotted key
 
 
 def flat(values: Mapping[Any, Any]) -> Values:
-    """``{"algo": {"tau": 1}}`` -> ``{"algo.tau": 1}``."""
-    flattened: Values = {}
+    """``{"algo": {"tau": 1}}`` -> ``{"algo.tau": 1}``, and so for every group of settings."""
+    groups, flattened = {"algo", *groups_of(RunConfig)}, {}
     for key, value in values.items():
-        parts = {f"algo.{name}": x for name, x in value.items()} if key == "algo" and isinstance(value, dict) else {}
+        parts = {f"{key}.{name}": x for name, x in value.items()} if key in groups and isinstance(value, dict) else {}
         for name, x in (parts or {str(key): value}).items():
             flattened[name] = tuple(x) if isinstance(x, list) else x
     return flattened
@@ -31,9 +32,14 @@ def flat(values: Mapping[Any, Any]) -> Values:
 
 def nested(values: Values) -> dict[str, Any]:
     """The inverse of ``flat``."""
-    algo = {key.removeprefix("algo."): value for key, value in values.items() if key.startswith("algo.")}
-    rest = {key: value for key, value in values.items() if not key.startswith("algo.")}
-    return {**rest, "algo": algo}
+    whole: dict[str, Any] = {}
+    for key, value in values.items():
+        group, dot, name = key.partition(".")
+        if dot:
+            whole[group] = (found if isinstance(found := whole.get(group), dict) else {}) | {name: value}
+        else:
+            whole.setdefault(key, value)
+    return whole
 
 
 def save_config(config: RunConfig, run_dir: Path) -> None:

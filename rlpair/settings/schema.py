@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rlpair.errors import ConfigError
+from rlpair.settings.groups import groups_of
 
 Schema = Mapping[str, type[Any]]  # by dotted key, the dataclass that has it as a field
 TYPES = {
@@ -29,13 +30,23 @@ TYPES = {
 
 
 def keys_of(settings: type[Any], prefix: str = "") -> dict[str, type[Any]]:
-    """The schema of one dataclass."""
-    return {prefix + field.name: settings for field in dataclasses.fields(settings)}
+    """Returns the schema of a dataclass and of its groups."""
+    groups = groups_of(settings)
+    schema: dict[str, type[Any]] = {}
+    for field in dataclasses.fields(settings):
+        key, group = prefix + field.name, groups.get(field.name)
+        schema |= keys_of(group, f"{key}.") if group else {key: settings}
+    return schema
 
 
 def defaults_of(settings: type[Any], prefix: str = "") -> dict[str, Any]:
-    """Its values by dotted key, lists as tuples."""
-    return {prefix + name: value for name, value in _values(OmegaConf.structured(settings)).items()}
+    """Returns the values of a dataclass and of its groups by dotted key, lists as tuples."""
+    groups = groups_of(settings)
+    defaults: dict[str, Any] = {}
+    for name, value in _values(OmegaConf.structured(settings)).items():
+        key = prefix + name
+        defaults |= defaults_of(groups[name], f"{key}.") if name in groups else {key: value}
+    return defaults
 
 
 def annotation_of(schema: Schema, key: str) -> Any:

@@ -3,6 +3,7 @@
 from mutants import Bug
 
 CLI, PLOT, TRAIN, RECORD = "test_cli.py", "test_plot.py", "test_train.py", "test_record.py"
+GROUPS = "test_groups.py"
 BUGS = [
     Bug("a text is read as a number", "cli/arguments.py", "as_text=is_text(schema, key)", "as_text=False", CLI),
     Bug("the first of a key counts", "cli/arguments.py", "for key, text in pairs:\n        first", "for key, text in pairs[::-1]:\n        first", CLI),
@@ -16,4 +17,8 @@ BUGS = [
     Bug("a mean is drawn, not the interquartile one", "runs/curves.py", "float(interquartile_mean(scores))", "float(scores.mean())", PLOT),
     Bug("a fused run's mean counts as a seed", "runs/curves.py", 'points.pop("", None)', "pass", PLOT),
     Bug("runs of other settings are put together", "runs/curves.py", "tuple(sorted(settings.items()))", "()", PLOT),
+    Bug("only algo is a group in config.yaml", "runs/saved_config.py", '{"algo", *groups_of(RunConfig)}', '{"algo"}', GROUPS),
+    Bug("the last key of a group is all of it", "runs/saved_config.py", " | {name: value}", " and {name: value} or {name: value}", GROUPS),
+    Bug("a stranger's group is taken as it is", "runs/formats.py", "            taken[key] = settings(path, groups[key], value, f\"{prefix}{key}.\")", "            taken[key] = groups[key](**value)", GROUPS),
+    Bug("a group has its defaults", "config.py", "group(**values[name])", "group()", GROUPS),
 ]  # fmt: skip
