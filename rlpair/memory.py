@@ -6,7 +6,8 @@ from typing import Any
 
 from rlpair.errors import ConfigError
 from rlpair.nets.arch import Networks, named_arrays
-from rlpair.replay.storage import replay_bytes
+from rlpair.replay.buffer import replay_bytes
+from rlpair.replay.storage import ring_bytes
 from rlpair.types import EnvSpec
 
 COPIES = 8  # of the parameters, at most: initial and own ones, targets, gradients, moments, what an update gives back
@@ -34,7 +35,7 @@ def check_run(config: Any, spec: EnvSpec, networks: Networks, available: int) ->
     """
     algo, seeds = config.algo, config.num_seeds
     updates = algo.train_freq * config.num_envs if algo.gradient_steps == -1 else algo.gradient_steps
-    minibatch = 2 * replay_bytes(algo.batch_size, 1, spec)  # on the host and on the device
+    minibatch = 2 * ring_bytes(algo.batch_size, 1, spec)  # on the host and on the device
     activations = 4 * algo.batch_size * sum(arch.units for archs in networks.values() for arch in archs)
     processes = config.num_envs * PROCESS_BYTES if config.vectorization == "async" else 0
     parts = [

@@ -166,3 +166,11 @@ def check_counts(state: State, *names: str) -> None:
     for name in names:
         if (state[name] < 0).any():
             raise CheckpointError(f"{name} holds {state[name].min()}, and counts")
+
+
+def check_within(state: Mapping[str, np.ndarray], limit: int, *names: str) -> None:
+    """Raises CheckpointError where one of these holds a whole number that is not from 0 to ``limit`` - 1."""
+    for name in names:
+        outside = (state[name] < 0) | (state[name] >= limit)
+        if outside.any():
+            raise CheckpointError(f"{name} holds {state[name][outside][0]}, which is not from 0 to {limit - 1}")

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from rlpair.disk.tensors import Tensors, check_fit
+from rlpair.replay.frames import Frames, frames_bytes, is_image
 from rlpair.replay.samplers import Sampler, Uniform
-from rlpair.replay.storage import Ring, Storage
+from rlpair.replay.storage import Ring, Storage, ring_bytes
 from rlpair.types import Array, EnvSpec, State, Transition
 
 PREFIX = "sampler."  # of a sampler's names in the state
@@ -18,11 +19,20 @@ def make_replay(config: Any, num_envs: int, spec: EnvSpec) -> "ReplayBuffer":
     return ReplayBuffer(config.buffer_size, num_envs, spec)
 
 
+def default_storage(spec: EnvSpec) -> Callable[[int, int, EnvSpec], Storage]:
+    """Images are kept frame by frame, all else transition by transition."""
+    return Frames if is_image(spec) else Ring
+
+
+def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
+    """Bytes that a replay of the default storage takes once it is full; nothing is allocated."""
+    return (frames_bytes if is_image(spec) else ring_bytes)(capacity, num_envs, spec)
+
+
 class ReplayBuffer:
     """The newest ``capacity`` transitions (rounded down to a multiple of ``num_envs``), sampled uniformly.
 
-    Storage and sampler of one's own go in the place of ``Ring`` and ``Uniform``. ``len()`` is the number of transitions
-    that it holds.
+    Storage and sampler of one's own go in the place of the defaults. ``len()``: transitions that it holds.
     """
 
     def __init__(
@@ -31,7 +41,7 @@ class ReplayBuffer:
         num_envs: int,
         spec: EnvSpec,
         *,
-        storage: Callable[[int, int, EnvSpec], Storage] = Ring,
+        storage: Callable[[int, int, EnvSpec], Storage] | None = None,
         sampler: Callable[[int, int], Sampler] = Uniform,
     ) -> None:
         """Memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit.
@@ -40,11 +50,11 @@ class ReplayBuffer:
             capacity: transitions, over all environments.
             num_envs: N.
             spec: of the environments.
-            storage: makes one of (capacity, num_envs, spec).
+            storage: makes one of (capacity, num_envs, spec); None: that of ``default_storage``.
             sampler: makes one of (rows, num_envs).
         """
         self.num_envs = num_envs
-        self.storage = storage(capacity, num_envs, spec)
+        self.storage = (storage or default_storage(spec))(capacity, num_envs, spec)
         self.sampler = sampler(self.storage.rows, num_envs)
         self._unread: tuple[np.ndarray, Array] | None = None  # feedback, not looked at while the device computes it
         self._added: list[int] = []  # rows since then

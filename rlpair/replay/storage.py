@@ -14,7 +14,7 @@ from rlpair.types import EnvSpec, State, Transition
 POSITION = "position"  # in the state, beside the fields
 
 
-Column = tuple[tuple[int, ...], str]  # shape of one transition's part, dtype
+Column = tuple[tuple[int, ...], str]  # shape, dtype
 
 
 def columns_of(spec: EnvSpec) -> dict[str, Column]:
@@ -29,10 +29,18 @@ def columns_of(spec: EnvSpec) -> dict[str, Column]:
     }
 
 
-def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
+def ring_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
     """Bytes that a Ring takes once it is full; nothing is allocated."""
     transition = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in columns_of(spec).values())
     return capacity // num_envs * num_envs * transition
+
+
+def allocate(capacity: int, columns: Mapping[str, Column]) -> dict[str, np.ndarray]:
+    """Arrays of zeros, whose memory is taken as they fill. Raises ConfigError where there can be none so large."""
+    try:
+        return {name: np.zeros(shape, dtype) for name, (shape, dtype) in columns.items()}
+    except (MemoryError, ValueError) as error:
+        raise ConfigError("algo.buffer_size", capacity, "as many transitions as fit into memory") from error
 
 
 class Storage(Protocol):
@@ -76,10 +84,7 @@ class Ring:
             raise ConfigError("algo.buffer_size", capacity, f"at least num_envs={num_envs}")
         self.num_envs, self.rows = num_envs, capacity // num_envs
         self._spec, columns = spec, columns_of(spec)
-        try:
-            self.data = {n: np.zeros((self.rows, num_envs, *shape), dtype) for n, (shape, dtype) in columns.items()}
-        except (MemoryError, ValueError) as error:
-            raise ConfigError("algo.buffer_size", capacity, "as many transitions as fit into memory") from error
+        self.data = allocate(capacity, {n: ((self.rows, num_envs, *x), dtype) for n, (x, dtype) in columns.items()})
         self._flat = [a.reshape(-1, *a.shape[2:]) for name, a in self.data.items() if name != "truncated"]
         self.position = 0  # of the next row
         self.filled = 0  # rows

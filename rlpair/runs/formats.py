@@ -8,11 +8,11 @@ import reprlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, NotRequired, TypeVar, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic import with_config as configured
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from rlpair.disk.documents import shortened
 from rlpair.errors import ConfigError, refuse

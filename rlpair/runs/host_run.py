@@ -12,8 +12,7 @@ from rlpair.envs.make import make_envs
 from rlpair.loops.host import HostLoop, evaluate, saying_where
 from rlpair.make import make_agent
 from rlpair.memory import check_run, host_bytes
-from rlpair.replay.buffer import make_replay
-from rlpair.replay.storage import replay_bytes
+from rlpair.replay.buffer import make_replay, replay_bytes
 from rlpair.runs.loading import check_spec, refusing
 from rlpair.runs.saved_run import SavedRun
 from rlpair.seeding import integer
