@@ -13,6 +13,8 @@ from rlpair.algos.dqn import DQNConfig
 from rlpair.algos.registry import Algorithm, register
 from rlpair.algos.sac import SACConfig
 from rlpair.config import LoopConfig
+from rlpair.envs.families import Family
+from rlpair.envs.families import register as register_family
 from rlpair.errors import RLPairError
 from rlpair.load import load_agent
 from rlpair.loops.training import Training, evaluate_agent, run
@@ -27,6 +29,7 @@ __all__ = [
     "DQNConfig",
     "EnvSpec",
     "Evaluation",
+    "Family",
     "LoopConfig",
     "Preset",
     "RLPairError",
@@ -42,5 +45,6 @@ __all__ = [
     "make_agent",
     "preset",
     "register",
+    "register_family",
     "run",
 ]

@@ -18,9 +18,10 @@ from rlpair.cli.command import Command
 from rlpair.config import RunConfig, check_choice
 from rlpair.disk import files
 from rlpair.disk.layout import BEST, SEED, STEP, RunDir
+from rlpair.envs import families
 from rlpair.envs.host import HostEnvs, Playable
-from rlpair.envs.make import as_envs, make_envs
-from rlpair.envs.spec import FAMILIES, one_line
+from rlpair.envs.make import as_envs, make_envs, maker
+from rlpair.envs.spec import one_line
 from rlpair.errors import ConfigError, EnvError, EnvFailedError, MissingExtraError
 from rlpair.load import load_agent
 from rlpair.loops.host import evaluate
@@ -116,17 +117,15 @@ def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str, problems: list[
     make_envs(env_id, env_kwargs=env_kwargs).close()  # which says in one line where it cannot be built
     if importlib.util.find_spec("moviepy") is None:
         raise MissingExtraError(f"video needs moviepy, which is not installed: {install_command('video')}")
-    if "rgb_array" not in gym.make(env_id, **env_kwargs).metadata.get("render_modes", ()):
+    make = maker(env_id, env_kwargs, training=False)
+    if "rgb_array" not in make().metadata.get("render_modes", ()):
         raise EnvError(f"env={env_id} cannot be filmed: it has no render_mode rgb_array; leave video out")
     if "DISPLAY" not in os.environ:
         for variable, value in WITHOUT_SCREEN.items():
             os.environ.setdefault(variable, value)
 
-    def make() -> gym.Env[Any, Any]:
-        return gym.make(env_id, render_mode="rgb_array", **env_kwargs)
-
-    check_frame(env_id, make())
-    return as_envs(lambda: Film(make(), folder, problems))
+    check_frame(env_id, make(render_mode="rgb_array"))
+    return as_envs(lambda: Film(make(render_mode="rgb_array"), folder, problems))
 
 
 def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
@@ -150,7 +149,7 @@ def open_envs(config: RunConfig, video: str | None, problems: list[str]) -> Play
     """
     if not video:
         return open_playable(config.env, config.env_kwargs)
-    if config.env.partition("/")[0] in FAMILIES:
+    if not families.find(config.env).on_host:
         raise ConfigError("video", video, f"left out with env={config.env}, which does not render")
     return filmed(config.env, config.env_kwargs, video, problems)
 

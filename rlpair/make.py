@@ -12,9 +12,10 @@ from rlpair.advice import install_command
 from rlpair.agents.base import BaseAgent, Identity
 from rlpair.algos.registry import find
 from rlpair.config import check_choice, check_compile
+from rlpair.envs import families
 from rlpair.envs.host import Playable
 from rlpair.envs.make import is_recipe, make_envs
-from rlpair.envs.spec import FAMILIES, env_name, env_spec
+from rlpair.envs.spec import env_name, env_spec
 from rlpair.errors import ConfigError, MissingExtraError
 from rlpair.memory import check_networks
 from rlpair.presets import preset
@@ -92,12 +93,12 @@ def describe_env(env: Any) -> tuple[EnvSpec, str | None]:
 
 
 def open_playable(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> Playable:
-    """One environment by id, to act in: Gymnasium's, or, of a compiled family, that, stepped from the host.
+    """One environment by id, to evaluate in: Gymnasium's, or, of a family that is only compiled, that, stepped.
 
     Raises:
         EnvError, MissingExtraError: it cannot be built here.
     """
-    if env_id.partition("/")[0] in FAMILIES:
+    if not families.find(env_id).on_host:
         stepped: Playable = backend_module("envs.stepped", "jax").make(env_id, env_kwargs or {})
         return stepped
     return make_envs(env_id, env_kwargs=env_kwargs)

@@ -39,7 +39,7 @@ ALLOWED = {
     "plot": "disk runs cli | matplotlib plotext",
     "train": "system settings algos config runs cli",
     "__main__": "system",
-    "__init__": "system algos config presets make loops load",
+    "__init__": "system algos envs config presets make loops load",
 }
 NAMES_KEPT_FROM_LOOP = re.compile(r"(?<![A-Za-z])(dqn|sac|torch|jax|flax|optax)(?![a-z])|DQN|SAC|Torch|Jax")
 

@@ -11,13 +11,13 @@ from typing import Any
 from rlpair.algos.registry import find
 from rlpair.compare.variant import REPLAY, Cell
 from rlpair.config import check_choice
-from rlpair.envs.make import make_envs
+from rlpair.envs import families
 from rlpair.errors import ConfigError, RLPairError, reason
+from rlpair.make import open_playable
 from rlpair.presets import defaults
 from rlpair.system.machine import has_gpu
 
 MODES = {"eager": "torch", "compiled": "torch", "host": "jax", "fused": "jax", "seeds": "jax"}
-COMPILED_ENVS = ("CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0")
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"num_envs": (1,), "num_seeds": (4,), "repeats": 3, "seconds": 1.0},
     "full": {"num_envs": (1, 8, 64), "num_seeds": (4, 16, 64), "repeats": 5, "seconds": 3.0},
@@ -135,10 +135,12 @@ def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[li
 def variants(
     config: CompareConfig, algo: str, env: str, device: str, point: tuple[Any, ...], is_first: bool
 ) -> Iterator[Cell]:
-    """The cells of one workload. Of many seeds there are several numbers only in the first."""
+    """The cells of one workload, in modes that its family has. Of many seeds there are several only in the first."""
+    family = families.find(env)
     for mode in config.mode:
         backend = MODES[mode]
-        if backend not in config.backend or (mode in ("fused", "seeds") and env not in COMPILED_ENVS):
+        can = family.functional is not None if mode in ("fused", "seeds") else family.on_host
+        if backend not in config.backend or not can:
             continue
         seeds = (config.num_seeds or ()) if mode == "seeds" else (1,)
         for num_seeds in seeds if is_first else seeds[:1]:
@@ -149,7 +151,7 @@ def variants(
 def check_envs(config: CompareConfig) -> None:
     """Raises EnvError where an environment is not there, or not one for its algorithm."""
     for algo in config.algo:
-        envs = make_envs(config.env or defaults(find(algo).name, None)["env"])
+        envs = open_playable(config.env or defaults(find(algo).name, None)["env"])
         envs.close()
         find(algo).benchmark.validate_spec(envs.spec)
 

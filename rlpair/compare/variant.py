@@ -70,7 +70,7 @@ class HostCell:
 
     def __init__(self, cell: Cell, seed: int = 0) -> None:
         self.cell, config = cell, cell.config
-        self.envs, self.more_envs = (make_envs(cell.env, cell.num_envs) for _ in range(2))
+        self.envs, self.more_envs = (make_envs(cell.env, cell.num_envs, training=True) for _ in range(2))
         self.replay = make_replay(config, cell.num_envs, self.envs.spec)
         began = time.perf_counter()
         self.agent = make_agent(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from brax import envs
 
+from rlpair.envs.functional_jax import check_float32
 from rlpair.errors import ConfigError
 from rlpair.types import EnvSpec
 
@@ -43,16 +44,19 @@ class BraxEnv:
         return jnp.asarray(state.done, bool)
 
 
-def make(name: str, env_kwargs: Mapping[str, Any]) -> BraxEnv:
+def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> BraxEnv:
     """The environment ``brax/NAME``.
 
     Args:
-        name: of Brax's registry.
+        env_id: with a name of Brax's registry.
+        dtype: float32.
         env_kwargs: ``episode_length`` (Brax's own: 1000 steps), and arguments of the environment: ``backend`` ...
 
     Raises:
         ConfigError: there is none of that name, or it does not take these arguments.
     """
+    check_float32(dtype, "brax")
+    name = env_id.removeprefix("brax/")
     if name not in envs._envs:
         raise ConfigError("env", f"brax/{name}", f"Brax has {', '.join(envs._envs)}")
     kwargs = dict(env_kwargs)

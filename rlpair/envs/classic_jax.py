@@ -257,3 +257,8 @@ def _wrap(angle: jax.Array) -> jax.Array:
 CLASSIC: dict[str, Callable[[str, Mapping[str, Any]], Any]] = {
     task.env_id: task for task in (CartPole, Pendulum, Acrobot, MountainCar, MountainCarContinuous)
 }
+
+
+def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> Any:
+    """The task of an id. Raises ConfigError for an argument that it does not take."""
+    return CLASSIC[env_id](dtype, env_kwargs)

@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 from gymnasium.experimental.functional import FuncEnv
 
-from rlpair.advice import install_command
-from rlpair.envs.classic_jax import CLASSIC
-from rlpair.envs.spec import FAMILIES, is_flattened, one_line, spec_of_spaces
+from rlpair.envs.families import find, functional_ids
+from rlpair.envs.spec import is_flattened, one_line, spec_of_spaces
 from rlpair.errors import ConfigError, EnvError, MissingExtraError, check_one_of
 from rlpair.types import DTYPES, EnvSpec
 
@@ -103,10 +102,10 @@ def step(
 def functional_env(
     env_id: str, *, dtype: str = "float32", env_kwargs: Mapping[str, Any] | None = None
 ) -> FunctionalEnv:
-    """The environment of an id: Gymnasium's own of one of the classic control tasks, ``gymnax/NAME``, ``brax/NAME``.
+    """The environment of an id, as its family makes it functional: of a classic control task, ``gymnax/NAME`` ...
 
     Args:
-        env_id: names it.
+        env_id: names it; "module:id" imports the module first.
         dtype: of the state and its arithmetic; "float64" wants ``jax.enable_x64``, and the classic control tasks.
         env_kwargs: as ``gymnasium.make`` takes them; of gymnax its params, of brax its environment's arguments.
 
@@ -114,31 +113,38 @@ def functional_env(
         ConfigError, MissingExtraError: one line says what cannot be used and what can.
     """
     check_one_of("dtype", dtype, DTYPES)
-    kwargs = dict(env_kwargs or {})
-    if env_id in CLASSIC:
-        return CLASSIC[env_id](dtype, kwargs)
-    family, _, name = env_id.partition("/")
-    if family not in FAMILIES:
+    if (functional := find(env_id).functional) is None:
         raise ConfigError("env", env_id, _allowed(env_id))
+    env: FunctionalEnv = _import(functional, env_id).make(env_id.rpartition(":")[2], dtype, dict(env_kwargs or {}))
+    return env
+
+
+def check_float32(dtype: str, what: str) -> None:
+    """Raises ConfigError for another dtype, which what is made does not have."""
+    check_one_of("dtype", dtype, DTYPES)
     if dtype != "float32":
-        raise ConfigError("dtype", dtype, f"{family} computes in float32")
-    return _family(family).make(name, kwargs)
+        raise ConfigError("dtype", dtype, f"{what} computes in float32")
 
 
 def _allowed(env_id: str) -> str:
-    allowed = f"compiled environments are {', '.join(CLASSIC)}, gymnax/NAME and brax/NAME"
+    *others, last = functional_ids()
+    allowed = f"compiled environments are {', '.join(others)} and {last}"
     phys2d = "phys2d's CartPole is another MDP (its pole mass-length is 0.6 instead of 0.05), no twin of CartPole-v1"
     return f"{allowed}; {phys2d}" if "phys2d" in env_id else allowed
 
 
-def _family(family: str) -> Any:
+def _import(functional: str, env_id: str) -> Any:
+    module = f"{functional}_jax"
     try:
-        return importlib.import_module(f"rlpair.envs.{family}_jax")
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "rlpair":
             raise
-        hint = f"env={family}/... needs {error.name}, which is not installed: {install_command(family)}"
-        raise MissingExtraError(hint) from error
+        if f"{module}.".startswith(f"{error.name}."):
+            raise EnvError(f"env={env_id} is said to be compiled by {module}, and there is no such module") from error
+        family = find(env_id)
+        install = family.install if family.extra or family.package else f"pip install {error.name}"
+        raise MissingExtraError(f"env={env_id} needs {error.name}, which is not installed: {install}") from error
 
 
 # Environments whose step tells all at once, or that draw more than a transition

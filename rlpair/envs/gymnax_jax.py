@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnax.environments.spaces import gymnax_space_to_gym_space
 
-from rlpair.envs.functional_jax import Outcome, OutcomeEnv, Tree
+from rlpair.envs.functional_jax import Outcome, OutcomeEnv, Tree, check_float32
 from rlpair.envs.spec import spec_of_spaces
 from rlpair.errors import ConfigError, EnvError
 
@@ -60,16 +60,19 @@ class GymnaxEnv(OutcomeEnv):
         )
 
 
-def make(name: str, env_kwargs: Mapping[str, Any]) -> GymnaxEnv:
+def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> GymnaxEnv:
     """The environment ``gymnax/NAME``.
 
     Args:
-        name: of gymnax's registry.
+        env_id: with a name of gymnax's registry.
+        dtype: float32.
         env_kwargs: fields of its params, ``max_steps_in_episode`` among them.
 
     Raises:
         ConfigError, EnvError: there is none of that name, it has no such field, or cannot be learned here.
     """
+    check_float32(dtype, "gymnax")
+    name = env_id.removeprefix("gymnax/")
     known = [key for key in gymnax.registered_envs if key not in TIMED]
     if name not in known:
         why = f"; {name}: {TIMED[name]}" if name in TIMED else ""

@@ -7,9 +7,9 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from rlpair.advice import install_command
 from rlpair.envs import processes
 from rlpair.envs.failures import Guard, is_ours, name_and_text
+from rlpair.envs.families import Family, find
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.normalize import refuse_running_statistics
 from rlpair.envs.registry import find_env
@@ -19,7 +19,12 @@ from rlpair.errors import ConfigError, EnvError
 
 
 def make_envs(
-    env_id: str, num_envs: int = 1, vectorization: str = "sync", env_kwargs: Mapping[str, Any] | None = None
+    env_id: str,
+    num_envs: int = 1,
+    vectorization: str = "sync",
+    env_kwargs: Mapping[str, Any] | None = None,
+    *,
+    training: bool = False,
 ) -> HostEnvs:
     """Environments by Gymnasium id, or by "module:id" where a module has to be imported to register it.
 
@@ -27,7 +32,8 @@ def make_envs(
         env_id: any that Gymnasium's registry knows.
         num_envs: how many.
         vectorization: "sync", one after the other; "async", each in a process of its own.
-        env_kwargs: for ``gymnasium.make``.
+        env_kwargs: for ``gymnasium.make``, and for the wrappers of its family.
+        training: they are wrapped as their family has it in training, else as in evaluation.
 
     Raises:
         EnvError: there is no such environment, it cannot be built, or no algorithm here can learn it.
@@ -36,14 +42,24 @@ def make_envs(
         raise ConfigError("num_envs", num_envs, "at least 1")
     if vectorization not in ("sync", "async"):
         raise ConfigError("vectorization", vectorization, "one of sync, async")
-    make = partial(_make, find_env(env_id), dict(env_kwargs or {}))
+    make = maker(env_id, env_kwargs or {}, training=training)
     if vectorization == "sync":
         return _sync(make, num_envs, env_id)
     return HostEnvs(processes.start(partial(_learnable, make), num_envs, env_id), taped=True, name=env_id)
 
 
-def as_envs(env: Any) -> HostEnvs:
+def maker(env_id: str, env_kwargs: Mapping[str, Any], *, training: bool) -> Callable[..., gym.Env[Any, Any]]:
+    """What makes one environment, wrapped, as often as it is called, in this process or another.
+
+    More keyword arguments for ``gymnasium.make`` may come with the call. Raises EnvError where there is none.
+    """
+    return partial(_make, find_env(env_id), find(env_id), dict(env_kwargs), training)
+
+
+def as_envs(env: Any, *, training: bool = False) -> HostEnvs:
     """HostEnvs of an id, an environment, a function that makes one, or a Gymnasium vector environment.
+
+    ``training``: as for ``make_envs``; what is no id is taken as it is.
 
     Raises:
         EnvError: it is none of these, it cannot be built, or no algorithm here can learn it.
@@ -52,7 +68,7 @@ def as_envs(env: Any) -> HostEnvs:
         case HostEnvs():
             return env
         case str():
-            return make_envs(env)
+            return make_envs(env, training=training)
         case VectorEnv():
             refuse_running_statistics(env)
             return HostEnvs(env)
@@ -85,12 +101,15 @@ def _learnable(make: Callable[[], Any]) -> gym.Env[Any, Any]:
     return env
 
 
-def _make(spec: gym.envs.registration.EnvSpec, env_kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+def _make(
+    spec: gym.envs.registration.EnvSpec, family: Family, env_kwargs: dict[str, Any], training: bool, **more: Any
+) -> gym.Env[Any, Any]:
+    options = family.options(env_kwargs)
+    own = {key: value for key, value in env_kwargs.items() if key not in options}
     try:
-        return gym.make(spec, **env_kwargs)
+        return family.wrap(gym.make(spec, **{**family.env_kwargs, **own, **more}), training=training, **options)
     except (gym.error.DependencyNotInstalled, ImportError) as error:
-        extras = [extra for extra in ("box2d", "mujoco") if f".{extra}." in str(spec.entry_point)]
-        advice = install_command(extras[0]) if extras else one_line(error)
+        advice = family.install if family.extra else one_line(error)
         raise EnvError(f"env={spec.id} needs a package that is not installed: {advice}") from error
     except BaseException as error:
         if is_ours(error):

@@ -10,7 +10,6 @@ from gymnasium.vector import SyncVectorEnv, VectorEnv
 from rlpair.errors import EnvError
 from rlpair.types import EnvSpec
 
-FAMILIES = ("gymnax", "brax")  # of compiled environments: each an extra, and a module envs/<family>_jax.py
 FLATTENED = (spaces.Dict, spaces.Tuple, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
 

@@ -55,7 +55,7 @@ def run(
     config = LoopConfig() if config is None else config
     if not isinstance(resume, Training | None):
         raise ConfigError("resume", resume, "what an earlier rlpair.run returned")
-    envs = resume.envs if resume is not None and is_same(env, resume.env) else as_envs(env)
+    envs = resume.envs if resume is not None and is_same(env, resume.env) else as_envs(env, training=True)
     check_fit(agent, envs)
     if resume is not None:
         check_resumable(resume, envs, config)
@@ -64,6 +64,8 @@ def run(
     if eval_env is None and config.eval_every and is_recipe(env):
         eval_env = env
     eval_envs = None if eval_env is None else as_envs(eval_env)
+    if eval_envs is not None:
+        check_fit(agent, eval_envs, "eval_env")
     if eval_envs is not None and set(map(id, eval_envs.objects)) & set(map(id, envs.objects)):
         raise ConfigError("eval_env", eval_envs.name, "another object than env: an evaluation resets it in mid-episode")
     training = Training(agent, envs, replay, config, eval_envs=eval_envs)
@@ -102,11 +104,11 @@ def is_same(env: Any, other: Any) -> bool:
     return env is other or (isinstance(env, str) and env == other)
 
 
-def check_fit(agent: Agent, envs: Playable) -> None:
-    """Raises EnvError where the agent was made for other observations or actions."""
-    for key, made_for in agent.spec._asdict().items():
-        if (here := getattr(envs.spec, key)) != made_for:
-            raise EnvError(f"env has {key}={here}, and the agent was made for {key}={made_for}")
+def check_fit(agent: Agent, envs: Playable, key: str = "env") -> None:
+    """Raises EnvError where the agent was made for other observations or actions than these, given as ``key``."""
+    for field, made_for in agent.spec._asdict().items():
+        if (here := getattr(envs.spec, field)) != made_for:
+            raise EnvError(f"{key} has {field}={here}, and the agent was made for {field}={made_for}")
 
 
 def check_resumable(earlier: Training, envs: HostEnvs, config: LoopConfig) -> None:

@@ -10,6 +10,7 @@ from rlpair.config import RunConfig
 from rlpair.disk.checkpoint import save_checkpoint
 from rlpair.envs.make import make_envs
 from rlpair.loops.host import HostLoop, evaluate, saying_where
+from rlpair.loops.training import check_fit
 from rlpair.make import make_agent
 from rlpair.memory import check_run, host_bytes
 from rlpair.replay.buffer import make_replay, replay_bytes
@@ -42,8 +43,9 @@ class HostRun:
             matmul_precision=config.matmul_precision,
             compile=config.compile,
         )
-        envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs)
+        envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs, training=True)
         stack.callback(envs.close)
+        check_fit(self.agent, envs)
         self.replay = make_replay(config.algo, envs.num_envs, envs.spec)
         self.loop = HostLoop(self.agent, envs, self.replay, config, eval_envs=self.eval_envs)
         if envs.images:

@@ -6,7 +6,7 @@ HOST, SPEC, FAILURES, NORMALIZE = "envs/host.py", "envs/spec.py", "envs/failures
 FAILING, SPECS, HOSTS = "test_failures.py", "test_env_spec.py", "test_host_envs.py"
 OBS, STEP = f"{FAILING}::test_check_obs", f"{FAILING}::test_a_step_that_fails"
 REFUSED = f"{SPECS}::test_what_cannot_be_learned_is_refused_in_one_line"
-TRAINING, MEMORY = "test_training.py", "test_memory.py"
+TRAINING, MEMORY, FAMILY = "test_training.py", "test_memory.py", "test_families.py"
 BUGS = [
     # What an environment returns
     Bug("an observation's dtype is not looked at", FAILURES, 'if not np.can_cast(array.dtype, space.dtype or array.dtype, "same_kind"):', "if False:", OBS),
@@ -35,6 +35,18 @@ BUGS = [
     Bug("frozen statistics are refused", NORMALIZE, " and getattr(env, FLAG)", "", "test_normalize.py::test_frozen_statistics_are_fixed_numbers"),
     Bug("one object in several rows", HOST, "if len(set(map(id, self.objects))) < len(self.objects):", "if False:", f"{TRAINING}::test_one_environment_is_not_several"),
     Bug("another number of environments", HOST, "if (saved := len(state[\"episodes\"])) != self.num_envs:", "if (saved := self.num_envs) != self.num_envs:", "test_tape.py::test_another_number_of_environments_is_refused"),
+    # Families
+    Bug("a run trains as evaluation has it", "runs/host_run.py", ", training=True)", ")", f"{FAMILY}::test_training_evaluation_and_film_by_command"),
+    Bug("importers train as evaluation has it", "loops/training.py", "as_envs(env, training=True)", "as_envs(env)", f"{FAMILY}::test_training_and_evaluation_for_importers"),
+    Bug("a film of what training sees", "evaluate.py", "maker(env_id, env_kwargs, training=False)", "maker(env_id, env_kwargs, training=True)", f"{FAMILY}::test_training_evaluation_and_film_by_command"),
+    Bug("compare trains as evaluation has it", "compare/variant.py", ", training=True)", ")", f"{FAMILY}::test_compare_trains_and_checks_on_the_same"),
+    Bug("an evaluation in other spaces", "loops/training.py", 'check_fit(agent, eval_envs, "eval_env")', "pass", f"{FAMILY}::test_an_evaluation_in_other_spaces_is_refused"),
+    Bug("a training in other spaces", "runs/host_run.py", "        check_fit(self.agent, envs)\n", "", f"{FAMILY}::test_a_run_refuses_a_family_whose_training_has_other_spaces"),
+    Bug("wrappers take all arguments", "envs/families.py", "for key, value in env_kwargs.items() if key in names", "for key, value in env_kwargs.items()", f"{FAMILY}::test_what_wrap_does_not_take_is_for_gymnasium"),
+    Bug("a family's arguments go over one's own", "envs/make.py", "{**family.env_kwargs, **own, **more}", "{**own, **family.env_kwargs, **more}", f"{FAMILY}::test_arguments_of_a_family_give_way_to_ones_own"),
+    Bug("the earliest family is taken", "envs/families.py", "[family, *(other for other in _families if other.ids != family.ids)]", "[*(other for other in _families if other.ids != family.ids), family]", f"{FAMILY}::test_a_family_goes_before_earlier_ones_and_replaces_its_own"),
+    Bug("a part of an id is enough", "envs/families.py", "re.fullmatch(family.ids, name)", "re.match(family.ids, name)", "test_functional.py::test_what_is_refused"),
+    Bug("compare runs what a family has not", "compare/grid.py", "or not can:", "and not can:", "test_compare.py::test_an_environment_has_the_variants_that_its_family_has"),
     # Memory, threads
     Bug("the smallest part is named", "memory.py", "max(parts, key=lambda part: part[2])", "min(parts, key=lambda part: part[2])", MEMORY),
     Bug("biases take nothing", "memory.py", "for array in named_arrays(networks).values())", "for name, array in named_arrays(networks).items() if not name.endswith('bias'))", MEMORY),
@@ -45,7 +57,7 @@ BUGS = [
     Bug("an evaluation in the training's environment", "loops/training.py", "if eval_envs is not None and set", "if False and set", f"{TRAINING}::test_one_environment_is_not_trained_and_evaluated_on"),
     Bug("a later run begins anew", "loops/training.py", "        training.go_on_from(resume)\n", "        pass\n", f"{TRAINING}::test_two_runs_are_one"),
     Bug("a resume that does not say what it lacks", "loops/training.py", "    if not isinstance(resume, Training | None):", "    if False:", f"{TRAINING}::test_resume_is_an_earlier_run"),
-    Bug("an agent of another environment", "loops/training.py", "if (here := getattr(envs.spec, key)) != made_for:", "if (here := made_for) != made_for:", f"{TRAINING}::test_an_agent_of_another_environment_is_refused"),
+    Bug("an agent of another environment", "loops/training.py", "if (here := getattr(envs.spec, field)) != made_for:", "if (here := made_for) != made_for:", f"{TRAINING}::test_an_agent_of_another_environment_is_refused"),
     Bug("an evaluation of no episodes", "loops/training.py", "    if episodes < 1:", "    if False:", f"{TRAINING}::test_an_evaluation_has_episodes"),
     Bug("what an evaluation made stays open", "loops/training.py", "        if is_recipe(env):\n            envs.close()", "        pass", f"{TRAINING}::test_evaluate_agent_closes_what_it_made_and_nothing_else"),
 ]  # fmt: skip

@@ -13,7 +13,7 @@ BUGS = [
     Bug("the earlier one goes on too", "loops/host.py", "        earlier.stop()\n", "", TRAINING),
     Bug("experienced agents warm up", "loops/host.py", "self._is_experienced = agent.num_updates > 0", "self._is_experienced = False", TRAINING),
     Bug("resume takes a new replay", "loops/training.py", "replay = resume.replay if resume else make_replay", "replay = make_replay", TRAINING),
-    Bug("resume has new environments", "loops/training.py", "envs = resume.envs if resume is not None and is_same(env, resume.env) else as_envs(env)", "envs = as_envs(env)", TRAINING),
+    Bug("resume has new environments", "loops/training.py", "envs = resume.envs if resume is not None and is_same(env, resume.env) else as_envs(env, training=True)", "envs = as_envs(env, training=True)", TRAINING),
     Bug("own replay ignored", "loops/training.py", "    if replay is None:\n", "    if True:\n", TRAINING),
     Bug("evaluate_agent ignores seed", "loops/training.py", "evaluate(agent, envs, episodes, seed)", "evaluate(agent, envs, episodes, 0)", TRAINING),
     Bug("evaluate_agent closes user's env", "loops/training.py", "        if is_recipe(env):\n            envs.close()", "        if True:\n            envs.close()", TRAINING),

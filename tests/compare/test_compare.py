@@ -16,14 +16,13 @@ from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig
 from rlpair.algos.registry import find
 from rlpair.compare.__main__ import make_out, show
 from rlpair.compare.figure import line_values
-from rlpair.compare.grid import COMPILED_ENVS, CompareConfig, grid
+from rlpair.compare.grid import CompareConfig, grid
 from rlpair.compare.report import greedy_return, speed
 from rlpair.compare.result import Result, overlap, share_of_peak
 from rlpair.compare.roofline import update_flop
 from rlpair.compare.turns import CellProcess
 from rlpair.compare.variant import Cell, microseconds
 from rlpair.compare.verdicts import limit, verdicts
-from rlpair.envs.classic_jax import CLASSIC
 from rlpair.errors import ConfigError
 from rlpair.system.workers import usable_cores
 
@@ -59,10 +58,12 @@ def test_the_full_preset_varies_one_list_at_a_time() -> None:
     assert [c.num_seeds for c in cells[1] if c.mode == "seeds"] == [4]
 
 
-def test_an_environment_without_a_compiled_form_has_host_variants_only() -> None:
+def test_an_environment_has_the_variants_that_its_family_has() -> None:
     assert names(CompareConfig(algo=("dqn",), env="LunarLander-v3")) == [["torch eager", "torch compiled", "jax host"]]
     assert names(CompareConfig(algo=("dqn",), backend=("jax",), mode=("eager",))) == []
-    assert sorted(COMPILED_ENVS) == sorted(CLASSIC)
+    assert names(CompareConfig(algo=("dqn",), env="gymnax/Catch-bsuite", num_seeds=(4,))) == [
+        ["jax fused", "jax seeds 4"]
+    ]
 
 
 def test_a_cell_makes_as_many_updates_as_env_steps() -> None:

@@ -449,5 +449,5 @@ def test_a_missing_extra_is_named(family: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("importlib.import_module", no_module)
     with pytest.raises(MissingExtraError) as error:
         functional_env(f"{family}/anything")
-    expected = f"env={family}/... needs {family}, which is not installed: {install_command(family)}"
+    expected = f"env={family}/anything needs {family}, which is not installed: {install_command(family)}"
     assert str(error.value) == expected

@@ -6,8 +6,9 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-from rlpair.envs import registry
-from rlpair.envs.registry import Plugin, find_env
+from rlpair.envs import families, registry
+from rlpair.envs.families import Family
+from rlpair.envs.registry import find_env
 from rlpair.errors import EnvError
 
 ARCADE = """
@@ -28,7 +29,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "arcade.py").write_text(ARCADE)
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setattr(registry, "PLUGINS", (Plugin("Arcade/.+", "arcade", "arcade-py"),))
+    monkeypatch.setattr(families, "_families", [Family("Arcade/.+", module="arcade", package="arcade-py")])
     monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
     monkeypatch.setattr(gym, "registry", gym.envs.registration.registry)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -106,5 +107,5 @@ def test_well_known_packages(env_id: str, package: str, monkeypatch: pytest.Monk
 
 
 def test_gymnasiums_own_ids_are_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_import_plugin", lambda env_id: pytest.fail(env_id))
+    monkeypatch.setattr(registry, "_import_plugin", lambda env_id, family: pytest.fail(env_id))
     assert find_env("HalfCheetah-v5").id == "HalfCheetah-v5"

@@ -116,6 +116,29 @@ class MersenneCounter(Counter):
         return super().reset()
 
 
+class Paying(gym.Env[np.ndarray, Any]):
+    """Four steps, which pay 1, 2, 3 and 4 whatever is done. obs: (count, a random number of the episode)."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 - as Gymnasium has it
+    action_space = spaces.Discrete(2)
+    observation_space = spaces.Box(0, 4, (2,), np.float32)
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.count, self.luck = 0, self.np_random.random()
+        return np.array([0, self.luck], np.float32), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        self.count += 1
+        return np.array([self.count, self.luck], np.float32), float(self.count), self.count == 4, False, {}
+
+    def render(self) -> np.ndarray:
+        return np.full((32, 32, 3), 60 * self.count, np.uint8)
+
+
 class Picky(Counter):
     """Accepts sizes of 1 to 5."""
 
