@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from brax import envs
 
-from rlpair.envs.functional_jax import check_float32
 from rlpair.errors import ConfigError
 from rlpair.types import EnvSpec
 
@@ -55,7 +54,6 @@ def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> BraxEnv:
     Raises:
         ConfigError: there is none of that name, or it does not take these arguments.
     """
-    check_float32(dtype, "brax")
     name = env_id.removeprefix("brax/")
     if name not in envs._envs:
         raise ConfigError("env", f"brax/{name}", f"Brax has {', '.join(envs._envs)}")

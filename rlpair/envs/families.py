@@ -15,6 +15,7 @@ import gymnasium as gym
 from rlpair.advice import install_command
 from rlpair.envs.failures import is_ours, name_and_text
 from rlpair.errors import EnvError
+from rlpair.types import DTYPES
 
 Wrap = Callable[..., gym.Env[Any, Any]]
 
@@ -46,6 +47,8 @@ class Family:
     functional: str | None = None
     """``<functional>_jax`` is the module whose ``make(env_id, dtype, env_kwargs)`` returns the FunctionalEnv, imported
     when it is wanted; None: the family is not compiled."""
+    dtypes: tuple[str, ...] = ("float32",)
+    """That the functional form computes in."""
 
     @property
     def install(self) -> str:
@@ -105,7 +108,7 @@ HIGHWAY = "highway|merge|roundabout|parking|intersection|racetrack|exit"
 ROBOTICS = "Fetch|Hand|Adroit|PointMaze|AntMaze|FrankaKitchen"
 
 for _family in (
-    Family(CLASSIC, functional="rlpair.envs.classic"),
+    Family(CLASSIC, functional="rlpair.envs.classic", dtypes=DTYPES),
     Family("gymnax/.+", extra="gymnax", on_host=False, functional="rlpair.envs.gymnax"),
     Family("brax/.+", extra="brax", on_host=False, functional="rlpair.envs.brax"),
     Family("(LunarLander|BipedalWalker|CarRacing).*-v.+", extra="box2d"),

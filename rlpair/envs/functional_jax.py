@@ -113,17 +113,13 @@ def functional_env(
         ConfigError, MissingExtraError: one line says what cannot be used and what can.
     """
     check_one_of("dtype", dtype, DTYPES)
-    if (functional := find(env_id).functional) is None:
+    family, name = find(env_id), env_id.rpartition(":")[2]
+    if family.functional is None:
         raise ConfigError("env", env_id, _allowed(env_id))
-    env: FunctionalEnv = _import(functional, env_id).make(env_id.rpartition(":")[2], dtype, dict(env_kwargs or {}))
+    if dtype not in family.dtypes:
+        raise ConfigError("dtype", dtype, f"{name} computes in {' and '.join(family.dtypes)}")
+    env: FunctionalEnv = _import(family.functional, env_id).make(name, dtype, dict(env_kwargs or {}))
     return env
-
-
-def check_float32(dtype: str, what: str) -> None:
-    """Raises ConfigError for another dtype, which what is made does not have."""
-    check_one_of("dtype", dtype, DTYPES)
-    if dtype != "float32":
-        raise ConfigError("dtype", dtype, f"{what} computes in float32")
 
 
 def _allowed(env_id: str) -> str:

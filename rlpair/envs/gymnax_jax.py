@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnax.environments.spaces import gymnax_space_to_gym_space
 
-from rlpair.envs.functional_jax import Outcome, OutcomeEnv, Tree, check_float32
+from rlpair.envs.functional_jax import Outcome, OutcomeEnv, Tree
 from rlpair.envs.spec import spec_of_spaces
 from rlpair.errors import ConfigError, EnvError
 
@@ -71,7 +71,6 @@ def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> GymnaxEnv:
     Raises:
         ConfigError, EnvError: there is none of that name, it has no such field, or cannot be learned here.
     """
-    check_float32(dtype, "gymnax")
     name = env_id.removeprefix("gymnax/")
     known = [key for key in gymnax.registered_envs if key not in TIMED]
     if name not in known:

@@ -27,7 +27,7 @@ from rlpair.envs import families
 from rlpair.envs.classic_jax import CLASSIC
 from rlpair.envs.functional_jax import functional_env, reset, step
 from rlpair.envs.make import make_envs
-from rlpair.errors import EnvError, MissingExtraError
+from rlpair.errors import ConfigError, EnvError, MissingExtraError
 from rlpair.train import train
 
 ENV = "own/Paying-v0"
@@ -35,10 +35,14 @@ SMALL = DQNConfig(net_arch=(8,), batch_size=8, learning_starts=20, buffer_size=1
 Command = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
+OWN = families.find(ENV)
+families._families.remove(OWN)  # other tests know of none but ours
+
+
+@pytest.fixture(autouse=True)
 def own(monkeypatch: pytest.MonkeyPatch) -> list[Family]:
-    """The families, which are these again at the end."""
-    monkeypatch.setattr(families, "_families", list(families._families))
+    """The families, with that of own_family.py; forgotten at the end are those that a test registers."""
+    monkeypatch.setattr(families, "_families", [OWN, *families._families])
     return families._families
 
 
@@ -111,7 +115,7 @@ def test_training_evaluation_and_film_by_command(command: Command) -> None:
     assert len(list(Path("films").glob("*.mp4"))) == 2
 
 
-def test_a_run_refuses_a_family_whose_training_has_other_spaces(own: list[Family]) -> None:
+def test_a_run_refuses_a_family_whose_training_has_other_spaces() -> None:
     def wrap(env: gym.Env[Any, Any], *, training: bool) -> gym.Env[Any, Any]:
         return TransformAction(env, lambda action: 0, spaces.Discrete(1)) if training else env
 
@@ -150,11 +154,24 @@ def test_compare_trains_and_checks_on_the_same() -> None:
     assert cell.check(Check(0, 10.0, 1, 1)) == 10
 
 
+def test_an_episode_is_gone_on_with_through_wrappers() -> None:
+    original, restored = (make_envs(ENV, 2, training=True) for _ in range(2))
+    original.reset(0)
+    for _ in range(5):  # into an episode that has begun without a seed
+        obs = original.step(np.zeros(2, np.int64)).obs
+    again, whether = restored.load_state_dict(original.state_dict())
+    assert whether.tolist() == [True, True]
+    np.testing.assert_array_equal(again, obs)
+    for _ in range(4):
+        for one, other in zip(original.step(np.ones(2, np.int64)), restored.step(np.ones(2, np.int64)), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 # --- the records
 
 
-def test_a_family_goes_before_earlier_ones_and_replaces_its_own(own: list[Family]) -> None:
-    before = len(own)
+def test_a_family_goes_before_earlier_ones_and_replaces_its_own() -> None:
+    before = len(families._families)
     mine = rlpair.register_family(Family("CartPole-v1"))
     assert families.find("CartPole-v1") is mine
     assert families.find("Acrobot-v1").functional == "rlpair.envs.classic"
@@ -163,14 +180,14 @@ def test_a_family_goes_before_earlier_ones_and_replaces_its_own(own: list[Family
     assert len(families._families) == before + 1
 
 
-def test_a_wrapper_of_ones_own_on_gymnasiums_environments(own: list[Family]) -> None:
+def test_a_wrapper_of_ones_own_on_gymnasiums_environments() -> None:
     rlpair.register_family(Family("CartPole-v1", wrap=lambda env, *, training: ClipReward(env, 0, 0.5)))
     agent = rlpair.make_agent("dqn", backend="torch", env="CartPole-v1")
     played = rlpair.evaluate_agent(agent, "CartPole-v1", 1)
     assert played.returns.tolist() == [played.lengths[0] / 2]
 
 
-def test_arguments_of_a_family_give_way_to_ones_own(own: list[Family]) -> None:
+def test_arguments_of_a_family_give_way_to_ones_own() -> None:
     rlpair.register_family(Family("MountainCar-v0", env_kwargs={"max_episode_steps": 3}))
 
     def length(**env_kwargs: Any) -> int:
@@ -207,7 +224,7 @@ def test_what_is_only_compiled_is_not_trained_on_the_host() -> None:
     ],
 )
 def test_a_functional_form_that_lacks_a_module(
-    family: Family, advice: str, own: list[Family], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    family: Family, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own_needy_jax.py").write_text("import not_there")
     monkeypatch.syspath_prepend(tmp_path)
@@ -218,7 +235,12 @@ def test_a_functional_form_that_lacks_a_module(
     assert str(error.value) == f"env={ENV} needs not_there, which is not installed: {advice}"
 
 
-def test_a_functional_form_that_is_not_there(own: list[Family]) -> None:
+def test_a_functional_form_has_a_dtype() -> None:
+    with pytest.raises(ConfigError, match=f"^dtype='float64' is not allowed: {ENV} computes in float32$"):
+        functional_env(f"own_family:{ENV}", dtype="float64")
+
+
+def test_a_functional_form_that_is_not_there() -> None:
     rlpair.register_family(Family("own/.+", functional="not_there.envs"))
     with pytest.raises(EnvError) as error:
         functional_env(ENV)

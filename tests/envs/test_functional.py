@@ -410,7 +410,7 @@ ALLOWED = (
         (
             lambda: functional_env("brax/ant", dtype="float64"),
             ConfigError,
-            "dtype='float64' is not allowed: brax computes in float32",
+            "dtype='float64' is not allowed: brax/ant computes in float32",
         ),
         (
             lambda: functional_env("Pendulum-v1", env_kwargs={"gravity": 1}),

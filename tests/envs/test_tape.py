@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import numpy as np
-import own_family  # noqa: F401 - registers own/...
 import pytest
 import toy_envs
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -39,7 +38,6 @@ SETTINGS = [
     ("toy/Mixed-v0", 3, "sync", {}),
     ("toy/BoxCounter-v0", 3, "sync", {}),
     ("toy/InPlaceCounter-v0", 3, "sync", {}),
-    ("own/Paying-v0", 2, "sync", {}),  # in a family's wrappers
     pytest.param(("CartPole-v1", 2, "async", {}), marks=pytest.mark.slow),
     pytest.param(("Hopper-v5", 2, "async", {}), marks=pytest.mark.slow),
 ]
