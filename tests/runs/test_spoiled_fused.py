@@ -91,7 +91,5 @@ def test_a_part_of_an_environments_state_under_another_name_is_refused(fused: Fu
     tensors = load(fused.run.of("replay.safetensors"))
     tensors["envs.stepz"] = tensors.pop("envs.steps")
     line = fused.check("replay.safetensors", save(tensors))
-    assert (
-        line
-        == f"{fused.run.copy / fused.run.step}/replay.safetensors: the state lacks 'envs.steps' (1 of 10 names are missing)"
-    )
+    path = fused.run.copy / fused.run.step / "replay.safetensors"
+    assert line == f"{path}: the state lacks 'envs.steps' (1 of 10 names are missing)"
