@@ -56,13 +56,15 @@ COLUMNS = {  # of the tables: which two agents are compared
 }
 DISCRETE = EnvSpec((8,), "float32", True, 4)
 BOX = EnvSpec((17,), "float32", False, 6, (-1.0,) * 6, (1.0,) * 6)
+IMAGE = (36, 40, 2)  # of settings with an encoder
 
 
 def data(case: Case, num_updates: int) -> tuple[Transition, Noise]:
     """(U, B, ...) transitions and the noises of the updates, (U, B, A) each. Any row may be terminal."""
     rng, spec, shape = np.random.default_rng(case.seed), case.spec, (num_updates, case.batch_size)
-    if spec.obs_dtype == "uint8":
-        obs, next_obs = (rng.integers(0, 256, (*shape, *spec.obs_shape), np.uint8) for _ in range(2))
+    if levels := {"uint8": 256, "bool": 2}.get(spec.obs_dtype):
+        dtype: Any = np.dtype(spec.obs_dtype)
+        obs, next_obs = (rng.integers(levels, size=(*shape, *spec.obs_shape), dtype=dtype) for _ in range(2))
     else:
         obs, next_obs = (rng.normal(size=(*shape, *spec.obs_shape)).astype(np.float32) for _ in range(2))
     if spec.discrete:
@@ -200,12 +202,12 @@ def cases(algo: Sequence[str] | None) -> dict[str, OffPolicyConfig]:
 
 
 def spec_for(config: OffPolicyConfig) -> EnvSpec:
-    """An environment of the kind that the algorithm learns."""
+    """An environment of the kind that such settings learn."""
     try:
-        config.validate_spec(DISCRETE)
+        config.validate_spec(spec := DISCRETE)
     except EnvError:
-        return BOX
-    return DISCRETE
+        spec = BOX
+    return spec if config.encoder in ("none", "auto") else spec._replace(obs_shape=IMAGE, obs_dtype="uint8")
 
 
 def task(values: Values, given: set[str]) -> int:

@@ -98,10 +98,10 @@ def test_the_defaults_of_the_algorithms() -> None:
     common = {"buffer_size": 1_000_000, "learning_starts": 100, "gamma": 0.99, "gradient_steps": 1}
     common |= {"target_update_interval": 1, "optimizer": "adam", "net_arch": (256, 256), "activation": "relu"}
     dqn = {"learning_rate": 5e-4, "batch_size": 64, "tau": 0.02, "train_freq": 4, "max_grad_norm": 10.0}
-    dqn |= {"double_q": False, "exploration_steps": 5_000}
+    dqn |= {"encoder": "auto", "double_q": False, "exploration_steps": 5_000}
     dqn |= {"exploration_initial_eps": 1.0, "exploration_final_eps": 0.05}
     sac = {"learning_rate": 3e-4, "batch_size": 256, "tau": 0.005, "train_freq": 1, "max_grad_norm": None}
-    sac |= {"ent_coef": "auto", "target_entropy": "auto", "n_critics": 2}
+    sac |= {"encoder": "none", "ent_coef": "auto", "target_entropy": "auto", "n_critics": 2}
     assert dataclasses.asdict(DQNConfig()) == common | dqn
     assert dataclasses.asdict(SACConfig()) == common | sac
 
@@ -125,7 +125,20 @@ POSITIVE = "a number > 0"
         (SACConfig, "gamma", (0, 0.5, 1), (-0.5, 1.5), BETWEEN),
         (SACConfig, "gradient_steps", (1, -1), (0, -2), f"{COUNT}, or -1 (one per new transition)"),
         (SACConfig, "max_grad_norm", (None, 0.5, 1e9), (0.0, float("inf")), f"{POSITIVE}, or null"),
-        (SACConfig, "net_arch", ((1,), (2, 1)), ((), (0,), (2, 0)), "one or more layer sizes >= 1, such as [256,256]"),
+        (
+            SACConfig,
+            "net_arch",
+            ((), (1,), (2, 1)),
+            ((0,), (2, 0)),
+            "layer sizes >= 1, such as [256,256], or [] for none",
+        ),
+        (
+            DQNConfig,
+            "encoder",
+            ("auto", "none", "nature", "minatar", "impala"),
+            ("cnn", ""),
+            "one of auto, none, nature, ",
+        ),
         (SACConfig, "n_critics", (1, 100), (0, 101), "a whole number from 1 to 100"),
         (SACConfig, "ent_coef", (0.5, "auto_0.5", "auto"), (0.0, -1.0, float("inf"), "auto_0"), "auto, auto_X or "),
         (DQNConfig, "exploration_steps", (1,), (0,), COUNT),

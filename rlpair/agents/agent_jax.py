@@ -200,8 +200,11 @@ def tree_of(params: State, dtype: str) -> dict[str, Tree]:
         if not path:
             tree[net] = leaf
             continue
-        index, layer, kind = path
-        tree.setdefault(net, {}).setdefault(int(index), {}).setdefault(layer, {})[kind] = leaf
+        index, *layers, kind = path
+        inside = tree.setdefault(net, {}).setdefault(int(index), {})
+        for layer in layers:
+            inside = inside.setdefault(layer, {})
+        inside[kind] = leaf
     return {net: tuple(x[i] for i in sorted(x)) if isinstance(x, dict) else x for net, x in tree.items()}
 
 

@@ -1,6 +1,6 @@
 """What DQN and SAC share, backend-free: their common settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +16,10 @@ class OffPolicyConfig:
     """Settings of every off-policy learner, under Stable-Baselines3's names."""
 
     name: ClassVar[str]
+    encoders: ClassVar[tuple[str, ...]] = ("none",)
+    """What ``encoder`` may be; an algorithm that has networks for images takes nets/encoders.py's CHOICES."""
+    before: ClassVar[Mapping[str, Any]] = {"encoder": "none"}
+    """What settings were when there were none of their names: files of earlier versions lack them."""
 
     learning_rate: float = 3e-4
     """Step size of every optimizer, > 0."""
@@ -40,9 +44,11 @@ class OffPolicyConfig:
     optimizer: str = "adam"
     """adam, rmsprop or sgd; the same equations in both backends."""
     net_arch: tuple[int, ...] = (256, 256)
-    """Units of each hidden layer."""
+    """Units of each hidden layer; after an encoder's own layers, where [] adds none."""
     activation: str = "relu"
-    """relu, tanh, elu or silu, after each hidden layer."""
+    """relu, tanh, elu or silu, after each hidden layer; an encoder's own have relu."""
+    encoder: str = "none"
+    """What images go through first: none flattens them."""
 
     def __post_init__(self) -> None:
         check = self._check
@@ -57,7 +63,8 @@ class OffPolicyConfig:
         check("optimizer", lambda x: x in OPTIMIZERS, "one of " + ", ".join(OPTIMIZERS))
         check("activation", lambda x: x in ACTIVATIONS, "one of " + ", ".join(ACTIVATIONS))
         object.__setattr__(self, "net_arch", tuple(self.net_arch))
-        check("net_arch", lambda x: x and min(x) >= 1, "one or more layer sizes >= 1, such as [256,256]")
+        check("net_arch", lambda x: min(x, default=1) >= 1, "layer sizes >= 1, such as [256,256], or [] for none")
+        check("encoder", lambda x: x in self.encoders, "one of " + ", ".join(self.encoders))
         allowed = f"at most algo.buffer_size={self.buffer_size}"
         check("batch_size", lambda x: x <= self.buffer_size, allowed)
 
@@ -67,7 +74,7 @@ class OffPolicyConfig:
 
         So it is asked of the widest layer, as if as many inputs went in.
         """
-        widest = max(self.net_arch)
+        widest = max(self.net_arch, default=1)
         return threads_worth(Arch((Dense(widest, widest),)), self.batch_size)
 
     def _check(self, key: str, accepts: Callable[[Any], Any], allowed: str) -> None:

@@ -25,7 +25,8 @@ import numpy as np
 
 from rlpair.algos.base import OffPolicyConfig
 from rlpair.errors import EnvError
-from rlpair.nets.arch import Networks, mlp
+from rlpair.nets.arch import Arch, Networks, mlp
+from rlpair.nets.encoders import CHOICES, encoder_of
 from rlpair.types import Array, EnvSpec
 
 
@@ -34,6 +35,7 @@ class DQNConfig(OffPolicyConfig):
     """Settings of DQN. The defaults learn CartPole-v1 within 10,000 steps: tests/algos/test_learning.py."""
 
     name: ClassVar[str] = "dqn"
+    encoders: ClassVar[tuple[str, ...]] = CHOICES
 
     learning_rate: float = 5e-4
     """Step size of the optimizer, > 0."""
@@ -47,6 +49,8 @@ class DQNConfig(OffPolicyConfig):
     """Gradient updates (not environment steps) between two updates of the target."""
     max_grad_norm: float | None = 10.0
     """Gradients of a larger global norm are scaled down to it; null turns it off."""
+    encoder: str = "auto"
+    """Of images: nature (from 36 x 36 on), minatar, impala, or none, which flattens them; auto takes by their size."""
     double_q: bool = False
     """Double Q-learning: the online network chooses the next action, the target network values it."""
     exploration_steps: int = 5_000
@@ -94,8 +98,11 @@ def hyperparameters(config: DQNConfig, spec: EnvSpec) -> Hyper:
 
 
 def networks(config: DQNConfig, spec: EnvSpec) -> Networks:
-    """Returns ``q``: one network from observation to a value per action."""
-    return {"q": [mlp(math.prod(spec.obs_shape), config.net_arch, spec.action_dim, config.activation)]}
+    """Returns ``q``: one network from observation to a value per action; of an image, its encoder's layers first."""
+    encoder = encoder_of(config.encoder, spec)
+    features = encoder[-1].outputs if encoder else math.prod(spec.obs_shape)
+    head = mlp(features, config.net_arch, spec.action_dim, config.activation)
+    return {"q": [Arch((*encoder, *head.layers))]}
 
 
 def update_flop(config: DQNConfig, networks: Networks) -> int:
@@ -116,4 +123,5 @@ BENCHMARK = DQNConfig(
 PARITY = {
     "DQN": DQNConfig(learning_rate=1e-4, net_arch=(64, 64), tau=0.005),
     "double DQN": DQNConfig(learning_rate=1e-4, net_arch=(64, 64), double_q=True, tau=1.0, target_update_interval=10),
+    "DQN, nature encoder": DQNConfig(learning_rate=1e-4, encoder="nature", net_arch=(), tau=0.005),
 }

@@ -1,16 +1,23 @@
 """What a network is, said once: its layers, and what follows from them for whoever computes, stores or counts it.
 
 networks_torch.py and networks_jax.py compute what is described here and describe nothing. A kind of layer is a class
-beside ``Dense`` and a function in each of the two.
+beside ``Dense`` and a function in each of the two; encoders.py has the networks for images.
 
 (N1) dense      y = activation(x W + b), W (inputs, outputs), b (outputs,); a network's last layer has no activation
 (N2) beginning  every number is drawn from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), biases too, in float64, in the order of
-                networks, layers and arrays
-(N3) names      ``critic.0.1.weight``: net, network, layer, array. Files, gradients and JAX's trees have the shapes that
-                stand here; PyTorch keeps some arrays with their axes in another order
+                networks, layers and arrays; fan_in counts the inputs of one output
+(N3) names      ``critic.0.1.weight``: net, network, layer, array; a layer inside of another has a number more,
+                ``q.0.3.1.weight``. Files, gradients and JAX's trees have the shapes that stand here; PyTorch keeps some
+                arrays with their axes in another order
+(N4) images     (H, W, C) go from layer to layer flat, in that order: channel c of pixel (h, w) is h W C + w C + c
+(N5) conv       y[h, w, f] = activation(b[f] + sum_ijc K[i, j, c, f] x[h s + i - p, w s + j - p, c]), K (kh, kw, C, F),
+                b (F,), stride s; p zeros on every side, 0 where it is VALID; a window that does not fit is left out
+(N6) max pool   y[h, w, c] = max_ij x[h s + i - p, w s + j - p, c], over what is inside of the image
+(N7) residual   y = activation(x + layers(relu(x)))
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -31,8 +38,27 @@ class Array(NamedTuple):
     torch_axes: tuple[int, ...]  # PyTorch keeps numpy.transpose(array, torch_axes)
 
 
+class LayerDefaults:
+    """A layer that is made of others has their parameters and computes nothing itself, unless it says so."""
+
+    @property
+    def inside(self) -> "tuple[Layer, ...]":
+        """The layers that it is made of."""
+        return ()
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Its parameters by name, in the order in which they are drawn."""
+        return arrays_of(self.inside)
+
+    @property
+    def multiply_adds(self) -> int:
+        """How many multiplications with an addition one row takes, but for those of the layers inside."""
+        return 0
+
+
 @dataclass(frozen=True)
-class Dense:
+class Dense(LayerDefaults):
     """(N1): (..., inputs) -> (..., outputs)."""
 
     inputs: int
@@ -51,7 +77,90 @@ class Dense:
         return self.inputs * self.outputs
 
 
-Layer = Dense  # a union, once there are others
+@dataclass(frozen=True)
+class Window(LayerDefaults):
+    """What slides over an image, of ``shape`` (H, W, C): (..., H * W * C) -> (..., H' * W' * channels)."""
+
+    shape: tuple[int, int, int]
+    channels: int  # that come out
+    size: int  # of the window's sides
+    stride: int = 1
+    padding: int = 0
+    activation: str | None = None
+
+    @property
+    def out_shape(self) -> tuple[int, int, int]:
+        """(H', W', channels)."""
+        height, width = ((side + 2 * self.padding - self.size) // self.stride + 1 for side in self.shape[:2])
+        return height, width, self.channels
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers go in."""
+        return math.prod(self.shape)
+
+    @property
+    def outputs(self) -> int:
+        """How many come out."""
+        return math.prod(self.out_shape)
+
+
+class Conv(Window):
+    """(N5)."""
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Its parameters by name, in the order in which they are drawn."""
+        kernel = (self.size, self.size, self.shape[2], self.channels)
+        fan_in = math.prod(kernel[:3])
+        return {"weight": Array(kernel, fan_in, (3, 2, 0, 1)), "bias": Array(kernel[3:], fan_in, (0,))}
+
+    @property
+    def multiply_adds(self) -> int:
+        """How many multiplications with an addition one image takes, padding included."""
+        return self.outputs * self.size**2 * self.shape[2]
+
+
+class MaxPool(Window):
+    """(N6); as many channels come out as go in."""
+
+
+@dataclass(frozen=True)
+class Residual(LayerDefaults):
+    """(N7), of layers that end as large as they begin."""
+
+    layers: "tuple[Layer, ...]"
+    activation: str | None = None
+
+    @property
+    def inside(self) -> "tuple[Layer, ...]":
+        """The layers that it is made of."""
+        return self.layers
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers go in."""
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """How many come out."""
+        return self.inputs
+
+
+Layer = Dense | Conv | MaxPool | Residual
+
+
+def arrays_of(layers: Sequence[Layer]) -> dict[str, Array]:
+    """The parameters of layers by name, such as ``1.weight``, in the order in which they are drawn."""
+    return {f"{number}.{name}": array for number, layer in enumerate(layers) for name, array in layer.arrays.items()}
+
+
+def every(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """The layers, and those inside of them."""
+    for layer in layers:
+        yield layer
+        yield from every(layer.inside)
 
 
 @dataclass(frozen=True)
@@ -63,18 +172,17 @@ class Arch:
     @property
     def arrays(self) -> dict[str, Array]:
         """Its parameters by name, such as ``1.weight``, in the order in which they are drawn."""
-        layers = enumerate(self.layers)
-        return {f"{number}.{name}": array for number, layer in layers for name, array in layer.arrays.items()}
+        return arrays_of(self.layers)
 
     @property
     def units(self) -> int:
         """How many numbers a row becomes on its way: the inputs, and the outputs of every layer."""
-        return self.layers[0].inputs + sum(layer.outputs for layer in self.layers)
+        return self.layers[0].inputs + sum(layer.outputs for layer in every(self.layers))
 
     @property
     def forward_flop(self) -> int:
         """Floating-point operations of the products for one row, two for a multiplication and its addition."""
-        return 2 * sum(layer.multiply_adds for layer in self.layers)
+        return 2 * sum(layer.multiply_adds for layer in every(self.layers))
 
     @property
     def training_flop(self) -> int:
@@ -117,4 +225,4 @@ def draw_params(networks: Networks, rng: np.random.Generator) -> State:
 
 def threads_worth(arch: Arch, rows: int) -> int:
     """Returns how many threads of a CPU its widest product keeps busy, at least one."""
-    return max(1, rows * max(layer.multiply_adds for layer in arch.layers) // WORTH_A_THREAD)
+    return max(1, rows * max(layer.multiply_adds for layer in every(arch.layers)) // WORTH_A_THREAD)

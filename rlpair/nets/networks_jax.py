@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rlpair.nets.arch import Arch, Dense
+from rlpair.nets.arch import Arch, Conv, Dense, Layer, MaxPool, Residual
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": jnp.tanh, "elu": nn.elu, "silu": nn.silu}
 
@@ -18,7 +18,50 @@ def dense(layer: Dense, params: Mapping[str, jax.Array], x: jax.Array, precision
     return cast(jax.Array, module.apply({"params": {"kernel": params["weight"], "bias": params["bias"]}}, x))
 
 
-LAYERS: dict[type, Callable[..., jax.Array]] = {Dense: dense}
+def conv(layer: Conv, params: Mapping[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
+    """(N5) without the activation."""
+    size, stride, padding = sides(layer)
+    module = nn.Conv(layer.channels, size, stride, padding, precision=precision, param_dtype=x.dtype)
+    y = module.apply({"params": {"kernel": params["weight"], "bias": params["bias"]}}, to_image(x, layer))
+    return from_image(cast(jax.Array, y), x)
+
+
+def max_pool(layer: MaxPool, params: Mapping[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
+    """(N6) without the activation."""
+    y: jax.Array = nn.max_pool(to_image(x, layer), *sides(layer))  # type: ignore[no-untyped-call]
+    return from_image(y, x)
+
+
+def sides(layer: Conv | MaxPool) -> tuple[tuple[int, int], tuple[int, int], list[tuple[int, int]]]:
+    """Size, stride and padding, of both axes."""
+    return (layer.size,) * 2, (layer.stride,) * 2, [(layer.padding,) * 2] * 2
+
+
+def residual(layer: Residual, params: Any, x: jax.Array, precision: str) -> jax.Array:
+    """(N7) without the activation."""
+    return x + run(layer.layers, params, nn.relu(x), precision)
+
+
+def to_image(x: jax.Array, layer: Conv | MaxPool) -> jax.Array:
+    """(..., H * W * C) -> (B, H, W, C)."""
+    return x.reshape(-1, *layer.shape)
+
+
+def from_image(y: jax.Array, x: jax.Array) -> jax.Array:
+    """(B, H, W, C) -> (..., H * W * C), with the leading axes of ``x``."""
+    return y.reshape(*x.shape[:-1], -1)
+
+
+LAYERS: dict[type, Callable[..., jax.Array]] = {Dense: dense, Conv: conv, MaxPool: max_pool, Residual: residual}
+
+
+def run(layers: Sequence[Layer], params: Any, x: jax.Array, precision: str) -> jax.Array:
+    """One layer after the other: (..., inputs) -> (..., outputs); ``params``: by number and name."""
+    for number, layer in enumerate(layers):
+        x = LAYERS[type(layer)](layer, params.get(str(number), {}), x, precision)
+        if layer.activation is not None:
+            x = ACTIVATIONS[layer.activation](x)
+    return x
 
 
 def apply(arch: Arch, params: Any, x: jax.Array, precision: str) -> jax.Array:
@@ -30,11 +73,7 @@ def apply(arch: Arch, params: Any, x: jax.Array, precision: str) -> jax.Array:
         x: what goes in.
         precision: of the matrix products: "highest" or "high".
     """
-    for number, layer in enumerate(arch.layers):
-        x = LAYERS[type(layer)](layer, params[str(number)], x, precision)
-        if layer.activation is not None:
-            x = ACTIVATIONS[layer.activation](x)
-    return x
+    return run(arch.layers, params, x, precision)
 
 
 def apply_each(archs: Sequence[Arch], params: Any, x: jax.Array, precision: str) -> list[jax.Array]:
@@ -43,6 +82,6 @@ def apply_each(archs: Sequence[Arch], params: Any, x: jax.Array, precision: str)
 
 
 def flatten_obs(obs: jax.Array, obs_shape: tuple[int, ...], dtype: str) -> jax.Array:
-    """(..., *obs_shape) -> (..., size). Images, uint8, are scaled to [0, 1]."""
+    """(..., *obs_shape) -> (..., size). Pixels, uint8, are scaled to [0, 1]; bool planes are 0 and 1."""
     flat = obs.reshape(*obs.shape[: obs.ndim - len(obs_shape)], -1).astype(dtype)
     return flat / 255 if obs.dtype == jnp.uint8 else flat

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rlpair.nets.arch import Arch, Array, Dense
+from rlpair.nets.arch import Arch, Array, Conv, Dense, Layer, MaxPool, Residual
 from rlpair.nets.onednn_torch import linear
 
 ACTIVATIONS = {
@@ -15,23 +15,96 @@ ACTIVATIONS = {
     "elu": nn.functional.elu,
     "silu": nn.functional.silu,
 }
-# Of each kind of layer the module that holds its parameters, and what computes it: (x, *parameters) -> y.
-MODULES: dict[type, Callable[[Any], nn.Module]] = {Dense: lambda layer: nn.Linear(layer.inputs, layer.outputs)}
-LAYERS: dict[type, Callable[..., torch.Tensor]] = {Dense: linear}
+Compute = Callable[..., torch.Tensor]  # (x, *parameters) -> y
+Step = tuple[Compute, int, int, Callable[[torch.Tensor], torch.Tensor] | None]  # begin and end of its parameters
+
+
+def conv(layer: Conv) -> Compute:
+    """(N5) without the activation. An image in the order H, W, C is one in NCHW with channels_last, and no copy."""
+
+    def compute(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        y = nn.functional.conv2d(to_image(x, layer), weight, bias, layer.stride, layer.padding)
+        return from_image(y, x)
+
+    return compute
+
+
+def max_pool(layer: MaxPool) -> Compute:
+    """(N6) without the activation."""
+
+    def compute(x: torch.Tensor) -> torch.Tensor:
+        return from_image(nn.functional.max_pool2d(to_image(x, layer), layer.size, layer.stride, layer.padding), x)
+
+    return compute
+
+
+def residual(layer: Residual) -> Compute:
+    """(N7) without the activation."""
+    steps = steps_of(layer.layers)
+    return lambda x, *params: x + run(steps, params, torch.relu(x))
+
+
+def to_image(x: torch.Tensor, layer: Conv | MaxPool) -> torch.Tensor:
+    """(..., H * W * C) -> (B, C, H, W)."""
+    return x.reshape(-1, *layer.shape).permute(0, 3, 1, 2)
+
+
+def from_image(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) -> (..., H * W * C), with the leading axes of ``x``."""
+    return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+
+
+# Of each kind of layer the module that holds its parameters, and, of a layer, what computes it.
+MODULES: dict[type, Callable[[Any], nn.Module]] = {
+    Dense: lambda layer: nn.Linear(layer.inputs, layer.outputs),
+    Conv: lambda layer: nn.Conv2d(layer.shape[2], layer.channels, layer.size),
+    MaxPool: lambda layer: nn.Module(),
+    Residual: lambda layer: modules_of(layer.layers),
+}
+LAYERS: dict[type, Callable[[Any], Compute]] = {
+    Dense: lambda layer: linear,
+    Conv: conv,
+    MaxPool: max_pool,
+    Residual: residual,
+}
+
+
+def modules_of(layers: Sequence[Layer]) -> nn.Module:
+    """A module a layer, under its number, so that parameters have the Arch's names."""
+    module = nn.Module()
+    for number, layer in enumerate(layers):
+        module.add_module(str(number), MODULES[type(layer)](layer))
+    return module
+
+
+def steps_of(layers: Sequence[Layer]) -> list[Step]:
+    """How layers are computed: of each the function, where its parameters begin and end, and its activation."""
+    steps: list[Step] = []
+    for layer in layers:
+        begin = steps[-1][2] if steps else 0
+        activation = ACTIVATIONS.get(layer.activation or "")
+        steps.append((LAYERS[type(layer)](layer), begin, begin + len(layer.arrays), activation))
+    return steps
+
+
+def run(steps: Sequence[Step], params: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """One step after the other: (..., inputs) -> (..., outputs)."""
+    for function, begin, end, activation in steps:
+        x = function(x, *params[begin:end])
+        if activation is not None:
+            x = activation(x)
+    return x
 
 
 class Network(nn.Module):
-    """An Arch with parameters: a module a layer, under its number, so that they have the Arch's names."""
+    """An Arch with parameters, which have the Arch's names."""
 
     def __init__(self, arch: Arch) -> None:
         super().__init__()
         self.arch = arch
-        self.steps: list[tuple[Any, ...]] = []  # of each layer: function, first and last + 1 parameter, activation
-        for number, layer in enumerate(arch.layers):
-            self.add_module(str(number), MODULES[type(layer)](layer))
-            begin = self.steps[-1][2] if self.steps else 0
-            activation = ACTIVATIONS.get(layer.activation or "")
-            self.steps.append((LAYERS[type(layer)], begin, begin + len(layer.arrays), activation))
+        self.steps = steps_of(arch.layers)
+        for name, module in modules_of(arch.layers).named_children():
+            self.add_module(name, module)
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -44,11 +117,7 @@ class Network(nn.Module):
 
 def apply(network: Network, params: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """The network's outputs with such parameters, in the order of the Arch: (..., inputs) -> (..., outputs)."""
-    for function, begin, end, activation in network.steps:
-        x = function(x, *params[begin:end])
-        if activation is not None:
-            x = activation(x)
-    return x
+    return run(network.steps, params, x)
 
 
 def apply_each(networks: Sequence[Network], params: Sequence[torch.Tensor], x: torch.Tensor) -> list[torch.Tensor]:
@@ -67,6 +136,6 @@ def file_layout(tensor: torch.Tensor, array: Array) -> torch.Tensor:
 
 
 def flatten_obs(obs: torch.Tensor, obs_shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """(..., *obs_shape) -> (..., size). Images, uint8, are scaled to [0, 1]."""
+    """(..., *obs_shape) -> (..., size). Pixels, uint8, are scaled to [0, 1]; bool planes are 0 and 1."""
     flat = obs.reshape(*obs.shape[: obs.ndim - len(obs_shape)], -1).to(dtype)
     return flat / 255 if obs.dtype == torch.uint8 else flat

@@ -147,7 +147,7 @@ def settings(path: Path, kind: type[T], values: Any, prefix: str = "") -> T:
     Raises:
         CheckpointError: there is no such field, or it does not take the value.
     """
-    hints, groups, taken = get_type_hints(kind), groups_of(kind), {}
+    hints, groups, taken = get_type_hints(kind), groups_of(kind), dict(getattr(kind, "before", {}))
     for key, value in checked(path, dict[str, Any], values).items():
         if key not in kind.__dataclass_fields__:
             refuse(path, f"it has an unknown key, {prefix}{shortened(key)}")

@@ -13,6 +13,7 @@ from rlpair.disk.checkpoint import save_checkpoint
 from rlpair.disk.layout import seed_folder
 from rlpair.disk.tensors import check_fit
 from rlpair.loops.fused import FusedLoop, SeedState
+from rlpair.runs.images import tell_of_images
 from rlpair.runs.loading import Checkpoint, check_spec, refusing
 from rlpair.runs.saved_run import SavedRun
 from rlpair.types import Evaluation, State
@@ -24,6 +25,7 @@ class FusedRun:
     def __init__(self, config: RunConfig, settings: str, loop: FusedLoop) -> None:
         """``settings``: what the process was set to."""
         self.config, self.settings, self.loop = config, settings, loop
+        tell_of_images(config, loop.spec)
 
     def evaluate(self) -> Evaluation:
         """Play the greedy episodes of the end, of every agent: (S * episodes,)."""

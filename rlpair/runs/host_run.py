@@ -1,6 +1,5 @@
 """A run in the host loop, on Gymnasium's environments."""
 
-import math
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,8 @@ from rlpair.loops.host import HostLoop, evaluate, saying_where
 from rlpair.loops.training import check_fit
 from rlpair.make import make_agent
 from rlpair.memory import check_run, host_bytes
-from rlpair.replay.buffer import make_replay, replay_bytes
+from rlpair.replay.buffer import make_replay
+from rlpair.runs.images import tell_of_images
 from rlpair.runs.loading import check_spec, refusing
 from rlpair.runs.saved_run import SavedRun
 from rlpair.seeding import integer
@@ -48,11 +48,7 @@ class HostRun:
         check_fit(self.agent, envs)
         self.replay = make_replay(config.algo, envs.num_envs, envs.spec)
         self.loop = HostLoop(self.agent, envs, self.replay, config, eval_envs=self.eval_envs)
-        if envs.images:
-            shapes, inputs = " and ".join(map(str, envs.images)), math.prod(envs.spec.obs_shape)
-            size = replay_bytes(config.algo.buffer_size, envs.num_envs, envs.spec)
-            note = f"image observations {shapes} go flattened into an MLP of {inputs:,} inputs"
-            print(f"rlpair: {note}; their replay takes {size:,} bytes once it is full", file=sys.stderr)
+        tell_of_images(config, spec, envs.images)
 
     def evaluate(self) -> Evaluation:
         """Play the greedy episodes of the end."""

@@ -13,7 +13,7 @@ from rlpair.disk import checkpoint
 from rlpair.disk.documents import MOST_VALUES, parse_json
 from rlpair.disk.layout import AGENT, REPLAY, RUN, TENSORS, step_of
 from rlpair.disk.tensors import Tensor, read_shapes, read_tensors, read_whole
-from rlpair.errors import CheckpointError, refuse
+from rlpair.errors import CheckpointError, ConfigError, refuse
 from rlpair.nets.arch import named_arrays
 from rlpair.runs import formats
 from rlpair.types import EnvSpec, State
@@ -60,7 +60,11 @@ class Checkpoint:
     def check_networks(self, config: OffPolicyConfig) -> None:
         """Raises CheckpointError unless the networks of these settings are those of the agent: memory is not taken."""
         found = read_shapes(self.folder / TENSORS)
-        for name, array in named_arrays(find(config.name).networks(config, self.spec)).items():
+        try:
+            networks = find(config.name).networks(config, self.spec)
+        except ConfigError as error:
+            refuse(self._header, str(error))
+        for name, array in named_arrays(networks).items():
             if name not in found or found[name].shape != array.shape:
                 there = f"has shape {found[name].shape}" if name in found else "is not there"
                 refuse(self.folder, f"{name} {there}, and the settings describe a network with {array.shape}")

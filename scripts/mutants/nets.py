@@ -3,7 +3,8 @@
 from mutants import Bug
 
 ARCH, JAX, TORCH = "nets/arch.py", "nets/networks_jax.py", "nets/networks_torch.py"
-TEST = "test_arch.py"
+TEST, IMAGES = "test_arch.py", "test_images.py"
+ENCODERS = "nets/encoders.py"
 BUGS = [
     Bug("an activation after the last layer", ARCH, "* len(hidden) + [None]", "* (len(hidden) + 1)", TEST),
     Bug("biases begin at 0", ARCH, "rng.uniform(-bound, bound, array.shape)", "rng.uniform(-bound, bound, array.shape) * (len(array.shape) > 1)", TEST),
@@ -14,6 +15,24 @@ BUGS = [
     Bug("the narrowest product counts", ARCH, "rows * max(layer.multiply_adds", "rows * min(layer.multiply_adds", TEST),
     Bug("memory forgets what goes in", ARCH, "return self.layers[0].inputs + sum(", "return sum(", TEST),
     Bug("torch's layout in the file", ARCH, "self.inputs, (1, 0))", "self.inputs, (0, 1))", TEST),
+    Bug("a kernel is turned round in torch", ARCH, "(3, 2, 0, 1)", "(3, 2, 1, 0)", f"{IMAGES}::test_n5_a_convolution"),
+    Bug("columns before rows in torch", TORCH, ".permute(0, 3, 1, 2)", ".permute(0, 3, 2, 1)", f"{IMAGES}::test_n4_rows_come_before_columns"),
+    Bug("channels first, torch's own order, where it is flattened", TORCH, "y.permute(0, 2, 3, 1).reshape(", "y.reshape(", f"{IMAGES}::test_n4_channels_lie_side_by_side_in_what_goes_in_and_in_what_comes_out"),
+    Bug("channels first where it is flattened", JAX, "return y.reshape(", "return y.transpose(0, 3, 1, 2).reshape(", f"{IMAGES}::test_n4_channels_lie_side_by_side_in_what_goes_in_and_in_what_comes_out"),
+    Bug("columns before rows in JAX", JAX, "x.reshape(-1, *layer.shape)", "x.reshape(-1, *layer.shape).transpose(0, 2, 1, 3)", f"{IMAGES}::test_n5_a_convolution"),
+    Bug("a convolution without a stride", TORCH, "weight, bias, layer.stride, layer.padding", "weight, bias, 1, layer.padding", f"{IMAGES}::test_n5_a_convolution"),
+    Bug("SAME instead of VALID", JAX, "[(layer.padding,) * 2] * 2", '"SAME"', f"{IMAGES}::test_n5_a_convolution"),
+    Bug("a pool pads with zeros", TORCH, "nn.functional.max_pool2d(to_image(x, layer), layer.size, layer.stride, layer.padding)", "nn.functional.max_pool2d(nn.functional.pad(to_image(x, layer), (layer.padding,) * 4), layer.size, layer.stride)", f"{IMAGES}::test_n6_a_max_pool"),
+    Bug("a residual without its first relu", TORCH, "run(steps, params, torch.relu(x))", "run(steps, params, x)", f"{IMAGES}::test_n7_a_residual_adds_what_it_makes_of_the_relu"),
+    Bug("a residual adds the relu", JAX, "return x + run(", "return nn.relu(x) + run(", f"{IMAGES}::test_n7_a_residual_adds_what_it_makes_of_the_relu"),
+    Bug("pixels scaled twice", TORCH, "flat / 255 if", "flat / 255 / 255 if", f"{IMAGES}::test_pixels_are_scaled_once_and_planes_are_not"),
+    Bug("planes scaled as pixels are", JAX, "if obs.dtype == jnp.uint8", "if obs.dtype in (jnp.uint8, jnp.bool_)", f"{IMAGES}::test_pixels_are_scaled_once_and_planes_are_not"),
+    Bug("fan_in of a kernel without its sides", ARCH, "fan_in = math.prod(kernel[:3])", "fan_in = kernel[2]", f"{IMAGES}::test_nature"),
+    Bug("FLOP of a convolution without its channels", ARCH, "self.outputs * self.size**2 * self.shape[2]", "self.outputs * self.size**2", f"{IMAGES}::test_nature"),
+    Bug("FLOP without the layers inside", ARCH, "2 * sum(layer.multiply_adds for layer in every(self.layers))", "2 * sum(layer.multiply_adds for layer in self.layers)", f"{IMAGES}::test_impala"),
+    Bug("an encoder for images that are too small", ENCODERS, "< (least := SMALLEST[name])", "< (least := SMALLEST[name]) - 1", f"{IMAGES}::test_what_cannot_be_encoded_is_one_line"),
+    Bug("net_arch in the place of the encoder", "algos/dqn.py", "Arch((*encoder, *head.layers))", "Arch(head.layers)", f"{IMAGES}::test_q_is_the_encoder_and_then_net_arch"),
+    Bug("an agent of before encoders gets one", "runs/formats.py", 'dict(getattr(kind, "before", {}))', "{}", "test_earlier_versions.py::test_an_agent_of_images_from_before_encoders_has_none"),
     Bug("axes put in torch's order again", TORCH, "sorted(range(tensor.ndim), key=array.torch_axes.__getitem__)", "array.torch_axes", TEST),
     Bug("every critic is the first", TORCH, "        begin = end\n", "", "test_reference.py"),
     Bug("every critic is the first", JAX, "apply(arch, its_params, x, precision)", "apply(arch, params[0], x, precision)", "test_reference.py"),

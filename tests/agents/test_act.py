@@ -54,8 +54,8 @@ def test_another_shape_is_one_line(backend: str, obs: Any, found: str) -> None:
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_an_image(backend: str) -> None:
-    agent = agent_of("dqn", backend, EnvSpec((2, 2, 1), "uint8", True, 2))
-    assert agent.act(np.zeros((2, 2, 1), np.uint8)).shape == ()
+    agent = agent_of("dqn", backend, EnvSpec((4, 3, 1), "uint8", True, 2))
+    assert agent.act(np.zeros((4, 3, 1), np.uint8)).shape == ()
     with pytest.raises(ObservationError) as error:
-        agent.act(np.zeros((2, 2), np.uint8))
-    assert str(error.value) == "obs has shape (2, 2), and this agent takes an array of (2, 2, 1) or (N, 2, 2, 1)"
+        agent.act(np.zeros((4, 3), np.uint8))
+    assert str(error.value) == "obs has shape (4, 3), and this agent takes an array of (4, 3, 1) or (N, 4, 3, 1)"

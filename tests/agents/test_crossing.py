@@ -25,6 +25,7 @@ BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
 CASES = {
     "dqn": Case(DQNConfig(**COMMON, tau=0.3, target_update_interval=7), DISCRETE, 0, 16),
     "double dqn, rmsprop": Case(DQNConfig(**COMMON, double_q=True, optimizer="rmsprop"), DISCRETE, 1, 16),
+    "dqn, minatar": Case(DQNConfig(**COMMON, tau=0.3), EnvSpec((3, 4, 1), "uint8", True, 3), 4, 3),
     "sac": Case(SACConfig(**COMMON), BOX, 2, 16),
     "sac, fixed alpha, sgd, 3 critics": Case(
         SACConfig(**COMMON, ent_coef=0.2, optimizer="sgd", n_critics=3, target_update_interval=3), BOX, 3, 16

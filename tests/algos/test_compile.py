@@ -26,6 +26,7 @@ DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
 SMALL: dict[str, Any] = {"net_arch": (17, 13), "batch_size": 8}
 CASES = {
     "dqn": Case(DQNConfig(**SMALL, double_q=True, target_update_interval=3, tau=0.3), DISCRETE, 0, 8),
+    "impala": Case(DQNConfig(**SMALL, encoder="impala"), EnvSpec((5, 6, 2), "uint8", True, 3), 0, 3),
     "sac": Case(SACConfig(**SMALL, max_grad_norm=0.5), BOX, 0, 8),
     "rmsprop": Case(DQNConfig(**SMALL, optimizer="rmsprop"), DISCRETE, 0, 8),
 }

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import backend_jax
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from devices import agent_of, host
 from hypothesis import Phase, given, settings
-from parity_cases import assert_close, dqn_cases, sac_cases
+from parity_cases import assert_close, dqn_cases, image_cases, sac_cases
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.algos.base import OPTIMIZERS
 from rlpair.nets.arch import ACTIVATIONS
+from rlpair.nets.encoders import ENCODERS
 from rlpair.parity import (
     FLOAT32,
     FLOAT32_STEPPED,
@@ -31,6 +33,8 @@ BACKENDS = {"torch": backend_torch, "jax": backend_jax}
 GRID = list(itertools.product(OPTIMIZERS, ACTIVATIONS))
 BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
 DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
+SLOW = {"impala": pytest.mark.slow}  # to compile
+IMAGE_CASES = [pytest.param(partial(image_cases, x), id=x, marks=SLOW.get(x, ())) for x in ENCODERS]
 
 
 def over(cases: Any, check: Callable[..., None], examples: int) -> None:
@@ -79,6 +83,13 @@ def test_update_of_any_case(cases: Any, examples: int) -> None:
     over(cases(), in_float64, examples)
 
 
+@pytest.mark.parametrize(
+    "encoder", ["minatar", *(pytest.param(x, marks=pytest.mark.slow) for x in ("nature", "impala"))]
+)
+def test_update_with_an_encoder(encoder: str) -> None:
+    over(image_cases(encoder), in_float64, examples=2)
+
+
 @pytest.mark.parametrize("cases", [dqn_cases, sac_cases])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_update_in_float32(optimizer: str, cases: Any) -> None:
@@ -98,7 +109,7 @@ def test_adams_first_step_in_float32_is_the_learning_rate(backend: str) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", FLOAT64), ("float32", FLOAT32)])
-@pytest.mark.parametrize("cases", [dqn_cases, sac_cases])
+@pytest.mark.parametrize("cases", [dqn_cases, sac_cases, *IMAGE_CASES])
 def test_losses_and_gradients(cases: Any, dtype: str, tolerance: float) -> None:
     def check(case: Case) -> None:
         first, second = (row(*data(case, 2), u) for u in range(2))

@@ -24,7 +24,7 @@ SPECS = {
     "sac": EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 3.0)),
     "image sac": EnvSpec((1, 2, 1), "uint8", False, 1, (-1.0,), (0.0,)),
 }
-BOTH = {"learning_rate": 1e-2, "net_arch": (4, 3), "gamma": 0.9}
+BOTH = {"learning_rate": 1e-2, "net_arch": (4, 3), "gamma": 0.9, "encoder": "none"}
 UPDATES = {  # name: settings, environment, batch size, sample weights, discounts
     "vanilla": (DQNConfig(**BOTH, max_grad_norm=0.05, target_update_interval=2), "dqn", 6, False, False),
     "double": (DQNConfig(**BOTH, double_q=True, tau=0.3, optimizer="rmsprop"), "dqn", 6, True, False),
@@ -97,7 +97,9 @@ def test_actions_are_in_the_environments_units(backend: str) -> None:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_networks(backend: str, activation: str) -> None:
-    case = Case(DQNConfig(net_arch=(4, 3), activation=activation), SPECS["image dqn"], 0, 6, False, False)
+    case = Case(
+        DQNConfig(net_arch=(4, 3), activation=activation, encoder="none"), SPECS["image dqn"], 0, 6, False, False
+    )
     agent = agent_of(case, backend)
     batch, _ = row(*data(case, 1), 0)
     expected = reference.mlp(agent.state_dict(), "q.0", batch.obs.reshape(6, 4) / 255, activation)

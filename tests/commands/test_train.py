@@ -186,8 +186,10 @@ def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         (["algo.gamma=1.5"], "algo.gamma=1.5 is not allowed: a number in [0, 1]"),
         (["algo.tau=0"], "algo.tau=0.0 is not allowed: a number in (0, 1]"),
         (["algo.batch_size=-1"], "algo.batch_size=-1 is not allowed: a whole number >= 1"),
-        (["algo.net_arch=[]"], "algo.net_arch=() is not allowed: one or more layer sizes >= 1, such as [256,256]"),
-        (["algo.net_arch=[0]"], "algo.net_arch=(0,) is not allowed: one or more layer sizes >= 1, such as [256,256]"),
+        (
+            ["algo.net_arch=[0]"],
+            "algo.net_arch=(0,) is not allowed: layer sizes >= 1, such as [256,256], or [] for none",
+        ),
         (["algo.batch_size=9", "algo.buffer_size=8"], "algo.batch_size=9 is not allowed: at most algo.buffer_size=8"),
         (["num_envs=100000"], "num_envs=100000 is not allowed: at most 10,000"),
         (

@@ -15,7 +15,7 @@ from rlpair.agents.agent_jax import hyper_of, tree_of
 from rlpair.algos import dqn_jax, dqn_torch, sac
 from rlpair.algos.registry import find
 from rlpair.nets import arch, networks_jax, networks_torch
-from rlpair.nets.arch import Arch, Array, Dense, draw_params, mlp, named_arrays
+from rlpair.nets.arch import Arch, Array, Dense, LayerDefaults, draw_params, mlp, named_arrays
 
 SMALL = mlp(3, (4, 5), 2, "relu")
 BOX = EnvSpec((3,), "float32", False, 2, (-1.0, -1.0), (1.0, 1.0))
@@ -93,12 +93,11 @@ def test_axes_in_another_order_are_put_back() -> None:
 
 
 @dataclass(frozen=True)
-class Scale:
+class Scale(LayerDefaults):
     """y = scale x: a layer of one's own."""
 
     inputs: int
     activation: str | None = None
-    multiply_adds: int = 0
 
     @property
     def outputs(self) -> int:
@@ -121,7 +120,7 @@ def test_a_layer_of_ones_own_is_a_class_and_a_function_in_each_framework(monkeyp
     layers: Any = (Dense(3, 4, "tanh"), Scale(4, "relu"), Dense(4, 2))
     own, tables = Arch(layers), (networks_torch.LAYERS, networks_jax.LAYERS, networks_torch.MODULES)
     functions: Any = (
-        lambda x, scale: x * scale,
+        lambda layer: lambda x, scale: x * scale,
         lambda layer, params, x, precision: x * params["scale"][None],
         ScaleModule,
     )

@@ -1,5 +1,6 @@
 """What earlier versions wrote is read, and a run goes on as it would have gone on in the version that began it."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rlpair import load_agent
+from rlpair import DQNConfig, EnvSpec, load_agent, make_agent
 
 DATA = Path(__file__).parents[1] / "data" / "4b97476"
 RUNS = ["dqn-torch", "dqn-jax", "sac-torch", "sac-jax"]
@@ -57,6 +58,18 @@ def test_a_checkpoint_of_4b97476_acts_as_it_did_there(run: str, action: float | 
     agent = load_agent(DATA / run)
     obs = np.linspace(-0.1, 0.2, agent.spec.obs_shape[0], dtype=np.float32)
     np.testing.assert_allclose(agent.act(obs, explore=False), action, rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_an_agent_of_images_from_before_encoders_has_none(backend: str) -> None:
+    spec = EnvSpec((40, 40, 3), "uint8", True, 2)
+    make_agent("dqn", backend=backend, env=spec, config=DQNConfig(net_arch=(8,), encoder="none")).save("agent")
+    header = json.loads(Path("agent/agent.json").read_text())
+    assert header["config"].pop("encoder") == "none"
+    Path("agent/agent.json").write_text(json.dumps(header))
+    agent = load_agent("agent")
+    assert agent.config.encoder == "none"
+    assert agent.state_dict()["q.0.0.weight"].shape == (4800, 8)
 
 
 def test_the_other_commands_read_a_run_of_4b97476(command: Call) -> None:

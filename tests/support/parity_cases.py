@@ -10,6 +10,7 @@ from rlpair.parity import Case, errors
 
 OBSERVATIONS = st.sampled_from([((3,), "float32"), ((1,), "float32"), ((2, 2), "float32"), ((3, 2, 2), "uint8")])
 SETTINGS = {
+    "encoder": st.just("none"),
     "net_arch": st.sampled_from([(8,), (16, 8), (5, 7, 3)]),
     "learning_rate": st.sampled_from([3e-4, 1e-3]),
     "gamma": st.sampled_from([0.0, 0.9, 0.99]),
@@ -24,6 +25,17 @@ def dqn_cases(draw: st.DrawFn, **fixed: Any) -> Case:
     """A DQN: ``fixed`` settings, the others drawn."""
     spec = EnvSpec(*draw(OBSERVATIONS), True, draw(st.integers(1, 4)), action_start=draw(st.integers(-2, 2)))
     return draw(cases(DQNConfig, spec, SETTINGS | {"double_q": st.booleans()}, fixed))
+
+
+@st.composite
+def image_cases(draw: st.DrawFn, encoder: str, **fixed: Any) -> Case:
+    """A DQN with an encoder, of images a little larger than the smallest."""
+    least = {"nature": 36, "minatar": 3, "impala": 1}[encoder]
+    shape = (*(least + draw(st.integers(0, 5)) for _ in range(2)), draw(st.integers(1, 3)))
+    spec = EnvSpec(shape, draw(st.sampled_from(["uint8", "bool"])), True, draw(st.integers(1, 4)))
+    own = {"net_arch": st.sampled_from([(), (8,)]), "double_q": st.booleans()}
+    case = draw(cases(DQNConfig, spec, SETTINGS | own, {"encoder": encoder, **fixed}))
+    return case._replace(batch_size=min(case.batch_size, 7))
 
 
 @st.composite
