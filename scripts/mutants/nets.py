@@ -3,7 +3,7 @@
 from mutants import Bug
 
 ARCH, JAX, TORCH = "nets/arch.py", "nets/networks_jax.py", "nets/networks_torch.py"
-TEST, IMAGES = "test_arch.py", "test_images.py"
+TEST, IMAGES = "test_arch.py", "test_convolutions.py"
 ENCODERS = "nets/encoders.py"
 BUGS = [
     Bug("an activation after the last layer", ARCH, "* len(hidden) + [None]", "* (len(hidden) + 1)", TEST),

@@ -1,0 +1,91 @@
+"""Runs on images: what is said of them, what is refused in one line, and that a checkpoint of them crosses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from rlpair import EnvSpec
+from rlpair.replay.buffer import replay_bytes
+
+Call = Callable[..., tuple[int, str, str]]
+SMALL = ["algo=dqn", "total_timesteps=30", "algo.learning_starts=10", "algo.buffer_size=50", "algo.batch_size=4"]
+SHORT = [*SMALL, "algo.net_arch=[]", "run_dir=run"]
+
+
+class Picture(gym.Env[np.ndarray, int]):
+    """An image of noise; the reward is for the action 1. An episode has five steps."""
+
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, shape: tuple[int, ...], dtype: str = "uint8") -> None:
+        self.observation_space = spaces.Box(0, 255, tuple(shape), np.dtype(dtype).type)
+        self.count = 0
+
+    def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(**kwargs)
+        self.count = 0
+        return self._look(), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.count += 1
+        return self._look(), float(action == 1), self.count == 5, False, {}
+
+    def _look(self) -> np.ndarray:
+        space = self.observation_space
+        return self.np_random.integers(256, size=space.shape or ()).astype(space.dtype)
+
+
+gym.register("images/Picture-v0", Picture)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_run_says_which_encoder_its_images_go_through_and_the_other_backend_goes_on(
+    backend: str, command: Call
+) -> None:
+    code, _, err = command("train", *SHORT, f"backend={backend}", "env=images/Picture-v0", "env_kwargs.shape=[9,8,3]")
+    assert code == 0, err
+    replay = replay_bytes(50, 1, EnvSpec((9, 8, 3), "uint8", True, 2))
+    assert (
+        "rlpair: image observations (9, 8, 3) go through algo.encoder=minatar: 1 convolutions, then 128 features; "
+        f"their replay takes {replay:,} bytes once it is full" in err.splitlines()
+    )
+    other = {"torch": "jax", "jax": "torch"}[backend]
+    code, _, err = command("train", "resume=run", f"backend={other}", "total_timesteps=40")
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["env=CartPole-v1", "algo.encoder=nature"],
+            "algo.encoder='nature' is not allowed: none with observations (4,) of float32: "
+            "an image is (height, width, channels)",
+        ),
+        (
+            ["env=images/Picture-v0", "env_kwargs.shape=[300,300,3]"],
+            "algo.encoder='auto' is not allowed: none with observations (300, 300, 3) of uint8: "
+            "an image has at most 65,536 pixels, as 256 x 256 has: gymnasium.wrappers.ResizeObservation makes it "
+            "smaller",
+        ),
+        (
+            ["env=images/Picture-v0", "env_kwargs.shape=[20,20,3]", "env_kwargs.dtype=float32"],
+            "algo.encoder='auto' is not allowed: none with observations (20, 20, 3) of float32: an image is uint8 or "
+            "bool; gymnasium.wrappers.TransformObservation can make it so",
+        ),
+        (
+            ["env=images/Picture-v0", "env_kwargs.shape=[3,20,20]"],
+            "algo.encoder='auto' is not allowed: none with observations (3, 20, 20) of uint8: its channels come first, "
+            "and an image is (height, width, channels): np.moveaxis(obs, 0, -1) in "
+            "gymnasium.wrappers.TransformObservation makes it (20, 20, 3)",
+        ),
+    ],
+)
+def test_what_no_encoder_takes_is_one_line(arguments: list[str], message: str, command: Call) -> None:
+    code, _, err = command("train", *SHORT, "backend=torch", *arguments)
+    assert code == 2
+    assert err.splitlines()[-1] == f"rlpair: {message}"
