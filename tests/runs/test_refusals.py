@@ -316,7 +316,7 @@ for _ in range(20):
         (
             {"env_kwargs": {"a": ["x" * 99] * 700}},
             re.compile(
-                r"env_kwargs=.{1,500} is not allowed: less, as the settings together take 73,455 bytes "
+                r"env_kwargs=.{1,500} is not allowed: less, as the settings together take 73,\d{3} bytes "
                 r"of config.yaml, which has at most 65,536"
             ),
         ),
