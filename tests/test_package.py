@@ -31,7 +31,7 @@ def test_only_the_package_is_built_and_it_says_that_it_is_typed() -> None:
 
 
 def test_the_extras_are_those_that_the_documents_name() -> None:
-    for_use = {"torch", "jax", "video", "plot", "compare", "all", "box2d", "mujoco", "gymnax", "brax"}
+    for_use = {"torch", "jax", "video", "plot", "compare", "all", "box2d", "mujoco", "gymnax", "brax", "atari"}
     assert set(EXTRAS) == for_use | {"peers", "test"}
     assert PROJECT["scripts"] == {"rlpair": "rlpair.__main__:main", "rlpair-train": "rlpair.train:main"}
 

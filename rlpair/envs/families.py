@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium as gym
 
 from rlpair.advice import install_command
+from rlpair.envs import atari
 from rlpair.envs.failures import is_ours, name_and_text
 from rlpair.errors import EnvError
 from rlpair.types import DTYPES
@@ -113,7 +114,14 @@ for _family in (
     Family("brax/.+", extra="brax", on_host=False, functional="rlpair.envs.brax"),
     Family("(LunarLander|BipedalWalker|CarRacing).*-v.+", extra="box2d"),
     Family(f"({MUJOCO}|HumanoidStandup)-v.+", extra="mujoco"),
-    Family("ALE/.+|.+NoFrameskip-v4", module="ale_py", package="ale-py"),
+    Family(
+        "ALE/.+|.+NoFrameskip-v4",
+        module="ale_py",
+        package="ale-py",
+        extra="atari",
+        wrap=atari.wrap,
+        env_kwargs=atari.EVERY_FRAME,
+    ),
     Family("MinAtar/.+", module="minatar", package="minatar"),  # which registers them by its entry point
     Family("(MiniGrid|BabyAI)-.+", module="minigrid", package="minigrid"),
     Family(f"({HIGHWAY})-.*v0", module="highway_env", package="highway-env"),

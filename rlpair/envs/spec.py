@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 
+from rlpair.envs.frames import FrameStack
 from rlpair.errors import EnvError
 from rlpair.types import EnvSpec
 
@@ -42,7 +43,8 @@ def spec_of_spaces(obs_space: spaces.Space[Any], action_space: spaces.Space[Any]
     """The EnvSpec of an environment with these spaces. Raises EnvError."""
     box = flat_space(obs_space)
     obs_dtype = "uint8" if _pixels(obs_space).all() else "float32"
-    return EnvSpec(box.shape, obs_dtype, **_action_fields(action_space))
+    frame_stack = obs_space.frame_stack if isinstance(obs_space, FrameStack) else 1
+    return EnvSpec(box.shape, obs_dtype, **_action_fields(action_space), frame_stack=frame_stack)
 
 
 def flat_space(space: spaces.Space[Any]) -> spaces.Box:

@@ -7,6 +7,7 @@ FAILING, SPECS, HOSTS = "test_failures.py", "test_env_spec.py", "test_host_envs.
 OBS, STEP = f"{FAILING}::test_check_obs", f"{FAILING}::test_a_step_that_fails"
 REFUSED = f"{SPECS}::test_what_cannot_be_learned_is_refused_in_one_line"
 TRAINING, MEMORY, FAMILY = "test_training.py", "test_memory.py", "test_families.py"
+FRAMES, ATARI = "test_frame_stack.py", "test_atari.py"
 BUGS = [
     # What an environment returns
     Bug("an observation's dtype is not looked at", FAILURES, 'if not np.can_cast(array.dtype, space.dtype or array.dtype, "same_kind"):', "if False:", OBS),
@@ -45,8 +46,15 @@ BUGS = [
     Bug("wrappers take all arguments", "envs/families.py", "for key, value in env_kwargs.items() if key in names", "for key, value in env_kwargs.items()", f"{FAMILY}::test_what_wrap_does_not_take_is_for_gymnasium"),
     Bug("a family's arguments go over one's own", "envs/make.py", "{**family.env_kwargs, **own, **more}", "{**own, **family.env_kwargs, **more}", f"{FAMILY}::test_arguments_of_a_family_give_way_to_ones_own"),
     Bug("the earliest family is taken", "envs/families.py", "[family, *(other for other in _families if other.ids != family.ids)]", "[*(other for other in _families if other.ids != family.ids), family]", f"{FAMILY}::test_a_family_goes_before_earlier_ones_and_replaces_its_own"),
-    Bug("a part of an id is enough", "envs/families.py", "re.fullmatch(family.ids, name)", "re.match(family.ids, name)", "test_functional.py::test_what_is_refused"),
+    Bug("a part of an id is enough", "envs/families.py", "re.fullmatch(family.ids, name)", "re.match(family.ids, name)", f"{FAMILY}::test_any_other_id_is_gymnasiums"),
     Bug("compare runs what a family has not", "compare/grid.py", "or not can:", "and not can:", "test_compare.py::test_an_environment_has_the_variants_that_its_family_has"),
+    # Frames, Atari
+    Bug("the newest frame is first", "envs/frames.py", "for image in observation]", "for image in observation[::-1]]", f"{FRAMES}::test_the_newest_frame_is_last_and_the_first_fills_the_stack"),
+    Bug("colours of frames are mixed", "envs/frames.py", "return np.concatenate([as_channels(image) for image in observation], axis=-1)", "return np.stack([as_channels(image) for image in observation], -1).reshape(self.observation_space.shape)", f"{FRAMES}::test_colours_of_a_frame_stay_together"),
+    Bug("no spec says that frames are stacked", SPEC, "isinstance(obs_space, FrameStack) else 1", "isinstance(obs_space, FrameStack) and False else 1", f"{FRAMES}::test_the_spec_of_a_stack"),
+    Bug("rewards are clipped in evaluation", "envs/atari.py", "ClipReward(seen, -1, 1) if training else seen", "ClipReward(seen, -1, 1)", f"{ATARI}::test_rewards_are_clipped_in_training_alone"),
+    Bug("evaluation ends with a life", "envs/atari.py", "training and terminal_on_life_loss", "terminal_on_life_loss", f"{ATARI}::test_an_episode_is_a_whole_game_unless_training_is_told_otherwise"),
+    Bug("games are not seeded", "envs/atari.py", "AtariPreprocessing(SeededEpisodes(env), ", "AtariPreprocessing(env, ", f"{ATARI}::test_an_episode_with_sticky_actions_is_gone_on_with"),
     # Memory, threads
     Bug("the smallest part is named", "memory.py", "max(parts, key=lambda part: part[2])", "min(parts, key=lambda part: part[2])", MEMORY),
     Bug("biases take nothing", "memory.py", "for array in named_arrays(networks).values())", "for name, array in named_arrays(networks).items() if not name.endswith('bias'))", MEMORY),

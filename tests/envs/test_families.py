@@ -199,7 +199,7 @@ def test_arguments_of_a_family_give_way_to_ones_own() -> None:
 
 
 def test_any_other_id_is_gymnasiums() -> None:
-    for env_id in ("FrozenLake-v1", "", "two\nlines"):
+    for env_id in ("FrozenLake-v1", "CartPole-v10", "", "two\nlines"):
         assert families.find(env_id) == Family(".*")
 
 

@@ -90,8 +90,6 @@ def test_a_module_that_cannot_be_imported(code: str, raised: str, site: Path) ->
 @pytest.mark.parametrize(
     ("env_id", "package"),
     [
-        ("ALE/Pong-v5", "ale-py"),
-        ("PongNoFrameskip-v4", "ale-py"),
         ("MinAtar/Breakout-v1", "minatar"),
         ("MiniGrid-Empty-5x5-v0", "minigrid"),
         ("BabyAI-GoToObj-v0", "minigrid"),
