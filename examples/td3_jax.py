@@ -30,18 +30,16 @@ def make_learner(config: TD3Config, spec: EnvSpec, networks: Any, *, dtype: str,
 
     def init(params: dict[str, Tree], hyper: Hyper) -> LearnerState:
         opt_state = {net: optimizer.init(tree) for net, tree in params.items()}
-        return LearnerState(params, jax.tree.map(jnp.copy, params), opt_state, hyper, jnp.zeros((), jnp.int32))
+        return LearnerState(params, jax.tree.map(jnp.copy, params), opt_state, {}, hyper, jnp.zeros((), jnp.int32))
 
-    def best(params: dict[str, Tree], obs: jax.Array) -> jax.Array:  # as greedy, in [-1, 1]
-        return policy(params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
+    def best(state: LearnerState, obs: jax.Array) -> jax.Array:  # as greedy, in [-1, 1]
+        return policy(state.params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
 
-    def greedy(params: dict[str, Tree], obs: jax.Array) -> jax.Array:  # (N, ...) -> (N, A)
-        return to_box(best(params, obs), spec)
+    def greedy(state: LearnerState, obs: jax.Array) -> jax.Array:  # (N, ...) -> (N, A)
+        return to_box(best(state, obs), spec)
 
-    def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:  # (T6), as greedy
-        action = best(state.params, obs)
-        noise = jax.random.normal(key, action.shape, dtype)
-        return to_box(jnp.clip(action + state.hyper.exploration_noise * noise, -1, 1), spec)
+    def act(state: LearnerState, obs: jax.Array, noise: Any, env_steps: jax.Array) -> jax.Array:  # (T6), as greedy
+        return to_box(jnp.clip(best(state, obs) + state.hyper.exploration_noise * noise[0], -1, 1), spec)
 
     def sample_noise(key: jax.Array, leading_shape: tuple[int, ...]) -> tuple[jax.Array]:
         return (jax.random.normal(key, (*leading_shape, spec.action_dim), dtype),)
@@ -77,7 +75,8 @@ def make_learner(config: TD3Config, spec: EnvSpec, networks: Any, *, dtype: str,
         params["actor"], opt_state["actor"] = after
         follow = partial(learner_jax.target_step, tau=hyper.tau, due=due)
         targets = {net: follow(state.target_params[net], params[net]) for net in params}  # (T5)
-        metrics = {"loss/critic": loss, "train/q_mean": jnp.mean(target[None] - td_errors)}
-        return LearnerState(params, targets, opt_state, hyper, num_updates), UpdateInfo(metrics, td_errors.mean(0))
+        info = UpdateInfo({"loss/critic": loss, "train/q_mean": jnp.mean(target[None] - td_errors)}, td_errors.mean(0))
+        return LearnerState(params, targets, opt_state, {}, hyper, num_updates), info
 
-    return Learner(init, act, greedy, sample_noise, update, prepare, q_values, policy)
+    own = prepare, q_values, policy
+    return Learner(init, act, lambda key, n: sample_noise(key, (n,)), greedy, sample_noise, update, *own)

@@ -47,7 +47,8 @@ class Case(NamedTuple):
 
 
 Noise = tuple[np.ndarray, ...]
-BEFORE_A_STEP = ("greedy action", "losses, update 1", "TD errors, update 1", "gradients, update 1")
+BEFORE_A_STEP = ("greedy action", "exploring action", "losses, update 1", "TD errors, update 1", "gradients, update 1")
+EXPLORING_AT = 2_500  # env steps: half of DQN's exploration_steps, where some coins explore and some do not
 ROUNDING = "rounding alone"
 COLUMNS = {  # of the tables: which two agents are compared
     "float64": (("torch", "float64"), ("jax", "float64")),
@@ -123,8 +124,13 @@ def compare(case: Case, device: str, updates: int) -> dict[str, dict[str, float]
         for backend in BACKENDS
         for dtype in ("float64", "float32")
     }
-    actions = {which: agent.act(batch.obs[0], explore=False) for which, agent in agents.items()}
-    found = {"greedy action": {column: greedy_error(actions[a], actions[b]) for column, (a, b) in COLUMNS.items()}}
+    obs, drawn = batch.obs[0], agents["torch", "float32"].act_noise(case.batch_size)
+    kinds: dict[str, dict[str, Any]] = {"greedy action": {"explore": False}}
+    kinds["exploring action"] = {"env_steps": EXPLORING_AT, "noise": drawn}
+    found = {}
+    for kind, arguments in kinds.items():
+        actions = {which: agent.act(obs, **arguments) for which, agent in agents.items()}
+        found[kind] = {column: action_error(actions[a], actions[b]) for column, (a, b) in COLUMNS.items()}
     for u in range(updates):
         one, its_noise = row(batch, noise, u)
         infos = {which: agent.update(one, noise=its_noise) for which, agent in agents.items()}
@@ -143,7 +149,7 @@ def numbers(info: UpdateInfo) -> State:
     return {name: np.asarray(x.cpu() if hasattr(x, "cpu") else x) for name, x in values.items()}
 
 
-def greedy_error(a: np.ndarray, b: np.ndarray) -> float:
+def action_error(a: np.ndarray, b: np.ndarray) -> float:
     """Of discrete actions the share that differs, of others the relative error."""
     return float((a != b).mean()) if a.dtype.kind == "i" else relative_error(a, b)
 
@@ -258,9 +264,9 @@ def heading(config: ParityConfig) -> str:
     return f"""# The twins compared
 
 Largest relative error, max|a - b| / max|a| of a tensor, between torch and jax, from equal parameters, batches of
-{config.batch_size} and noise, over {config.seeds} seeds. Of discrete greedy actions the share that differs is shown.
+{config.batch_size} and noise, over {config.seeds} seeds. Of discrete actions the share that differs is shown.
 
-Allowed in float64: {FLOAT64:.0e}. Allowed in float32: {FLOAT32:.0e} for what equal parameters give (greedy actions;
+Allowed in float64: {FLOAT64:.0e}. Allowed in float32: {FLOAT32:.0e} for what equal parameters give (actions;
 losses, TD errors and gradients of update 1). What follows an optimizer's step has no such bound in float32: where a
 gradient is almost 0, Adam turns rounding into a step of the learning rate, and a hundred updates amplify it. The last
 column is the measure there, torch in float32 against torch in float64: {STEPPED_ROUNDING:.0f} times as much is allowed.

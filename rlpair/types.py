@@ -81,10 +81,13 @@ class Agent(Protocol):
         """Gradient updates so far."""
         ...
 
-    def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
+    def act(
+        self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None, noise: Any = None
+    ) -> np.ndarray:
         """(N, *obs_shape) -> (N,) or (N, action_dim); of one observation, (*obs_shape), () or (action_dim,).
 
-        ``env_steps`` drives schedules; None means their final value. Raises ObservationError for another shape.
+        ``env_steps`` drives schedules; None means their final value. ``noise`` is all that is random in exploring:
+        given, it advances no generator. Raises ObservationError for another shape.
         """
         ...
 

@@ -85,18 +85,20 @@ def updates(device: str, variant: str, seconds: float) -> dict[str, Any]:
 
 
 def decorate(agent: Any, compiled: bool, recorded: bool) -> None:
-    """torch.compile and a CUDA graph around the learner's step, each by itself."""
+    """torch.compile and a CUDA graph around the learner's update, each by itself."""
     import torch
 
-    from rlpair.algos.compile_torch import check_compiler
+    from rlpair.algos.compile_torch import check_compiler, counting
     from rlpair.algos.cuda_graph_torch import Recorded
 
-    learner = agent.learner
+    learner, program = agent.learner, agent.learner.update
     if compiled:
         check_compiler()
-        learner.step = torch.compile(torch.no_grad()(learner.step), fullgraph=True, dynamic=False)
+        program = torch.compile(torch.no_grad()(program), fullgraph=True, dynamic=False)
     if recorded:
-        learner.step = Recorded(learner.step, learner.state)
+        program = Recorded(program, learner.state)
+    if compiled or recorded:
+        learner.update = counting(program, agent.device)
 
 
 def fused(device: str, algo: str, num_seeds: int, seconds: float) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def with_random_actions(learner: Any, spec: Any) -> Any:
 
     from rlpair.loops.fused_jax import random_actions
 
-    def greedy(params: Any, obs: Any) -> Any:
+    def greedy(state: Any, obs: Any) -> Any:
         seed = jax.lax.bitcast_convert_type(obs.astype(jnp.float32), jnp.int32).sum()
         return random_actions(spec, jax.random.key(seed), obs.shape[:1])
 

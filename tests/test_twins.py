@@ -29,16 +29,16 @@ DIFFERENCES = {
     # JAX's state is a tree, which others jit and vmap; torch's are tensors, whose generator's bytes torch never checks.
     "agents/agent": Difference(
         "TorchAgent check_mersenne_twister each named_tensors",
-        "JaxAgent ONE_THREAD Packed Packing hyper_of make_state named_pieces named_shapes named_state one_thread "
-        "precision_of tree_of with_names",
+        "JaxAgent ONE_THREAD Packed Packing cast_floats hyper_of make_state named_pieces named_shapes named_state "
+        "one_thread precision_of tree_of with_names",
     ),
     "agents/runtime": Difference("count", "PREALLOCATE dispatch_ahead"),
     # A class of learners with a state, or a function that returns pure ones.
     "algos/dqn": Difference("DQN", arguments="make_learner"),
     "algos/sac": Difference("SAC", arguments="make_learner"),
-    # Torch's loop over updates is its agent's, and there the host knows whether the target is due; the way to
-    # the box is of its class.
-    "algos/learner": Difference("", "LearnerState box from_box to_box update_many", "target_step"),
+    # Torch's loop over updates is its agent's; its branch is of its own, eager and compiled; the way to the box is of
+    # its class.
+    "algos/learner": Difference("Count Due where_due", "LearnerState box from_box to_box update_many"),
     # Torch's step in place on a vector, JAX's through optax on a tree.
     "algos/optimizers": Difference(
         "Moments SLOTS adam adam_by_formula adam_by_kernel empty_moments rmsprop sgd",

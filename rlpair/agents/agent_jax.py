@@ -48,11 +48,18 @@ class JaxAgent(BaseAgent):
         learner = self.learner
 
         def greedy(packed: Packed, obs: jax.Array) -> jax.Array:
-            return learner.greedy(packing.unpack(packed).params, obs)
+            return learner.greedy(packing.unpack(packed), obs)
 
         def act(packed: Packed, key_data: jax.Array, obs: jax.Array, env_steps: jax.Array) -> Any:
+            noise, key_data = act_noise(key_data, len(obs))
+            return act_given(packed, obs, noise, env_steps), key_data
+
+        def act_noise(key_data: jax.Array, n: int) -> tuple[Tree, jax.Array]:
             key, subkey = jax.random.split(jax.random.wrap_key_data(key_data))
-            return learner.act(packing.unpack(packed), obs, subkey, env_steps), jax.random.key_data(key)
+            return learner.act_noise(subkey, n), jax.random.key_data(key)
+
+        def act_given(packed: Packed, obs: jax.Array, noise: Tree, env_steps: jax.Array) -> jax.Array:
+            return learner.act(packing.unpack(packed), obs, cast_floats(noise, self.dtype), env_steps)
 
         def update(packed: Packed, key_data: jax.Array, batch: Transition) -> Any:
             key, subkey = jax.random.split(jax.random.wrap_key_data(key_data))
@@ -61,7 +68,7 @@ class JaxAgent(BaseAgent):
 
         def update_given(packed: Packed, batch: Transition, noise: Tree) -> tuple[Packed, UpdateInfo]:
             advance = learner.update if batch.reward.ndim == 1 else partial(update_many, learner)
-            state, info = advance(packing.unpack(packed), batch, noise)
+            state, info = advance(packing.unpack(packed), batch, cast_floats(noise, self.dtype))
             return packing.pack(state), info
 
         small = self.device.platform == "cpu" and self.config.threads == 1
@@ -72,6 +79,8 @@ class JaxAgent(BaseAgent):
         self._stack = jax.jit(lambda infos: jax.tree.map(lambda *x: jnp.stack(x), *infos))
         self._greedy = jax.jit(greedy, compiler_options=options)
         self._explore = jax.jit(act, donate_argnums=1, compiler_options=options)
+        self._explore_given = jax.jit(act_given, compiler_options=options)
+        self._act_noise = jax.jit(act_noise, static_argnums=1, donate_argnums=0)
         self._update = jax.jit(update, donate_argnums=(0, 1), compiler_options=options)
         self._update_given = jax.jit(update_given, donate_argnums=0, compiler_options=options)
 
@@ -93,13 +102,20 @@ class JaxAgent(BaseAgent):
     def num_updates(self) -> int:
         return self._num_updates
 
-    def _act(self, obs: np.ndarray, explore: bool, env_steps: int) -> np.ndarray:
+    def _act(self, obs: np.ndarray, explore: bool, env_steps: int, noise: Any) -> np.ndarray:
         with self._precision():
-            if explore:
+            if not explore:
+                action = self._greedy(self._packed, obs)
+            elif noise is None:
                 action, self._key_data = self._explore(self._packed, self._key_data, obs, np.int32(env_steps))
             else:
-                action = self._greedy(self._packed, obs)
+                action = self._explore_given(self._packed, obs, tuple(noise), np.int32(env_steps))
         return np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32, copy=False)
+
+    def act_noise(self, num_envs: int) -> tuple[np.ndarray, ...]:
+        with self._precision():
+            noise, self._key_data = self._act_noise(self._key_data, num_envs)
+        return tuple(map(np.array, noise))
 
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
         if self._one_by_one and batch.reward.ndim == 2 and len(batch.reward) > 1:
@@ -161,6 +177,11 @@ class Packing:
             begin[name] += like.size
         state: LearnerState = jax.tree.unflatten(self._structure, leaves)
         return state._replace(params=packed.params)
+
+
+def cast_floats(noise: Tree, dtype: str) -> Tree:
+    """Noise, its floats in the dtype of the computation."""
+    return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, noise)
 
 
 @cache
@@ -245,7 +266,7 @@ def named_pieces(state: LearnerState) -> list[list[tuple[str, tuple[int, ...]]]]
     def text(path: Any) -> str:
         return jax.tree_util.keystr(tuple(path), simple=True, separator=".")
 
-    prefixes = {"params": "", "target_params": "target_", "opt_state": "optimizer.", "num_updates": "num_updates"}
+    prefixes = {"params": "", "target_params": "target_", "opt_state": "optimizer.", "model_state": "model_state."}
     pieces: list[list[tuple[str, tuple[int, ...]]]] = []
     for (field, *path), leaf in jax.tree_util.tree_leaves_with_path(state):
         if field.name == "hyper":
@@ -254,7 +275,7 @@ def named_pieces(state: LearnerState) -> list[list[tuple[str, tuple[int, ...]]]]
             inside = jax.tree_util.tree_leaves_with_path(state.params[path[0].key])
             pieces.append([(f"optimizer.{text([*path, *rest])}", x.shape) for rest, x in inside])
         else:
-            pieces.append([(prefixes[field.name] + text(path), leaf.shape)])
+            pieces.append([(prefixes.get(field.name, field.name) + text(path), leaf.shape)])
     return pieces
 
 

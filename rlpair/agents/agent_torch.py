@@ -42,38 +42,56 @@ class TorchAgent(BaseAgent):
         for name, tensor in self.tensors.items():
             if (source := name.removeprefix("target_")) in params:
                 tensor.copy_(torch.as_tensor(params[source]))
+        self._num_updates = 0
         if compile:
-            self.learner.step = compiled(self.learner.step, self.learner.state, self.device)
+            self.learner.update = compiled(self.learner.update, self.learner.state, self.device)
 
     @property
     def num_updates(self) -> int:
-        return self.learner.num_updates
+        return self._num_updates
 
     @torch.inference_mode()
-    def _act(self, obs: np.ndarray, explore: bool, env_steps: int) -> np.ndarray:
+    def _act(self, obs: np.ndarray, explore: bool, env_steps: int, noise: Any) -> np.ndarray:
         tensor = torch.as_tensor(obs, device=self.device)
-        action = self.learner.act(tensor, self.generator, env_steps) if explore else self.learner.greedy(tensor)
+        if not explore:
+            action = self.learner.greedy(tensor)
+        elif noise is None:
+            action = self.learner.act(tensor, self.learner.act_noise(self.generator, len(obs)), env_steps)
+        else:
+            action = self.learner.act(tensor, self._moved(noise), env_steps)
         return action.cpu().numpy().astype(np.int32 if self.spec.discrete else np.float32, copy=False)
+
+    def act_noise(self, num_envs: int) -> tuple[np.ndarray, ...]:
+        return tuple(x.cpu().numpy() for x in self.learner.act_noise(self.generator, num_envs))
+
+    def _moved(self, noise: Any) -> tuple[torch.Tensor, ...]:
+        """Noise that was given, on the device, its floats in the dtype of the computation."""
+        tensors = [torch.as_tensor(x, device=self.device) for x in noise]
+        return tuple(x.to(self.learner.dtype) if x.is_floating_point() else x for x in tensors)
 
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
         WATCH.adapt()
         batch = each(batch, lambda x: torch.as_tensor(x, device=self.device))
         leading_shape = tuple(batch.reward.shape)
-        if noise is None:
-            noise = self.learner.sample_noise(self.generator, leading_shape)
-        else:
-            noise = tuple(torch.as_tensor(x, device=self.device) for x in noise)
+        noise = self.learner.sample_noise(self.generator, leading_shape) if noise is None else self._moved(noise)
         if len(leading_shape) == 1:
-            return self.learner.update(batch, noise)
+            return self._update(batch, noise)
         infos = []
         for u in range(leading_shape[0]):
-            infos.append(self.learner.update(each(batch, lambda x: x[u]), tuple(x[u] for x in noise)))  # noqa: B023
+            infos.append(self._update(each(batch, lambda x: x[u]), tuple(x[u] for x in noise)))  # noqa: B023
         metrics = {tag: torch.stack([info.metrics[tag] for info in infos]) for tag in infos[0].metrics}
         return UpdateInfo(metrics, torch.stack([info.td_error for info in infos]))
 
+    def _update(self, batch: Transition, noise: Any) -> UpdateInfo:
+        """One gradient step, counted."""
+        info = self.learner.update(batch, noise, self._num_updates)
+        self._num_updates += 1
+        return info
+
     def state_dict(self) -> State:
         state = {name: tensor.cpu().numpy().copy() for name, tensor in self.tensors.items()}
-        state |= {name: value.astype(np.int32) for name, value in state.items() if name.endswith(".count")}
+        counts = [name for name in state if name.startswith("optimizer.") and name.endswith(".count")]
+        state |= {name: state[name].astype(np.int32) for name in counts}
         state["num_updates"] = np.array(self.num_updates, np.int32)
         state[self.rng_name] = self.generator.get_state().numpy()
         return state
@@ -83,7 +101,7 @@ class TorchAgent(BaseAgent):
             self._set_generator(state[self.rng_name])
         for name, tensor in self.tensors.items():
             tensor.copy_(torch.as_tensor(state[name]))
-        self.learner.num_updates = int(state["num_updates"])
+        self._num_updates = int(state["num_updates"])
 
     def _set_generator(self, state: np.ndarray) -> None:
         """Raises CheckpointError for bytes that no generator has led to."""
@@ -131,7 +149,7 @@ def each(arrays: Transition, function: Callable[[Any], Any]) -> Transition:
 
 
 def named_tensors(learner: Learner) -> dict[str, torch.Tensor]:
-    """Parameters, targets and moments by backend-free name, as views in the shapes of files."""
+    """Parameters, targets, moments and model state by backend-free name, as views in the shapes of files."""
     named: dict[str, torch.Tensor] = {}
     for params in learner.params.values():
         named |= params.named(params.vector)
@@ -141,4 +159,4 @@ def named_tensors(learner: Learner) -> dict[str, torch.Tensor]:
         for slot, moment in moments.items():
             pieces = {net: moment} if slot == "count" else learner.params[net].named(moment)
             named |= {f"optimizer.{net}.{slot}{name.removeprefix(net)}": piece for name, piece in pieces.items()}
-    return named
+    return named | {f"model_state.{name}": tensor for name, tensor in learner.model_state.items()}

@@ -45,20 +45,29 @@ class BaseAgent(ABC):
     def num_updates(self) -> int:
         """Gradient updates so far."""
 
-    def act(self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None) -> np.ndarray:
+    def act(
+        self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None, noise: Any = None
+    ) -> np.ndarray:
         """See rlpair.types.Agent."""
         shape, step = getattr(obs, "shape", None), FINAL_STEP if env_steps is None else min(env_steps, FINAL_STEP)
         if shape is not None and shape[1:] == self.spec.obs_shape:
-            return self._act(obs, explore, step)
+            return self._act(obs, explore, step, noise)
         if shape == self.spec.obs_shape:
-            return self._act(obs[None], explore, step)[0]
+            return self._act(obs[None], explore, step, noise)[0]
         found = f"is a {type(obs).__name__}" if shape is None else f"has shape {tuple(shape)}"
         batch = ", ".join(["N", *map(str, self.spec.obs_shape)])
         raise ObservationError(f"obs {found}, and this agent takes an array of {self.spec.obs_shape} or ({batch})")
 
     @abstractmethod
-    def _act(self, obs: np.ndarray, explore: bool, env_steps: int) -> np.ndarray:
+    def _act(self, obs: np.ndarray, explore: bool, env_steps: int, noise: Any) -> np.ndarray:
         """(N, *obs_shape) -> (N,) or (N, action_dim)."""
+
+    @abstractmethod
+    def act_noise(self, num_envs: int) -> tuple[np.ndarray, ...]:
+        """Draw what the next ``act`` of so many environments would draw: to give it to an agent of either backend.
+
+        DQN's is a coin, uniform in [0, 1), and any action, from 0, (N,) each; SAC's a standard normal (N, action_dim).
+        """
 
     @abstractmethod
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:

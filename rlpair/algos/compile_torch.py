@@ -1,6 +1,6 @@
-"""torch.compile around a learner's step: one graph for losses, gradients, optimizer and all.
+"""torch.compile around a learner's update: one graph for losses, gradients, optimizer, targets and all.
 
-What stays outside: drawing noise and batches, the count of updates and the schedule of the target, which follows it.
+What stays outside: drawing noise and batches, and the count of updates, which the graph is handed as a tensor.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from rlpair.algos.cuda_graph_torch import Recorded, Step
+from rlpair.algos.cuda_graph_torch import Recorded, Update
 from rlpair.errors import ConfigError
 
 # A loop over fewer elements than this is one thread's: two gain nothing over it, and meet once more. Beside a busy
@@ -18,13 +18,13 @@ from rlpair.errors import ConfigError
 CPU_OPTIONS: dict[str, Any] = {"cpp_wrapper": True, "cpp.min_chunk_size": 1 << 17}
 
 
-def compiled(step: Step, state: list[torch.Tensor], device: torch.device) -> Step:
+def compiled(update: Update, state: list[torch.Tensor], device: torch.device) -> Update:
     """The same function, compiled at its first call for the shapes of that batch, and again for others.
 
     On a GPU what was compiled is recorded as a CUDA graph.
 
     Args:
-        step: reads and changes nothing but its arguments and ``state``; computes its gradients by torch.func.
+        update: reads and changes nothing but its arguments and ``state``; computes its gradients by torch.func.
         state: what lives from call to call.
         device: where.
 
@@ -32,10 +32,15 @@ def compiled(step: Step, state: list[torch.Tensor], device: torch.device) -> Ste
         ConfigError: there is no C++ compiler.
     """
     check_compiler()
-    step = torch.no_grad()(step)
-    if device.type == "cpu":
-        return torch.compile(step, fullgraph=True, dynamic=False, options=CPU_OPTIONS)
-    return Recorded(torch.compile(step, fullgraph=True, dynamic=False), state)
+    options = CPU_OPTIONS if device.type == "cpu" else None
+    program = torch.compile(torch.no_grad()(update), fullgraph=True, dynamic=False, options=options)
+    return counting(program if device.type == "cpu" else Recorded(program, state), device)
+
+
+def counting(program: Update, device: torch.device) -> Update:
+    """The program, which is handed its count as a tensor there: a number would be compiled in, and each one anew."""
+    count = torch.zeros((), dtype=torch.int64, device=device)
+    return lambda batch, noise, num_updates: program(batch, noise, count.fill_(num_updates))
 
 
 def check_compiler() -> None:

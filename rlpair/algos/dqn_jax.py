@@ -15,6 +15,7 @@ from rlpair.nets.networks_jax import apply, flatten_obs
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[jax.Array], jax.Array]  # obs (B, ...) -> a value per action (B, A)
+ActNoise = tuple[jax.Array, jax.Array]  # a coin, uniform in [0, 1), and any action, from 0: both (N,)
 
 
 def epsilon(hyper: Hyper, env_steps: jax.Array) -> jax.Array:
@@ -65,18 +66,23 @@ def make_learner(config: DQNConfig, spec: EnvSpec, networks: Networks, *, dtype:
     def init(params: dict[str, Tree], hyper: Hyper) -> LearnerState:
         target_params = jax.tree.map(jnp.copy, params)  # a copy: donated buffers must not be shared
         opt_state = {"q": optimizer.init(params["q"])}
-        return LearnerState(params, target_params, opt_state, hyper, jnp.zeros((), jnp.int32))
+        return LearnerState(params, target_params, opt_state, {}, hyper, jnp.zeros((), jnp.int32))
 
-    def greedy(params: dict[str, Tree], obs: jax.Array) -> jax.Array:  # (N, ...) -> (N,)
-        q = q_values(params["q"], flatten_obs(obs, spec.obs_shape, dtype))
-        return jnp.argmax(q, axis=-1).astype(jnp.int32) + spec.action_start
+    def greedy(state: LearnerState, obs: jax.Array) -> jax.Array:  # (N, ...) -> (N,)
+        return best(state, obs) + spec.action_start
 
-    def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:  # (N, ...) -> (N,)
+    def best(state: LearnerState, obs: jax.Array) -> jax.Array:  # as greedy, from 0
+        q = q_values(state.params["q"], flatten_obs(obs, spec.obs_shape, dtype))
+        return jnp.argmax(q, axis=-1).astype(jnp.int32)
+
+    def act(state: LearnerState, obs: jax.Array, noise: ActNoise, env_steps: jax.Array) -> jax.Array:  # as greedy
+        coin, anything = noise
+        explore = coin < epsilon(state.hyper, env_steps)
+        return jnp.where(explore, anything, best(state, obs)) + spec.action_start
+
+    def act_noise(key: jax.Array, n: int) -> ActNoise:
         coin_key, action_key = jax.random.split(key)
-        best = greedy(state.params, obs)
-        explore = jax.random.uniform(coin_key, best.shape) < epsilon(state.hyper, env_steps)
-        anything = jax.random.randint(action_key, best.shape, 0, spec.action_dim) + spec.action_start
-        return jnp.where(explore, anything, best)
+        return jax.random.uniform(coin_key, (n,)), jax.random.randint(action_key, (n,), 0, spec.action_dim)
 
     def sample_noise(key: jax.Array, leading_shape: tuple[int, ...]) -> tuple[()]:
         return ()
@@ -100,7 +106,7 @@ def make_learner(config: DQNConfig, spec: EnvSpec, networks: Networks, *, dtype:
         num_updates = state.num_updates + 1
         due = num_updates % config.target_update_interval == 0
         target_params = target_step(target_params, params, hyper.tau, due)
-        state = LearnerState({"q": params}, {"q": target_params}, {"q": opt_state}, hyper, num_updates)
-        return state, UpdateInfo(metrics, td_error)
+        nets = {"q": params}, {"q": target_params}, {"q": opt_state}
+        return LearnerState(*nets, state.model_state, hyper, num_updates), UpdateInfo(metrics, td_error)
 
-    return Learner(init, act, greedy, sample_noise, update, prepare, q_values)
+    return Learner(init, act, act_noise, greedy, sample_noise, update, prepare, q_values)

@@ -7,13 +7,15 @@ import torch
 from torch import nn
 
 from rlpair.algos.dqn import DQNConfig, Hyper, hyperparameters
-from rlpair.algos.learner_torch import Learner, discount, read_batch, weighted_mean
+from rlpair.algos.learner_torch import Count, Learner, discount, read_batch, target_step, weighted_mean
+from rlpair.algos.optimizers_torch import clip_by_global_norm
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_torch import apply, flatten_obs
 from rlpair.nets.parameters_torch import Tensors
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 QFunction = Callable[[torch.Tensor], torch.Tensor]  # obs (B, ...) -> a value per action (B, A)
+ActNoise = tuple[torch.Tensor, torch.Tensor]  # a coin, uniform in [0, 1), and any action, from 0: both (N,)
 
 
 def epsilon(hyper: Hyper, env_steps: int) -> float:
@@ -63,12 +65,14 @@ class DQN(Learner):
         q = self.q_values(self.params["q"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
         return q.argmax(-1)
 
-    def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:  # (N, ...) -> (N,)
-        best = self.best(obs)
-        coin = torch.rand(best.shape, generator=generator, device=best.device)
+    def act(self, obs: torch.Tensor, noise: ActNoise, env_steps: int) -> torch.Tensor:  # as greedy
+        coin, anything = noise
         explore = coin < epsilon(self.hyper, env_steps)
-        anything = torch.randint(self.spec.action_dim, best.shape, generator=generator, device=best.device)
-        return torch.where(explore, anything, best) + self.spec.action_start
+        return torch.where(explore, anything, self.best(obs)) + self.spec.action_start
+
+    def act_noise(self, generator: torch.Generator, n: int) -> ActNoise:
+        coin = torch.rand(n, generator=generator, device=generator.device)
+        return coin, torch.randint(self.spec.action_dim, (n,), generator=generator, device=generator.device)
 
     def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> tuple[()]:
         return ()
@@ -76,7 +80,7 @@ class DQN(Learner):
     def prepare(self, batch: Transition) -> Transition:
         return read_batch(batch, batch.action.long() - self.spec.action_start, self.spec, self.dtype)
 
-    def step(self, batch: Transition, noise: tuple[()]) -> UpdateInfo:
+    def update(self, batch: Transition, noise: tuple[()], num_updates: Count) -> UpdateInfo:
         config, hyper, batch = self.config, self.hyper, self.prepare(batch)
 
         q, target_q = (partial(self.q_values, nets["q"].tensors) for nets in (self.params, self.target_params))
@@ -86,10 +90,13 @@ class DQN(Learner):
             return q_loss(partial(self.q_values, params), batch, target)
 
         (loss, (td_error, q_taken)), grad = self.value_and_grad("q", loss_of)
-        grad_norm = self.descend("q", grad, config.max_grad_norm)
         metrics = {"loss/q": loss, "train/q_mean": q_taken.mean()}
-        if grad_norm is not None:
-            metrics["train/grad_norm"] = grad_norm
+        if config.max_grad_norm is not None:
+            metrics["train/grad_norm"] = clip_by_global_norm(grad, hyper.max_grad_norm)
+        self.descend("q", grad)
+
+        due = (num_updates + 1) % config.target_update_interval == 0
+        target_step(self.target_params["q"], self.params["q"], hyper.tau, due)
         return UpdateInfo(metrics, td_error)
 
 

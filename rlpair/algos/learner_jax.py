@@ -22,6 +22,7 @@ class LearnerState(NamedTuple):
     params: dict[str, Tree]  # a tuple of networks' parameters; log_alpha: ()
     target_params: dict[str, Tree]
     opt_state: dict[str, Tree]
+    model_state: dict[str, Tree]  # what changes by no gradient, such as running statistics; {} for DQN and SAC
     hyper: Tree  # a NamedTuple of float scalars
     num_updates: jax.Array  # () int32
 
@@ -30,8 +31,9 @@ class Learner(NamedTuple):
     """The pure functions of an algorithm. N environments, B batch."""
 
     init: Callable[..., LearnerState]  # (params, hyper) -> state
-    act: Callable[..., jax.Array]  # (state, obs (N, ...), key, env_steps ()) -> exploring action (N, ...)
-    greedy: Callable[..., jax.Array]  # (params, obs (N, ...)) -> best action (N, ...)
+    act: Callable[..., jax.Array]  # (state, obs (N, ...), noise, env_steps ()) -> exploring action (N, ...)
+    act_noise: Callable[..., Tree]  # (key, N) -> the noise of act: all that is random in it
+    greedy: Callable[..., jax.Array]  # (state, obs (N, ...)) -> best action (N, ...)
     sample_noise: Callable[..., Tree]  # (key, leading_shape) -> the noise of updates of that leading shape
     update: Callable[..., Any]  # (state, batch (B, ...), noise) -> (state, UpdateInfo): one gradient step
     # What these are made of, for who makes something else of it; a net's params are state.params[net].

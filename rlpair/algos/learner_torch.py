@@ -5,17 +5,21 @@ from typing import Any
 
 import torch
 
-from rlpair.algos.optimizers_torch import OPTIMIZERS, Moments, clip_by_global_norm, empty_moments
+from rlpair.algos.optimizers_torch import OPTIMIZERS, Moments, empty_moments
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_torch import Network, flatten_obs
 from rlpair.nets.parameters_torch import Parameters, Tensors, make_networks, parameters_of
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
+Count = Any  # of updates: an int, or a () int64 tensor where it is compiled, so that no number is compiled in
+Due = Any  # what is computed of it: a bool, or a () bool tensor
+
 
 class Learner:
     """An algorithm's networks and moments, by net: ``q`` for DQN; ``actor``, ``critic``, ``log_alpha`` for SAC.
 
-    N environments, B batch. A subclass gives ``act``, ``greedy``, ``sample_noise`` and ``step``, as its JAX twin does.
+    N environments, B batch. A subclass gives ``act``, ``act_noise``, ``greedy``, ``sample_noise``, ``update`` and
+    ``prepare``, as its JAX twin does.
     """
 
     config: Any  # DQNConfig | SACConfig
@@ -24,7 +28,7 @@ class Learner:
     params: dict[str, Parameters]  # of the networks, and numbers that are no network: log_alpha
     target_params: dict[str, Parameters]
     moments: dict[str, Moments]  # of the optimizer, for each net that is learned
-    num_updates: int = 0
+    model_state: dict[str, torch.Tensor]  # what changes by no gradient, such as running statistics; {} for DQN and SAC
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class Learner:
         self.params = {net: parameters_of(net, its_networks) for net, its_networks in self.networks.items()}
         self.target_params = {net: self.params[net].copy() for net in targets}
         self.moments = {net: empty_moments(config.optimizer, params) for net, params in self.params.items()}
+        self.model_state = {}
 
     def to_box(self, action: torch.Tensor) -> torch.Tensor:
         """From [-1, 1] to the environment's units."""
@@ -59,10 +64,14 @@ class Learner:
         """All that updates read and change, beside their arguments."""
         own = [params.vector for params in (*self.params.values(), *self.target_params.values())]
         moments = [moment for moments in self.moments.values() for moment in moments.values()]
-        return [*own, *moments, self.hyper.learning_rate]
+        return [*own, *moments, *self.model_state.values(), self.hyper.learning_rate]
 
-    def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:
+    def act(self, obs: torch.Tensor, noise: Any, env_steps: int) -> torch.Tensor:
         """Exploring action: (N, *obs_shape) -> (N,) or (N, A)."""
+        raise NotImplementedError
+
+    def act_noise(self, generator: torch.Generator, n: int) -> Any:
+        """The noise of act for so many environments: all that is random in it."""
         raise NotImplementedError
 
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:
@@ -77,8 +86,11 @@ class Learner:
         """The batch as the equations read it: see read_batch."""
         raise NotImplementedError
 
-    def step(self, batch: Transition, noise: Any) -> UpdateInfo:
-        """One gradient step of every net on (B, ...), targets aside: nothing but tensors, to be compiled whole."""
+    def update(self, batch: Transition, noise: Any, num_updates: Count) -> UpdateInfo:
+        """One gradient step of every net on (B, ...), and of the targets where it is due: to be compiled whole.
+
+        ``num_updates``: how many were made before this one.
+        """
         raise NotImplementedError
 
     def value_and_grad(self, net: str, loss_of: Callable[[Tensors], Any]) -> Any:
@@ -95,20 +107,9 @@ class Learner:
         grads = torch.autograd.grad(loss, params.tensors)
         return (loss.detach(), aux), torch.cat([g.reshape(-1) for g in grads])
 
-    def descend(self, net: str, grad: torch.Tensor, max_norm: float | None) -> torch.Tensor | None:
-        """Clip, (D5), (S8): params - learning_rate * direction, in place. Returns the norm before the clip, if any."""
-        norm = None if max_norm is None else clip_by_global_norm(grad, max_norm)
+    def descend(self, net: str, grad: torch.Tensor) -> None:
+        """(D5), (S8): params - learning_rate * direction, in place."""
         OPTIMIZERS[self.config.optimizer](self.params[net].vector, grad, self.moments[net], self.hyper.learning_rate)
-        return norm
-
-    def update(self, batch: Transition, noise: Any) -> UpdateInfo:
-        """One gradient step on (B, ...), then (D6), (S9) where they are due."""
-        info = self.step(batch, noise)
-        self.num_updates += 1
-        if self.num_updates % self.config.target_update_interval == 0:
-            for net, target in self.target_params.items():
-                target_step(target, self.params[net], self.hyper.tau)
-        return info
 
 
 def read_batch(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: torch.dtype) -> Transition:
@@ -132,6 +133,24 @@ def weighted_mean(losses: torch.Tensor, weight: torch.Tensor | None) -> torch.Te
     return (losses if weight is None else weight * losses).mean()
 
 
-def target_step(target: Parameters, online: Parameters, tau: float) -> None:
-    """(D6), (S9): target <- (1 - tau) target + tau online, in place."""
-    target.vector.lerp_(online.vector, tau)
+def target_step(target: Parameters, online: Parameters, tau: float, due: Due) -> None:
+    """(D6), (S9): target <- (1 - tau) target + tau online where ``due``, else the target as it is, in place."""
+    where_due(due, lambda: target.vector.lerp_(online.vector, tau), [target.vector])
+
+
+def where_due(due: Due, change: Callable[[], Any], tensors: Sequence[torch.Tensor]) -> None:
+    """Call ``change`` if it is due. A compiled update, which cannot branch, calls it and puts back what was not due.
+
+    Args:
+        due: whether it is.
+        change: changes these tensors, in place, and nothing else.
+        tensors: of no gradient.
+    """
+    if isinstance(due, bool):
+        if due:
+            change()
+        return
+    before = [tensor.clone() for tensor in tensors]
+    change()
+    for tensor, value in zip(tensors, before, strict=True):
+        tensor.copy_(torch.where(due, tensor, value))

@@ -83,7 +83,6 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
     """SAC for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
     (actor,), critics = networks["actor"], networks["critic"]
     optimizer = OPTIMIZERS[config.optimizer]()
-    clips = config.max_grad_norm is not None
 
     def policy(params: Tree, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
         mean, log_std = jnp.split(apply(actor, params[0], obs, precision), 2, axis=-1)
@@ -100,16 +99,19 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
         target_params = {"critic": jax.tree.map(jnp.copy, params["critic"])}  # donated buffers must not be shared
         learned = params if config.learns_alpha else {"actor": params["actor"], "critic": params["critic"]}
         opt_state = {net: optimizer.init(tree) for net, tree in learned.items()}
-        return LearnerState(params, target_params, opt_state, hyper, jnp.zeros((), jnp.int32))
+        return LearnerState(params, target_params, opt_state, {}, hyper, jnp.zeros((), jnp.int32))
 
-    def greedy(params: dict[str, Tree], obs: jax.Array) -> jax.Array:  # (N, ...) -> (N, A)
-        mean, _ = policy(params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
+    def greedy(state: LearnerState, obs: jax.Array) -> jax.Array:  # (N, ...) -> (N, A)
+        mean, _ = policy(state.params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
         return to_box(jnp.tanh(mean), spec)
 
-    def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:  # as greedy
+    def act(state: LearnerState, obs: jax.Array, noise: tuple[jax.Array], env_steps: jax.Array) -> jax.Array:
         mean, log_std = policy(state.params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
-        action, _ = squash(mean, log_std, jax.random.normal(key, mean.shape, dtype))
+        action, _ = squash(mean, log_std, *noise)
         return to_box(action, spec)
+
+    def act_noise(key: jax.Array, n: int) -> tuple[jax.Array]:  # standard normal (N, A)
+        return (jax.random.normal(key, (n, spec.action_dim), dtype),)
 
     def sample_noise(key: jax.Array, leading_shape: tuple[int, ...]) -> Noise:
         next_noise, noise = jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype)
@@ -122,7 +124,7 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
         alpha, (next_noise, action_noise) = jnp.exp(log_alpha), noise
 
         def step(net: str, params: Tree, grads: Tree) -> Tree:
-            if clips and net != "log_alpha":
+            if config.max_grad_norm is not None and net != "log_alpha":
                 grads, _ = clip_by_global_norm(grads, hyper.max_grad_norm)
             params, opt_state[net] = gradient_step(optimizer, params, grads, opt_state[net], hyper.learning_rate)
             return params
@@ -154,7 +156,7 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
         due = num_updates % config.target_update_interval == 0
         target_params = {"critic": target_step(target_params["critic"], critic_params, hyper.tau, due)}
         params = {"actor": actor_params, "critic": critic_params, "log_alpha": log_alpha}
-        state = LearnerState(params, target_params, opt_state, hyper, num_updates)
+        state = LearnerState(params, target_params, opt_state, state.model_state, hyper, num_updates)
         return state, UpdateInfo(metrics, jnp.mean(td_errors, axis=0))
 
-    return Learner(init, act, greedy, sample_noise, update, prepare, q_values, policy)
+    return Learner(init, act, act_noise, greedy, sample_noise, update, prepare, q_values, policy)

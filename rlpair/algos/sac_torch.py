@@ -6,8 +6,8 @@ from functools import partial
 
 import torch
 
-from rlpair.algos.learner_torch import Learner, discount, read_batch, weighted_mean
-from rlpair.algos.optimizers_torch import empty_moments
+from rlpair.algos.learner_torch import Count, Learner, discount, read_batch, target_step, weighted_mean
+from rlpair.algos.optimizers_torch import clip_by_global_norm, empty_moments
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, SACConfig, hyperparameters
 from rlpair.nets.arch import Networks
 from rlpair.nets.networks_torch import apply, apply_each, flatten_obs
@@ -85,24 +85,32 @@ class SAC(Learner):
         mean, _ = self.policy(self.params["actor"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
         return self.to_box(mean.tanh())
 
-    def act(self, obs: torch.Tensor, generator: torch.Generator, env_steps: int) -> torch.Tensor:  # as greedy
+    def act(self, obs: torch.Tensor, noise: tuple[torch.Tensor], env_steps: int) -> torch.Tensor:
         mean, log_std = self.policy(self.params["actor"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
-        noise = torch.randn(mean.shape, generator=generator, dtype=self.dtype, device=mean.device)
-        action, _ = squash(mean, log_std, noise)
+        action, _ = squash(mean, log_std, *noise)
         return self.to_box(action)
+
+    def act_noise(self, generator: torch.Generator, n: int) -> tuple[torch.Tensor]:  # standard normal (N, A)
+        shape = (n, self.spec.action_dim)
+        return (torch.randn(shape, generator=generator, dtype=self.dtype, device=generator.device),)
 
     def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> Noise:
         shape = (2, *leading_shape, self.spec.action_dim)
-        next_noise, noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=self.low.device)
+        next_noise, noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=generator.device)
         return next_noise, noise
 
     def prepare(self, batch: Transition) -> Transition:
         return read_batch(batch, self.from_box(batch.action), self.spec, self.dtype)
 
-    def step(self, batch: Transition, noise: Noise) -> UpdateInfo:
+    def update(self, batch: Transition, noise: Noise, num_updates: Count) -> UpdateInfo:
         config, hyper, batch = self.config, self.hyper, self.prepare(batch)
         (log_alpha,) = self.params["log_alpha"].tensors
         alpha, (next_noise, action_noise) = log_alpha.detach().exp(), noise
+
+        def step(net: str, grad: torch.Tensor) -> None:
+            if config.max_grad_norm is not None and net != "log_alpha":
+                clip_by_global_norm(grad, hyper.max_grad_norm)
+            self.descend(net, grad)
 
         target_q = partial(self.q_values, self.target_params["critic"].tensors)
         policy = partial(self.policy, self.params["actor"].tensors)
@@ -112,14 +120,14 @@ class SAC(Learner):
             return critic_loss(partial(self.q_values, params), batch, target)
 
         (q_loss, td_errors), grad = self.value_and_grad("critic", critic_loss_of)
-        self.descend("critic", grad, config.max_grad_norm)
+        step("critic", grad)
         q = partial(self.q_values, self.params["critic"].tensors)
 
         def actor_loss_of(params: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
             return actor_loss(partial(self.policy, params), q, batch, alpha, action_noise)
 
         (pi_loss, log_prob), grad = self.value_and_grad("actor", actor_loss_of)
-        self.descend("actor", grad, config.max_grad_norm)
+        step("actor", grad)
 
         def alpha_loss_of(params: Tensors) -> tuple[torch.Tensor, tuple[()]]:
             return alpha_loss(params[0], log_prob, hyper.target_entropy, batch.weight), ()
@@ -128,7 +136,10 @@ class SAC(Learner):
         metrics |= {"train/entropy": -log_prob.mean(), "train/q_mean": (target[None] - td_errors).mean()}
         if config.learns_alpha:
             (metrics["loss/alpha"], _), grad = self.value_and_grad("log_alpha", alpha_loss_of)
-            self.descend("log_alpha", grad, None)
+            step("log_alpha", grad)
+
+        due = (num_updates + 1) % config.target_update_interval == 0
+        target_step(self.target_params["critic"], self.params["critic"], hyper.tau, due)
         return UpdateInfo(metrics, td_errors.mean(0))
 
 

@@ -141,6 +141,8 @@ def check_contents(state: State) -> None:
     if not 0 <= updates <= MOST_UPDATES:
         raise CheckpointError(f"num_updates is {updates}, not from 0 to {MOST_UPDATES}")
     for name, value in state.items():
+        if not name.startswith("optimizer."):
+            continue
         if name.endswith(".count") and not 0 <= value <= updates:
             raise CheckpointError(f"{name} is {value}, not from 0 to num_updates={updates}")
         if ".nu" in name and (value < 0).any():

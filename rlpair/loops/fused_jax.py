@@ -107,7 +107,7 @@ def make_fused(
     def choose(state: FusedState, env_steps: jax.Array, draws: Draws, learns: bool) -> jax.Array:  # (N,) or (N, A)
         if not learns:
             return draws.warm_up
-        policy = learner.act(state.learner, state.obs, draws.act, env_steps)
+        policy = learner.act(state.learner, state.obs, learner.act_noise(draws.act, num_envs), env_steps)
         return jnp.where(env_steps < config.learning_starts, draws.warm_up, policy.astype(draws.warm_up.dtype))
 
     def interact(learns: bool, carry: Carry, inputs: tuple[jax.Array, Draws]) -> tuple[Carry, None]:
@@ -193,7 +193,7 @@ class Episodes(NamedTuple):
     cut: jax.Array  # (episodes,) bool: which had no end within LONGEST_EPISODE steps
 
 
-def play(learner: Learner, env: FunctionalEnv, params: dict[str, Tree], key: jax.Array, episodes: int) -> Episodes:
+def play(learner: Learner, env: FunctionalEnv, state: LearnerState, key: jax.Array, episodes: int) -> Episodes:
     """Greedy episodes, all together; every one counts, however long it takes, up to LONGEST_EPISODE of host.py."""
 
     class Play(NamedTuple):
@@ -206,7 +206,7 @@ def play(learner: Learner, env: FunctionalEnv, params: dict[str, Tree], key: jax
 
     def one_step(now: Play) -> Play:
         key, subkey = jax.random.split(now.key)
-        action = learner.greedy(params, now.obs)
+        action = learner.greedy(state, now.obs)
         envs, out = jax.vmap(partial(step, env))(now.envs, action, jax.random.split(subkey, episodes))
         total, length = now.total + out.reward * now.playing, now.length + now.playing
         return Play(envs, out.obs, total, length, now.playing & ~(out.terminated | out.truncated), key)

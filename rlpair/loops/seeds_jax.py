@@ -71,7 +71,7 @@ class Seeds:
             learner = make_learner(algo, env.spec, networks, dtype=dtype, precision=config.matmul_precision)
             fused = make_fused(learner, env, algo, config.num_envs)
             self._run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), donate_argnums=0)
-            self._play = jax.jit(jax.vmap(lambda params, key: play(learner, env, params, key, config.eval_episodes)))
+            self._play = jax.jit(jax.vmap(lambda state, key: play(learner, env, state, key, config.eval_episodes)))
             check_run(config, env.spec, networks, memory_of(list(placement.device_set)))
             params = [record.initial_params(algo, env.spec, stream(seed, "parameters")) for seed in self._seeds]
             stacked = jax.tree.map(lambda *x: jnp.stack(x), *(tree_of(p, dtype) for p in params))
@@ -101,7 +101,7 @@ class Seeds:
     def evaluate(self, *tag: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Greedy episodes of each agent: returns, lengths, which were cut, (S, episodes). ``tag``: of their starts."""
         with precision_of(self._dtype):
-            returns, lengths, cut = self._play(self._state.learner.params, self._keys("evaluation", *tag))
+            returns, lengths, cut = self._play(self._state.learner, self._keys("evaluation", *tag))
         return np.asarray(returns, np.float64), np.asarray(lengths, np.int64), np.asarray(cut)
 
     def get_spec(self) -> EnvSpec:

@@ -24,9 +24,9 @@ BUGS = [
     Bug("a generator that is not there forgets the updates", BASE, 'integer(self.seed, "noise", self.num_updates)', 'integer(self.seed, "noise")', LOST),
     Bug("a resume with another generator repeats the noise", "runs/host_run.py", "(own := self.agent.rng_name) not in state", "(own := self.agent.rng_name) == 0", f"{AGENTS}::test_a_run_goes_on_with_new_noise_where_the_generator_is_not_its_own"),
     Bug("a resume with another generator forgets the step", "runs/host_run.py", 'integer(config.seed, "noise", loop.env_steps)', 'integer(config.seed, "noise")', f"{AGENTS}::test_a_run_goes_on_with_new_noise_where_the_generator_is_not_its_own"),
-    Bug("exploring ignores the bounds of log_std", "algos/sac_torch.py", "action, _ = squash(mean, log_std, noise)\n        return self.to_box", "action, _ = squash(mean, self.networks['actor'][0](flatten_obs(obs, self.spec.obs_shape, self.dtype)).chunk(2, dim=-1)[1], noise)\n        return self.to_box", BOUNDS),
-    Bug("one coin decides for all environments", "algos/dqn_jax.py", "jax.random.uniform(coin_key, best.shape)", "jax.random.uniform(coin_key, ())", "test_parity.py::test_epsilon_greedy_actions"),
-    Bug("one random action for all environments", "algos/dqn_jax.py", "jax.random.randint(action_key, best.shape, 0, spec.action_dim)", "jax.random.randint(action_key, (1,), 0, spec.action_dim).repeat(len(best))", AGENTS),
+    Bug("exploring ignores the bounds of log_std", "algos/sac_torch.py", "action, _ = squash(mean, log_std, *noise)\n        return self.to_box", "action, _ = squash(mean, self.networks['actor'][0](flatten_obs(obs, self.spec.obs_shape, self.dtype)).chunk(2, dim=-1)[1], *noise)\n        return self.to_box", BOUNDS),
+    Bug("one coin decides for all environments", "algos/dqn_jax.py", "jax.random.uniform(coin_key, (n,))", "jax.random.uniform(coin_key, (1,)).repeat(n)", "test_parity.py::test_epsilon_greedy_actions"),
+    Bug("one random action for all environments", "algos/dqn_jax.py", "jax.random.randint(action_key, (n,), 0, spec.action_dim)", "jax.random.randint(action_key, (1,), 0, spec.action_dim).repeat(n)", AGENTS),
     Bug("goal_velocity ignored", "envs/classic_jax.py", '(state[0] >= 0.5) & (state[1] >= self.settings["goal_velocity"])', "(state[0] >= 0.5) & (state[1] >= 0)", GOAL),
     Bug("goal_velocity ignored", "envs/classic_jax.py", '(position >= 0.45) & (velocity >= self.settings["goal_velocity"])', "(position >= 0.45) & (velocity >= 0)", GOAL),
 ]  # fmt: skip

@@ -30,6 +30,6 @@ BUGS = [
     Bug("dict images unscaled", "envs/spec.py", "np.float32(1 / 255), np.float32(1)", "np.float32(1), np.float32(1)", "test_host_envs.py"),
     Bug("a preset: module:id not found", "presets.py", 'env.rpartition(":")[2]', "env", "test_presets.py"),
     Bug("a process keeps the cores of another", "system/workers.py", "    finally:\n        bind_to(before)", "    finally:\n        pass", "test_compare_turns.py"),
-    Bug("act of one obs gives batch", "agents/base.py", "self._act(obs[None], explore, step)[0]", "self._act(obs[None], explore, step)", "test_act.py"),
+    Bug("act of one obs gives batch", "agents/base.py", "self._act(obs[None], explore, step, noise)[0]", "self._act(obs[None], explore, step)", "test_act.py"),
     Bug("foreign generator refused", "agents/base.py", 'return name.startswith("rng.") and name != self.rng_name', "return False", "test_crossing.py"),
 ]  # fmt: skip

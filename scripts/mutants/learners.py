@@ -9,6 +9,7 @@ STEP_TORCH, STEP_JAX = "algos/optimizers_torch.py", "algos/optimizers_jax.py"
 
 LAW = "test_parity.py::test_epsilon_greedy_actions"
 NOISE = "test_parity.py::test_training_noise"
+EXPLORING, MODEL = "test_exploring.py", "test_model_state.py"
 AGAIN = "test_parity.py::test_every_update_draws_noise_of_its_own"
 BUGS = [
     # Targets and losses
@@ -66,18 +67,34 @@ BUGS = [
     Bug("compiled: Adam's eps inside the root", STEP_TORCH, "((nu / nu_scale).sqrt() + 1e-8)", "(nu / nu_scale + 1e-8).sqrt()", "test_compile.py"),
     Bug("tau on the wrong side", TORCH, "lerp_(online.vector, tau)", "lerp_(online.vector, 1 - tau)"),
     Bug("tau on the wrong side", JAX, "(1 - tau) * t + tau * o", "tau * t + (1 - tau) * o"),
-    Bug("target one update late", TORCH, "if self.num_updates %", "if (self.num_updates - 1) %"),
+    Bug("target one update late", DQN_TORCH, "(num_updates + 1) %", "num_updates %"),
+    Bug("target one update late", SAC_TORCH, "(num_updates + 1) %", "num_updates %"),
+    Bug("what was not due is not put back", TORCH, "tensor.copy_(torch.where(due, tensor, value))", "pass", "test_compile.py::test_a_recorded_step_is_the_step"),
     Bug("target at every update", SAC_JAX, "due = num_updates % config.target_update_interval == 0", "due = True"),
     # Acting and data
-    Bug("one coin for all environments", DQN_TORCH, "torch.rand(best.shape,", "torch.rand((),", LAW),
-    Bug("one key for every action", "agents/agent_jax.py", "env_steps), jax.random.key_data(key)", "env_steps), key_data", LAW),
+    Bug("one coin for all environments", DQN_TORCH, "torch.rand(n,", "torch.rand((),", LAW),
+    Bug("one key for every action", "agents/agent_jax.py", "learner.act_noise(subkey, n), jax.random.key_data(key)", "learner.act_noise(subkey, n), key_data", LAW),
     Bug("one key for every update", "agents/agent_jax.py", "noise), jax.random.key_data(key)", "noise), key_data", AGAIN),
+    Bug("the coin compared the wrong way", DQN_TORCH, "coin < epsilon", "coin > epsilon", EXPLORING),
+    Bug("the coin compared the wrong way", DQN_JAX, "coin < epsilon", "coin > epsilon", EXPLORING),
+    Bug("a coin that is epsilon explores", DQN_JAX, "coin < epsilon", "coin <= epsilon", EXPLORING),
+    Bug("epsilon of the step before", DQN_TORCH, "epsilon(self.hyper, env_steps)", "epsilon(self.hyper, env_steps - 1)", EXPLORING),
+    Bug("epsilon of the next step, in both twins", DQN_JAX, "epsilon(state.hyper, env_steps)", "epsilon(state.hyper, env_steps + 1)", EXPLORING, ((DQN_TORCH, "epsilon(self.hyper, env_steps)", "epsilon(self.hyper, env_steps + 1)"),)),
+    Bug("any action counted from the first one's number twice", DQN_JAX, "jnp.where(explore, anything, best", "jnp.where(explore, anything + spec.action_start, best", EXPLORING),
+    Bug("given noise ignored", "agents/agent_torch.py", "self.learner.act(tensor, self._moved(noise), env_steps)", "self.learner.act(tensor, self.learner.act_noise(self.generator, len(obs)), env_steps)", EXPLORING),
+    Bug("given noise ignored", "agents/agent_jax.py", "obs, cast_floats(noise, self.dtype)", "obs, jax.tree.map(jnp.zeros_like, noise)", EXPLORING),
+    Bug("exploring without the noise", SAC_TORCH, "squash(mean, log_std, *noise)", "squash(mean, log_std, 0 * noise[0])", EXPLORING),
+    Bug("drawing noise advances no generator", "agents/agent_jax.py", "noise, self._key_data = self._act_noise(self._key_data, num_envs)", "noise, _ = self._act_noise(jnp.array(self._key_data), num_envs)", EXPLORING),
     Bug("epsilon does not stop", DQN_JAX, "jnp.minimum(env_steps / hyper.exploration_steps, 1.0)", "env_steps / hyper.exploration_steps"),
     Bug("the first action's number ignored", DQN_TORCH, "batch.action.long() - self.spec.action_start", "batch.action.long()"),
     Bug("images not scaled", "nets/networks_jax.py", "/ 255", "/ 1"),
     Bug("truncated taken for terminal", "loops/host.py", "step.next_obs, step.terminated)", "step.next_obs, step.terminated | step.truncated)", "test_loop.py"),
     # Checkpoints
     Bug("Adam's count lost", "agents/agent_torch.py", "torch.as_tensor(state[name])", "torch.as_tensor(state[name] * (not name.endswith('.count')))", "test_crossing.py"),
+    Bug("model state lost", "agents/agent_torch.py", "return named | {f\"model_state.{name}\": tensor for name, tensor in learner.model_state.items()}", "return named", MODEL),
+    Bug("model state without its prefix", "agents/agent_jax.py", '"model_state": "model_state."', '"model_state": ""', MODEL),
+    Bug("a count of model state taken for the optimizer's", "disk/tensors.py", 'if not name.startswith("optimizer."):', "if False:", MODEL),
+    Bug("a count of model state taken for the optimizer's", "agents/agent_torch.py", 'if name.startswith("optimizer.") and name.endswith(".count")', 'if name.endswith(".count")', MODEL),
     Bug("moments exchanged", STEP_TORCH, '[moments["mu"]], [moments["nu"]]', '[moments["nu"]], [moments["mu"]]'),
     Bug("number of updates lost", "agents/agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
 ]  # fmt: skip

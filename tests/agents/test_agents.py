@@ -110,8 +110,8 @@ def test_the_precision_reaches_every_product(algo: str, precision: str) -> None:
     batch = (obs, action, zeros, obs, zeros)
     learner, state = agent.learner, agent.state
     for function in (
-        lambda: learner.greedy(state.params, obs),
-        lambda: learner.act(state, obs, keys, np.int32(0)),
+        lambda: learner.greedy(state, obs),
+        lambda: learner.act(state, obs, learner.act_noise(keys, 5), np.int32(0)),
         lambda: learner.update(state, agent_jax.Transition(*batch), learner.sample_noise(keys, (5,))),
     ):
         text = str(jax.make_jaxpr(function)())

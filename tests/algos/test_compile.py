@@ -15,6 +15,7 @@ from parity_cases import assert_close
 from runs import command, config_of, overrides_of
 
 from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig, make_agent
+from rlpair.algos.compile_torch import counting
 from rlpair.algos.cuda_graph_torch import Recorded
 from rlpair.algos.optimizers_torch import adam_by_formula, adam_by_kernel
 from rlpair.nets import onednn_torch
@@ -118,7 +119,8 @@ def test_a_recorded_step_is_the_step(name: str) -> None:
     shapes: list[dict[str, Any]] = [{}, {"batch_size": 5}, {"weighted": True}]
     batches = [data(case._replace(seed=seed, **shape), 3) for seed, shape in enumerate(shapes)]
     plain, recorded = (agent_of(case, "torch", "float64") for _ in range(2))
-    recorded.learner.step = Recorded(recorded.learner.step, recorded.learner.state, replayed)
+    program = Recorded(recorded.learner.update, recorded.learner.state, replayed)
+    recorded.learner.update = counting(program, recorded.device)
     told: list[list[Any]] = [[], []]
     for u, (batch, noise) in itertools.product(range(3), batches):
         for agent, infos in zip((plain, recorded), told, strict=True):
@@ -128,7 +130,7 @@ def test_a_recorded_step_is_the_step(name: str) -> None:
         assert list(ours.metrics) == list(theirs.metrics)
         assert_close(ours.metrics, theirs.metrics, 1e-12)
         torch.testing.assert_close(ours.td_error, theirs.td_error, rtol=1e-12, atol=0)
-    assert len(recorded.learner.step._recordings) == 3
+    assert len(program._recordings) == 3
 
 
 def test_adam_by_its_formula_is_adam_by_its_kernel() -> None:

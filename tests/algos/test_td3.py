@@ -5,13 +5,15 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import td3
-from devices import agent_of
+import torch
+from devices import DEVICE, agent_of
 from parity_cases import assert_close
 
 import rlpair
@@ -54,6 +56,28 @@ def test_the_twins_are_equal(updates: int) -> None:
     infos = [agent.update(batch, noise=noise) for agent in twins]
     assert_close(*(without_rng(agent.state_dict()) for agent in twins), FLOAT64)
     assert_close(*({tag: np.asarray(x) for tag, x in info.metrics.items()} for info in infos), FLOAT64)
+
+
+def test_exploring_actions_are_equal() -> None:
+    twins = [agent_of(CASE, backend) for backend in BACKENDS]
+    obs, noise = data(CASE, 1)[0].obs[0], twins[0].act_noise(16)
+    np.testing.assert_allclose(*(agent.act(obs, noise=noise) for agent in twins), rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_delayed_actor_compiles() -> None:
+    """Into one graph, whatever the number of the update."""
+    batch, noise = data(CASE, 7)
+    options: dict[str, Any] = {"env": BOX, "config": CASE.config, "dtype": "float64", "device": DEVICE}
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler's own
+        agents = [make_agent("td3", backend="torch", compile=compile, **options) for compile in (True, False)]
+        for u in range(7):
+            for agent in agents:
+                agent.update(row(batch, noise, u)[0], noise=row(batch, noise, u)[1])
+            assert_close(*(without_rng(agent.state_dict()) for agent in agents), FLOAT64)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] - before == 1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

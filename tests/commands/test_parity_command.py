@@ -43,8 +43,8 @@ def test_prints_a_table_for_each_agent(capsys: pytest.CaptureFixture[str]) -> No
     updates = {f"{what}, update {u}" for what in ("losses", "TD errors", "parameters", "targets") for u in (1, 3)}
     moments = {"gradients, update 1", "first moments, update 3", "second moments, update 1", "second moments, update 3"}
     alpha = {"log alpha, update 1", "log alpha, update 3"}
-    assert quantities == {"greedy action"} | updates | moments | alpha
-    assert lines[-1] == "56 of 56 comparisons within their tolerance."
+    assert quantities == {"greedy action", "exploring action"} | updates | moments | alpha
+    assert lines[-1] == "60 of 60 comparisons within their tolerance."
 
 
 def test_fails_where_the_twins_differ(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,9 +50,9 @@ def logging_learner(batch_size: int, num_updates: int) -> Learner:
     """Acts by ``policy``, learns nothing, and writes its batches down: obs, action, reward, next_obs, terminated."""
 
     def init(params: Any, hyper: Any) -> LearnerState:
-        return LearnerState({"log": jnp.zeros((num_updates, batch_size, 7))}, {}, {}, (), jnp.zeros((), jnp.int32))
+        return LearnerState({"log": jnp.zeros((num_updates, batch_size, 7))}, {}, {}, {}, (), jnp.zeros((), jnp.int32))
 
-    def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:
+    def act(state: LearnerState, obs: jax.Array, noise: Any, env_steps: jax.Array) -> jax.Array:
         return policy(obs.astype(jnp.int32), env_steps)
 
     def update(state: LearnerState, batch: Transition, noise: Any) -> tuple[LearnerState, UpdateInfo]:
@@ -62,7 +62,7 @@ def logging_learner(batch_size: int, num_updates: int) -> Learner:
         info = UpdateInfo({"loss/q": batch.reward.mean()}, batch.reward)
         return state._replace(params={"log": log}, num_updates=state.num_updates + 1), info
 
-    return Learner(init, act, lambda params, obs: None, lambda key, shape: (), update)
+    return Learner(init, act, lambda key, n: (), lambda state, obs: None, lambda key, shape: (), update)
 
 
 class Case(NamedTuple):

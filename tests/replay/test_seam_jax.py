@@ -46,9 +46,9 @@ def logging_learner(batch_size: int, num_updates: int) -> Learner:
     """Its TD errors are td_error_of's; it learns nothing and writes its batches down, their weights last."""
 
     def init(params: Any, hyper: Any) -> LearnerState:
-        return LearnerState({"log": jnp.zeros((num_updates, batch_size, 8))}, {}, {}, (), jnp.zeros((), jnp.int32))
+        return LearnerState({"log": jnp.zeros((num_updates, batch_size, 8))}, {}, {}, {}, (), jnp.zeros((), jnp.int32))
 
-    def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:
+    def act(state: LearnerState, obs: jax.Array, noise: Any, env_steps: jax.Array) -> jax.Array:
         return (obs[:, 0].astype(jnp.int32) + env_steps) % 3
 
     def update(state: LearnerState, batch: Transition, noise: Any) -> tuple[LearnerState, UpdateInfo]:
@@ -60,7 +60,7 @@ def logging_learner(batch_size: int, num_updates: int) -> Learner:
         info = UpdateInfo({"loss/q": batch.reward.mean()}, td_error)
         return state._replace(params={"log": log}, num_updates=state.num_updates + 1), info
 
-    return Learner(init, act, lambda params, obs: None, lambda key, shape: (), update)
+    return Learner(init, act, lambda key, n: (), lambda state, obs: None, lambda key, shape: (), update)
 
 
 def steps_of(state: Windows) -> list[Any]:

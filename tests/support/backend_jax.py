@@ -109,6 +109,12 @@ def _gradients(grads: dict[str, Any]) -> dict[str, jax.Array]:
     return {f"gradient.{jax.tree_util.keystr(path, simple=True, separator='.')}": leaf for path, leaf in paths}
 
 
+def explore(agent: Any, obs: np.ndarray, noise: Sequence[np.ndarray], env_steps: int) -> np.ndarray:
+    """Exploring actions as the learner computes them, in the agent's dtype."""
+    with jax.enable_x64(agent.dtype == "float64"):
+        return numbers(jax.jit(agent.learner.act)(agent.state, obs, tuple(noise), np.int32(env_steps)))
+
+
 def training_noise(agent: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Both noises that an update of such a leading shape draws: (2, *shape, A)."""
     return np.stack(agent.learner.sample_noise(jax.random.key(0), shape))

@@ -58,7 +58,10 @@ def optimize(
     learner.params, learner.moments = {"q": own}, {"q": optimizers_torch.empty_moments(name, own)}
     steps, norm = [], None
     for grads in gradients:
-        norm = learner.descend("q", torch.cat([array(g).reshape(-1) for g in grads]), max_norm)
+        grad = torch.cat([array(g).reshape(-1) for g in grads])
+        if max_norm is not None:
+            norm = optimizers_torch.clip_by_global_norm(grad, max_norm)
+        learner.descend("q", grad)
         steps.append([numbers(p).copy() for p in own.tensors])
     return steps, norm
 
@@ -66,7 +69,7 @@ def optimize(
 def blend(target: Any, online: Any, tau: float) -> np.ndarray:
     """The target after target_step."""
     own = parameters([array(target)])
-    learner_torch.target_step(own, parameters([array(online)]), tau)
+    learner_torch.target_step(own, parameters([array(online)]), tau, True)
     return numbers(own.tensors[0])
 
 
@@ -112,6 +115,12 @@ def _gradients(learner: Any, net: str, loss: torch.Tensor) -> dict[str, torch.Te
     grads = torch.autograd.grad(loss, params.tensors, retain_graph=True)
     vector = torch.cat([grad.reshape(-1) for grad in grads])
     return {f"gradient.{name}": grad for name, grad in params.named(vector).items()}
+
+
+def explore(agent: Any, obs: np.ndarray, noise: Sequence[np.ndarray], env_steps: int) -> np.ndarray:
+    """Exploring actions as the learner computes them, in the agent's dtype."""
+    obs, *noise = (torch.as_tensor(x, device=agent.device) for x in (obs, *noise))
+    return numbers(agent.learner.act(obs, tuple(noise), env_steps))
 
 
 def training_noise(agent: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -61,12 +61,15 @@ def probe_learner(batch_size: int, num_updates: int, action: Any) -> Learner:
     def init(params: Any, hyper: Any) -> LearnerState:
         shape = num_updates, batch_size
         log = Log(jnp.zeros((*shape, 8), jnp.uint8), jnp.zeros((*shape, 3), jnp.uint32))
-        return LearnerState({"log": log}, {}, {}, (), jnp.zeros((), jnp.int32))
+        return LearnerState({"log": log}, {}, {}, {}, (), jnp.zeros((), jnp.int32))
 
     def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:
         return action(obs, key, env_steps)
 
-    def greedy(params: Any, obs: jax.Array) -> jax.Array:
+    def act_noise(key: jax.Array, n: int) -> jax.Array:
+        return key
+
+    def greedy(state: LearnerState, obs: jax.Array) -> jax.Array:
         return jnp.zeros(len(obs), jnp.int32)
 
     def sample_noise(key: jax.Array, leading_shape: tuple[int, ...]) -> jax.Array:
@@ -79,7 +82,7 @@ def probe_learner(batch_size: int, num_updates: int, action: Any) -> Learner:
         info = UpdateInfo({"loss/number": number.astype(jnp.float32)}, jnp.zeros(len(batch.reward)))
         return state._replace(params={"log": log}, num_updates=number + 1), info
 
-    return Learner(init, act, greedy, sample_noise, update)
+    return Learner(init, act, act_noise, greedy, sample_noise, update)
 
 
 def key_bytes(key: jax.Array) -> jax.Array:
