@@ -103,6 +103,7 @@ def draw(curves: Sequence[Curve], config: PlotConfig) -> None:
     from matplotlib.figure import Figure
 
     matplotlib.rcdefaults()  # a matplotlibrc in the current folder may be a stranger's
+    matplotlib.rcParams["text.parse_math"] = False  # as may be a name with dollar signs
     panels = panels_of(curves)
     figure = Figure(figsize=(5.4 * len(panels), 3.8), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]

@@ -94,7 +94,7 @@ class Train:
             is_done = outcome.env_steps >= config.total_timesteps
             where = "in the evaluation after its last step," if is_done else "at step"
             how = f"stopped by {signal.Signals(outcome.signal).name} {where} {outcome.env_steps:,}"
-            print(f"{name}: {how}; {go_on(outcome.run_dir)}")
+            print(f"{name}: {how}; {go_on(outcome.run_dir, config.algo.name)}")
             return 128 + outcome.signal
         returns, seconds = outcome.evaluation.returns, time.perf_counter() - began
         result = f"return {returns.mean():.1f} +- {returns.std():.1f} over {len(returns)} greedy episodes"

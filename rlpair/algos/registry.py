@@ -76,6 +76,7 @@ class Algorithm:
 
 
 _algorithms: dict[str, Algorithm] = {}
+_addresses: dict[str, str] = {}  # module:name by name, as they were asked for
 
 
 def register(algorithm: Algorithm) -> Algorithm:
@@ -112,7 +113,14 @@ def find(name: object) -> Algorithm:
             raise ConfigError("algo", name, f"there is no module {module}") from error
     if (found := registered(own)) is None:
         raise ConfigError("algo", name, f"one of {', '.join(names())}")
+    if colon:
+        _addresses[found.name] = f"{module}:{found.name}"
     return found
+
+
+def address_of(name: str) -> str:
+    """Returns what finds the algorithm in another process too: ``module:name`` where it was found so, else its name."""
+    return _addresses.get(name, name)
 
 
 def registered(name: object) -> Algorithm | None:

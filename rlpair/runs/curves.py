@@ -14,7 +14,7 @@ from rlpair.aggregate import bootstrap_interval, interquartile_mean
 from rlpair.disk.layout import METRICS, RunDir
 from rlpair.errors import ConfigError
 from rlpair.runs.metrics import read_records
-from rlpair.runs.saved_config import flat, load_config
+from rlpair.runs.saved_config import load_values
 
 MOST_BYTES = 2**30  # of a metrics.jsonl
 MOST_POINTS = 200  # of a curve over seeds
@@ -82,9 +82,9 @@ def name_of(run: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     """
     if not RunDir(run).config.exists():
         return "", str(run), ()
-    values = flat(load_config(run).to_dict())
+    values = load_values(run)
     first, backend, env = (shown(values.get(key)) for key in ("algo.name", "backend", "env"))
-    settings = {key: shown(value) for key, value in values.items() if "." in key or key == "mode"}
+    settings = {shown(key): shown(value) for key, value in values.items() if "." in key or key == "mode"}
     return env, f"{first} {backend}", tuple(sorted(settings.items()))
 
 

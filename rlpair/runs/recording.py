@@ -87,6 +87,7 @@ class Recording:
         says the way on.
         """
         run, folder, steps = self._run, self.folder, self._run.loop.env_steps
+        name = run.config.algo.name
         cause = disk_line(error) if isinstance(error, OSError) else str(error)
         if isinstance(error, EnvFailedError):
             cause = with_traceback(error, folder.path)
@@ -98,10 +99,10 @@ class Recording:
                     run.save_best(folder.best)
                 self._save_step()
         except (OSError, RLPairError) as second:
-            failed = RLPairError(f"{cause}; step {steps} cannot be saved; {folder.way_on()}")
+            failed = RLPairError(f"{cause}; step {steps} cannot be saved; {folder.way_on(name)}")
             failed.__cause__ = second
             return failed
-        return RLPairError(f"{cause}; {folder.way_on()}")
+        return RLPairError(f"{cause}; {folder.way_on(name)}")
 
     def _keep(self, record: Record) -> None:
         """Write down a record, and save what it asks for."""

@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from rlpair.algos.registry import address_of
 from rlpair.config import RunConfig
 from rlpair.disk import files
 from rlpair.disk.atomic import settled_folders
@@ -48,10 +49,10 @@ class HeldRunDir(RunDir):
         if not self.path.is_dir() or not os.path.samestat(os.stat(self.path), self._identity):
             raise FileNotFoundError(errno.ENOENT, "was removed while the run was writing to it", str(self.path))
 
-    def way_on(self) -> str:
-        """What can be done after the run has failed: a sentence with the command that goes on."""
+    def way_on(self, algo: str) -> str:
+        """Say what can be done after a run of that algorithm has failed, with the command that goes on."""
         try:
-            return f"{find_step(self.path)} is whole, {go_on(self.path)}"
+            return f"{find_step(self.path)} is whole, {go_on(self.path, algo)}"
         except RLPairError:
             kept = f": {self.best} is whole, so begin anew in another run_dir" if self.best.is_dir() else ""
             return f"there is no checkpoint to go on from{kept}"
@@ -111,9 +112,11 @@ def checkpoint_of(run_dir: Path, name: str) -> Path:
     return path
 
 
-def go_on(run_dir: Path) -> str:
-    """The command that goes on with a run, for a shell."""
-    return f"go on with: python -m rlpair.train {shlex.quote(f'resume={run_dir}')}"
+def go_on(run_dir: Path, algo: str) -> str:
+    """Return the command that goes on with a run of that algorithm, for a shell."""
+    address = address_of(algo)
+    own = [f"algo={address}"] if address != algo else []  # a module that nobody but the user may name
+    return f"go on with: python -m rlpair.train {shlex.join([*own, f'resume={run_dir}'])}"
 
 
 def with_traceback(error: EnvFailedError, run_dir: Path) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from rlpair.algos.registry import names, registered
+from rlpair.algos.registry import find, names, registered
 from rlpair.config import RunConfig
 from rlpair.disk.documents import parse_yaml
 from rlpair.disk.files import write
@@ -75,15 +75,38 @@ def _dumped(values: Any) -> bytes:
 
 
 def load_config(run_dir: Path) -> RunConfig:
-    """The configuration in config.yaml. Raises CheckpointError where it is not there or not one."""
+    """Read the configuration in config.yaml. Raises CheckpointError where it is not there or not one."""
     path = RunDir(run_dir).config
+    values = _read_settings(path)
+    if registered(name := values["algo"].get("name")) is None:
+        formats.refuse_value(path, "algo.name", name, "one of " + ", ".join(names()))
+    return _config_of(path, values)
+
+
+def load_values(run_dir: Path) -> Values:
+    """Read the settings in config.yaml, by dotted key, to be shown.
+
+    Those of an algorithm that is not registered are as they stand there. Raises CheckpointError as ``load_config``.
+    """
+    path = RunDir(run_dir).config
+    values = _read_settings(path)
+    return flat(values if registered(values["algo"].get("name")) is None else _config_of(path, values).to_dict())
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """Return what config.yaml holds: a mapping, and in it a mapping ``algo``. Raises CheckpointError."""
     content = read_whole(path, formats.YAML_BYTES)
     try:
         values = parse_yaml(content)
     except ValueError as error:
         refuse(path, f"is not a run's configuration: {error}")
-    if not isinstance(values, dict) or not isinstance(algo := values.get("algo"), dict):
+    if not isinstance(values, dict) or not isinstance(values.get("algo"), dict):
         refuse(path, "is not a run's configuration: it has no algo")
-    if (algorithm := registered(name := algo.pop("name", None))) is None:
-        formats.refuse_value(path, "algo.name", name, "one of " + ", ".join(names()))
+    return values
+
+
+def _config_of(path: Path, values: dict[str, Any]) -> RunConfig:
+    """Check the settings of a registered algorithm's run. Raises CheckpointError."""
+    algo = dict(values["algo"])
+    algorithm = find(algo.pop("name"))
     return formats.settings(path, RunConfig, values | {"algo": formats.settings(path, algorithm.config, algo, "algo.")})

@@ -21,4 +21,8 @@ BUGS = [
     Bug("the last key of a group is all of it", "runs/saved_config.py", " | {name: value}", " and {name: value} or {name: value}", GROUPS),
     Bug("a stranger's group is taken as it is", "runs/formats.py", "            taken[key] = settings(path, groups[key], value, f\"{prefix}{key}.\")", "            taken[key] = groups[key](**value)", GROUPS),
     Bug("a group has its defaults", "config.py", "group(**values[name])", "group()", GROUPS),
+    Bug("a stranger's algorithm is not drawn", "runs/saved_config.py", 'flat(values if registered(values["algo"].get("name")) is None else _config_of', "flat(_config_of", PLOT),
+    Bug("plot imports the module that a file names", "runs/saved_config.py", 'flat(values if registered(values["algo"].get("name")) is None else', 'flat(values if find(values["algo"].get("name")) is None else', PLOT),
+    Bug("a name with dollar signs is a formula", "plot.py", '["text.parse_math"] = False', '["text.parse_math"] = True', PLOT),
+    Bug("the line that goes on forgets the module", "algos/registry.py", '        _addresses[found.name] = f"{module}:{found.name}"\n', "        pass\n", "test_td3.py::test_what_goes_on_names_the_module_that_the_user_named"),
 ]  # fmt: skip

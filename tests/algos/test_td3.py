@@ -23,13 +23,17 @@ from rlpair.algos.registry import find
 from rlpair.errors import CheckpointError, ConfigError, EnvError
 from rlpair.make import configure_process
 from rlpair.parity import FLOAT64, Case, data, row, without_rng
+from rlpair.runs.run_dir import go_on
 from rlpair.types import EnvSpec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BACKENDS = ("torch", "jax")
 BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
 CASE = Case(td3.TD3Config(net_arch=(16, 8), policy_delay=3, max_grad_norm=0.5), BOX, 0, 16, True, True)
-SHORT = ["algo=td3:td3", "algo.net_arch=[8]", "algo.batch_size=8", "algo.buffer_size=400", "algo.learning_starts=20"]
+PROSE = re.search("^Then `(algo=NAME:NAME)` is known", (EXAMPLES.parent / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+assert PROSE
+ALGO = PROSE[1].replace("NAME", "td3")  # as it is pasted from there
+SHORT = [ALGO, "algo.net_arch=[8]", "algo.batch_size=8", "algo.buffer_size=400", "algo.learning_starts=20"]
 SHORT += ["eval_every=0", "eval_episodes=2", "checkpoint_every=100"]
 RECORD = registry._algorithms.pop("td3")  # which importing it has registered: other tests know of two algorithms
 
@@ -152,17 +156,26 @@ def test_the_command_trains_resumes_and_evaluates(backend: str) -> None:
     refused = rlpair_command("rlpair.train", "resume=half", "total_timesteps=200")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "rlpair: half/config.yaml: algo.name='td3' is not allowed: one of dqn, sac\n"
-    ran = rlpair_command("rlpair.train", "algo=td3:td3", "resume=half", "total_timesteps=200")
+    ran = rlpair_command("rlpair.train", ALGO, "resume=half", "total_timesteps=200")
     assert ran.returncode == 0, ran.stderr
     for name in ("agent.safetensors", "replay.safetensors"):
         assert Path(f"half/checkpoints/step_200/{name}").read_bytes() == (
             Path(f"whole/checkpoints/step_200/{name}").read_bytes()
         )
-    ran = rlpair_command("rlpair.evaluate", "algo=td3:td3", "run_dir=half", "episodes=1")
+    ran = rlpair_command("rlpair.evaluate", ALGO, "run_dir=half", "episodes=1")
     assert (ran.returncode, ran.stdout.splitlines()[0]) == (
         0,
         f"Pendulum-v1, td3 in {backend}, last checkpoint of half",
     ), ran.stderr
+
+
+def test_what_goes_on_names_the_module_that_the_user_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_addresses", {})
+    again = "go on with: python -m rlpair.train"
+    assert go_on(Path("a run"), "td3") == f"{again} 'resume=a run'"
+    find("td3:td3")
+    assert go_on(Path("a run"), "td3") == f"{again} algo=td3:td3 'resume=a run'"
+    assert go_on(Path("run"), "dqn") == f"{again} resume=run"
 
 
 def test_many_seeds_train_in_the_fused_loop() -> None:

@@ -15,7 +15,7 @@ from rlpair import DQNConfig, SACConfig
 from rlpair.config import RunConfig
 from rlpair.plot import PlotConfig, curves_of, main
 from rlpair.runs.curves import find_runs, group, over_seeds, read_lines
-from rlpair.runs.saved_config import save_config
+from rlpair.runs.saved_config import load_config, save_config
 
 TAG = "eval/mean_return"
 
@@ -75,6 +75,23 @@ def test_other_settings_are_another_curve() -> None:
     assert [(curve.name, curve.seeds) for curve in found] == [
         ("dqn jax algo.gamma=0.9", 2),
         ("dqn jax algo.gamma=0.99", 1),
+    ]
+
+
+def test_a_strangers_algorithm_is_drawn_by_its_name(plot: Callable[..., tuple[int, str, str]]) -> None:
+    """Nothing of it is known but what config.yaml says, and no module that stands there is imported."""
+    for number, delay in enumerate((1, 1, 2)):
+        folder = write(f"runs/{number}", records([1, number]), RunConfig(algo=DQNConfig(), env="CartPole-v1"))
+        config = json.loads(json.dumps(load_config(folder).to_dict()))
+        config["algo"] = {"name": "this:own", "delay": delay, "bad\x1b": [1], "$\\no$": delay}
+        (folder / "config.yaml").write_text(json.dumps(config))
+    Path("this.py").write_text("raise SystemExit('imported')")
+    code, out, err = plot("runs")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-3:] == [
+        r"CartPole-v1 this:own jax algo.$\no$=1 algo.delay=1: 0.5 (0 to 1, 2 seeds) at 200 steps",
+        r"CartPole-v1 this:own jax algo.$\no$=2 algo.delay=2: 2 at 200 steps",
+        "all in plot.png",
     ]
 
 
