@@ -17,14 +17,14 @@ COMMANDS = {
 
 
 def help_text() -> str:
-    """What there is."""
+    """Return the commands, a line each."""
     lines = ["rlpair COMMAND KEY=VALUE ...     also python -m rlpair", ""]
     lines += [f"  {name:10}{what}" for name, what in COMMANDS.items()]
     return "\n".join([*lines, "", "rlpair COMMAND --help lists its keys; rlpair --version says which rlpair this is."])
 
 
 def main() -> None:
-    """The command that ``sys.argv`` names; exits with its code."""
+    """Run the command that ``sys.argv`` names; exit with its code."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in COMMANDS:
         del sys.argv[1]

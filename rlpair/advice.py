@@ -5,12 +5,12 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra: from the folder of the sources, where rlpair comes from there."""
+    """Return the command that installs an extra: from the folder of the sources, where rlpair comes from there."""
     return f"pip install -e '.[{extra}]'" if is_from_sources() else f"pip install 'rlpair[{extra}]'"
 
 
 def is_from_sources() -> bool:
-    """Whether rlpair was installed from its folder (``pip install -e .``, say), or only stands on the path."""
+    """Return whether rlpair was installed from its folder (``pip install -e .``, say), or only stands on the path."""
     try:
         origin = distribution("rlpair").read_text("direct_url.json")  # of PEP 610; an index leaves none
     except PackageNotFoundError:

@@ -8,12 +8,12 @@ from rlpair.seeding import stream
 
 
 def mean(scores: np.ndarray) -> np.ndarray:
-    """Of (..., S): (...)."""
+    """Return the mean over the last axis, (..., S) -> (...)."""
     return np.asarray(scores.mean(axis=-1))
 
 
 def interquartile_mean(scores: np.ndarray) -> np.ndarray:
-    """The mean of the middle half of (..., S): a quarter, rounded down, is cut off at each side. (...)."""
+    """Return the mean of the middle half of (..., S), as (...): a quarter, rounded down, is cut off at each side."""
     cut = scores.shape[-1] // 4
     return mean(np.sort(scores, axis=-1)[..., cut : scores.shape[-1] - cut])
 
@@ -21,7 +21,7 @@ def interquartile_mean(scores: np.ndarray) -> np.ndarray:
 def bootstrap_interval(
     scores: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], resamples: int
 ) -> tuple[float, float]:
-    """The 95 % interval of a statistic of (S,): percentiles 2.5 and 97.5 of those of resampled scores.
+    """Return the 95 % interval of a statistic of (S,): percentiles 2.5 and 97.5 of those of resampled scores.
 
     It asks for no normality, which returns at their ceiling do not have.
     """

@@ -43,7 +43,7 @@ class EnvFailedError(EnvError):
         self.what, self.text, self.details = what, text, details
 
     def at(self, where: str) -> "EnvFailedError":
-        """The same, saying also where it happened."""
+        """Return the same, saying also where it happened."""
         return EnvFailedError(f"{self.what} at {where}", self.text, self.details)
 
 
@@ -67,31 +67,31 @@ class NonFiniteError(RLPairError):
     """A NaN or an infinity, in the environment's numbers or in the learner's: names the step."""
 
     def at(self, where: str) -> "NonFiniteError":
-        """The same, saying also where it happened."""
+        """Return the same, saying also where it happened."""
         return NonFiniteError(f"{self} at {where}")
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, on one line."""
+    """Return what an error says, on one line."""
     return " ".join(str(error).split())
 
 
 def reason(error: BaseException) -> str:
-    """Why it failed, on one line; of an OSError without the number and the path."""
+    """Return why it failed, on one line; of an OSError without the number and the path."""
     return error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
 
 
 def disk_line(error: OSError) -> str:
-    """PATH: No space left on device."""
+    """Return the line of a disk's failure: PATH: No space left on device."""
     return f"{error.filename}: {reason(error)}" if error.filename else first_line(error)
 
 
 def refuse(path: Path, cause: str) -> NoReturn:
-    """Raises CheckpointError: what is wrong with a file or a folder."""
+    """Raise CheckpointError: what is wrong with a file or a folder."""
     raise CheckpointError(f"{path}: {cause}")
 
 
 def check_one_of(key: str, value: object, allowed: Collection[str]) -> None:
-    """Raises ConfigError unless the value is one of them."""
+    """Raise ConfigError unless the value is one of them."""
     if value not in allowed:
         raise ConfigError(key, value, "one of " + ", ".join(allowed))

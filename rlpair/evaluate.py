@@ -85,7 +85,7 @@ class Film(RecordVideo):
     """Films every episode that is begun with a seed: those that ``rlpair.evaluate`` counts."""
 
     def __init__(self, env: gym.Env[Any, Any], folder: str, problems: list[str]) -> None:
-        """``problems`` is told what could not be written: the episodes are played all the same."""
+        """Film into a folder; ``problems`` is told what could not be written, and episodes are played all the same."""
         self.problems = problems
         super().__init__(env, folder, episode_trigger=lambda episode: True)
 
@@ -107,7 +107,7 @@ class Film(RecordVideo):
 
 
 def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str, problems: list[str]) -> HostEnvs:
-    """One environment whose episodes are filmed into ``folder``; ``problems`` is told which are not, and why.
+    """Make an environment whose episodes are filmed into ``folder``; ``problems`` is told which are not, and why.
 
     Raises:
         EnvError: it cannot be built, or does not render.
@@ -129,7 +129,7 @@ def filmed(env_id: str, env_kwargs: dict[str, Any], folder: str, problems: list[
 
 
 def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
-    """Raises MissingExtraError or EnvError unless the environment renders a frame here."""
+    """Raise MissingExtraError or EnvError unless the environment renders a frame here."""
     env.reset(seed=0)
     try:
         env.render()
@@ -142,7 +142,7 @@ def check_frame(env_id: str, env: gym.Env[Any, Any]) -> None:
 
 
 def open_envs(config: RunConfig, video: str | None, problems: list[str]) -> Playable:
-    """The environment of a run: Gymnasium's, or, where that has none of the name, the compiled one, stepped.
+    """Open the environment of a run: Gymnasium's, or, where that has none of the name, the compiled one, stepped.
 
     Raises:
         RLPairError: it cannot be built, or not be filmed.
@@ -155,7 +155,7 @@ def open_envs(config: RunConfig, video: str | None, problems: list[str]) -> Play
 
 
 def play(values: Values, given: set[str]) -> int:
-    """The command's task: play the episodes and print what came of them."""
+    """Play the episodes and print what came of them: the command's task."""
     settings = EvaluateConfig(**values)
     run_dir = Path(str(settings.run_dir))
     asked = None if settings.algo is None else find(settings.algo).name
@@ -197,7 +197,7 @@ def play(values: Values, given: set[str]) -> int:
 
 
 def main() -> None:
-    """The command; exits with its code."""
+    """Run the command; exit with its code."""
     sys.exit(Command("evaluate", EvaluateConfig, play).main())
 
 

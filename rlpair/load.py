@@ -8,7 +8,7 @@ from rlpair.make import make_agent
 
 
 def load_agent(path: str | Path, backend: str | None = None, device: str = "auto") -> BaseAgent:
-    """An agent from a checkpoint folder, or from the last checkpoint of a run_dir; in its own backend or the other.
+    """Load an agent from a checkpoint, or from the last one of a run_dir, into its own backend or the other.
 
     Raises:
         CheckpointError: missing, corrupt, truncated, foreign, or of another shape than it says.

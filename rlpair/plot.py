@@ -45,7 +45,7 @@ class PlotConfig:
 
 
 def curves_of(config: PlotConfig) -> list[Curve]:
-    """The curves that are asked for. What has no such tag is said on stderr.
+    """Return the curves that are asked for; say on stderr which runs have no such tag.
 
     Raises:
         MetricsError: no run has it.
@@ -68,7 +68,7 @@ def curves_of(config: PlotConfig) -> list[Curve]:
 
 
 def task(values: Values, given: set[str]) -> int:
-    """Draw. Returns 0."""
+    """Draw the figure and the sketch, and print each curve's last value. Returns 0."""
     config = PlotConfig(**values)
     for package in ("matplotlib", "plotext"):
         if importlib.util.find_spec(package) is None:
@@ -83,14 +83,14 @@ def task(values: Values, given: set[str]) -> int:
 
 
 def last(curve: Curve) -> str:
-    """The last value, with its interval where there are several seeds."""
+    """Return the last value as text, with its interval where there are several seeds."""
     if curve.seeds == 1:
         return f"{curve.middle[-1]:.5g}"
     return f"{curve.middle[-1]:.5g} ({curve.low[-1]:.5g} to {curve.high[-1]:.5g}, {curve.seeds} seeds)"
 
 
 def panels_of(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
-    """Those of one environment together."""
+    """Group the curves by environment."""
     panels: dict[str, list[Curve]] = {}
     for curve in curves:
         panels.setdefault(curve.env, []).append(curve)
@@ -142,7 +142,7 @@ def sketch(curves: Sequence[Curve], config: PlotConfig) -> None:
 
 
 def main() -> None:
-    """The command; exits with its code."""
+    """Run the command; exit with its code."""
     sys.exit(Command("plot", PlotConfig, task, operands="run_dirs").main())
 
 

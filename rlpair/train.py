@@ -72,7 +72,7 @@ class Train:
         self._saved: SavedRun | None = None
 
     def prepare(self, pairs: list[Pair]) -> list[Pair]:
-        """With resume= and without algo=, the saved run's algo: which keys there are depends on it."""
+        """Add the saved run's algo where resume= comes without algo=: which keys there are depends on it."""
         given = dict(pairs)
         if ":" in given.get("algo", ""):
             find(given["algo"])  # whose run it may be
@@ -103,7 +103,7 @@ class Train:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command; exit with its code."""
     this = Train()
     sys.exit(Command("train", RunConfig, this.task, has_algo=True, prepare=this.prepare, sweeps=True).main())
 

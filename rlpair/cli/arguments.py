@@ -25,7 +25,7 @@ ANYTHING = "a value such as 1, word, [1,2], {key:1} or 'any text'"
 
 
 def resolve(pairs: Sequence[Pair], command: type[Any], has_algo: bool) -> tuple[Values, set[str]]:
-    """All values by dotted key, and which of them are given.
+    """Return all values by dotted key, and which of them are given.
 
     Args:
         pairs: the arguments.
@@ -50,7 +50,7 @@ def resolve(pairs: Sequence[Pair], command: type[Any], has_algo: bool) -> tuple[
 
 
 def jobs_of(pairs: Sequence[Pair], command: type[Any]) -> list[list[Pair]]:
-    """The arguments of each job of a sweep: every combination of the values that keys have several of."""
+    """Return the arguments of each job of a sweep: every combination of the values that keys have several of."""
     known = keys_of(command)
     for algorithm in algorithms():
         known |= keys_of(algorithm.config, "algo.")
@@ -58,7 +58,7 @@ def jobs_of(pairs: Sequence[Pair], command: type[Any]) -> list[list[Pair]]:
 
 
 def read(pairs: Sequence[Pair], schema: Schema) -> Values:
-    """What is given, by dotted key; of a key that is given twice the last.
+    """Read what is given, by dotted key; of a key that is given twice the last counts.
 
     Raises:
         ConfigError: a key that there is not, or a value that its field does not take.

@@ -77,5 +77,5 @@ class Command:
         return run_jobs(self.name, jobs)
 
     def _settings(self, pairs: Sequence[Pair]) -> tuple[Values, set[str]]:
-        """All values by dotted key, and which of them are given. Raises ConfigError."""
+        """Return all values by dotted key, and which of them are given. Raises ConfigError."""
         return resolve(self.prepare(list(pairs)), self.schema, self.has_algo)

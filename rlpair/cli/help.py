@@ -9,7 +9,7 @@ from rlpair.settings.schema import defaults_of, field_docs, keys_of
 
 
 def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operands: str | None = None) -> str:
-    """Every key with its default and its docstring."""
+    """Return the text of --help: every key with its default and its docstring."""
     before = f"{operands.removesuffix('s').upper()} ... " if operands else ""
     lines = [f"rlpair {name} {before}KEY=VALUE ...     also python -m rlpair.{name}", ""]
     lines += describe(schema, "")
@@ -37,7 +37,7 @@ def describe(schema: type[Any], prefix: str) -> list[str]:
 
 
 def written(value: Any) -> str:
-    """A value as a command takes it."""
+    """Return a value as it is written on the command line."""
     if isinstance(value, tuple | list):
         return f"[{','.join(map(written, value))}]"
     return {"None": "null", "True": "true", "False": "false"}.get(str(value), str(value))

@@ -59,13 +59,13 @@ class Sweep:
         self._process: subprocess.Popen[bytes] | None = None
 
     def pass_on(self, number: int, frame: Any) -> None:
-        """The handler of signals."""
+        """Pass a signal on to the job that runs, as the handler of it."""
         self.stopped_by = number
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
 
     def run(self, job: Sequence[Pair]) -> Outcome:
-        """Run one to its end."""
+        """Run one job to its end."""
         if self.stopped_by:
             return Outcome(None, None)
         arguments = [f"{key}={text}" for key, text in job]
@@ -96,7 +96,7 @@ def print_table(jobs: Sequence[Sequence[Pair]], outcomes: Sequence[Outcome]) -> 
 
 
 def score(outcome: Outcome) -> tuple[str, str, str, str]:
-    """Return, episodes, env steps and seconds of a job; how it ended where it has none."""
+    """Return four cells: the return, episodes, env steps and seconds of a job, or how it ended without."""
     if outcome.exit_code is None:
         return "not begun", "", "", ""
     if outcome.exit_code or outcome.run_dir is None:

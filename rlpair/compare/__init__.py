@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """The command."""
+    """Run the command; exit with its code."""
     from rlpair.compare.__main__ import main as command  # now: who imports a part of this room needs no Hydra
 
     command()

@@ -59,7 +59,7 @@ def task(values: Values, given: set[str]) -> int:
 
 
 def make_out(out: str | None) -> tuple[Path, list[Path]]:
-    """The folder for what is found, and which folders were made for it. Raises ConfigError where it cannot be made."""
+    """Make the folder for what is found; return it and the folders above that were made. Raises ConfigError."""
     path = Path(out or f"runs/compare/{time.strftime('%Y%m%d-%H%M%S')}")
     try:
         made = files.make_folders(path)
@@ -111,13 +111,13 @@ def show(
 
 
 def describe(cell: Cell) -> str:
-    """Of the workload: dqn CartPole-v1, 1 env, batch 128, 120-84, cpu."""
+    """Describe a workload: dqn CartPole-v1, 1 env, batch 128, 120-84, cpu."""
     layers = "-".join(map(str, cell.net_arch))
     return f"{cell.algo} {cell.env}, {cell.num_envs} env, batch {cell.batch_size}, {layers}, {cell.device}"
 
 
 def main() -> None:
-    """The command; exits with its code."""
+    """Run the command; exit with its code."""
     sys.exit(Command("compare", CompareConfig, task).main())
 
 

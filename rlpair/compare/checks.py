@@ -24,7 +24,7 @@ CHECKS = {"CartPole-v1": Check(4_000, 100.0, 6, 2_000), "Pendulum-v1": Check(3_0
 
 
 def best_return(check: Check, env_steps: int, advance: Callable[[int], None], evaluate: Callable[[], float]) -> float:
-    """The best mean return of its evaluations, the last of which passes or is the last that there is.
+    """Return the best mean return of its evaluations, the last of which passes or is the last that there is.
 
     ``advance`` trains up to so many steps, ``env_steps`` are those so far.
     """

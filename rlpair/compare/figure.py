@@ -13,7 +13,7 @@ AXES = {"num_envs": "environments", "batch_size": "batch size", "num_seeds": "se
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Bars with their spread, a panel for each workload's base; then curves over what was varied."""
+    """Draw bars with their ranges, a panel for each workload's base; then curves over what was varied."""
     import matplotlib.pyplot as plt
 
     groups = list(by_workload(results).values())
@@ -37,7 +37,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
 
 
 def draw_bars(axes: Any, group: Sequence[Result]) -> None:
-    """Env steps per second of each variant."""
+    """Draw the env steps per second of each variant."""
     rates = [r.rate for r in group]
     names = [r.cell.name if r.steady else f"{r.cell.name} (unsteady)" for r in group]
     spans = [r.values(RATE) for r in group]
@@ -56,7 +56,7 @@ def draw_bars(axes: Any, group: Sequence[Result]) -> None:
 
 
 def draw_scaling(axes: Any, base: Cell, axis: str, results: Sequence[Result]) -> None:
-    """Env steps per second of each variant over one axis, all else as in the base."""
+    """Draw the env steps per second of each variant over one axis, all else as in the base."""
     for name, points in line_values(base, axis, results).items():
         xs, ys = [getattr(r.cell, axis) for r in points], [r.rate for r in points]
         axes.plot(xs, ys, marker="o", label=name, color=colour(points[0].cell))
@@ -66,7 +66,7 @@ def draw_scaling(axes: Any, base: Cell, axis: str, results: Sequence[Result]) ->
 
 
 def line_values(base: Cell, axis: str, results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The results that differ from the base in that axis alone, by variant, where there are several."""
+    """Return the results that differ from the base in that axis alone, by variant, where there are several."""
     lines: dict[str, list[Result]] = {}
     for result in results:
         cell = result.cell
@@ -83,6 +83,6 @@ def line_values(base: Cell, axis: str, results: Sequence[Result]) -> dict[str, l
 
 
 def colour(cell: Cell) -> str:
-    """Of a variant."""
+    """Return the colour of a variant, the same in every panel."""
     order = {"eager": 0, "compiled": 1, "host": 0, "fused": 1, "seeds": 2}
     return COLOURS[cell.backend][order[cell.mode]]

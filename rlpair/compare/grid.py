@@ -109,12 +109,12 @@ class CompareConfig:
         return values
 
     def filled(self) -> "CompareConfig":
-        """With the preset's values where there are none."""
+        """Return these settings with the preset's values where none are given."""
         return replace(self, **{k: v for k, v in PRESETS[self.preset].items() if getattr(self, k) is None})
 
 
 def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
-    """The cells, workload by workload. ``devices``: each with the backends that compute there."""
+    """Return the cells, workload by workload. ``devices``: each with the backends that compute there."""
     cells = []
     for algo, device in itertools.product(config.algo, devices):
         base = find(algo).benchmark
@@ -135,7 +135,7 @@ def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[li
 def variants(
     config: CompareConfig, algo: str, env: str, device: str, point: tuple[Any, ...], is_first: bool
 ) -> Iterator[Cell]:
-    """The cells of one workload, in modes that its family has. Of many seeds there are several only in the first."""
+    """Return the cells of one workload, in modes that its family has; only the first has several numbers of seeds."""
     family = families.find(env)
     for mode in config.mode:
         backend = MODES[mode]
@@ -149,7 +149,7 @@ def variants(
 
 
 def check_envs(config: CompareConfig) -> None:
-    """Raises EnvError where an environment is not there, or not one for its algorithm."""
+    """Raise EnvError where an environment is not there, or not one for its algorithm."""
     for algo in config.algo:
         envs = open_playable(config.env or defaults(find(algo).name, None)["env"])
         envs.close()
@@ -157,7 +157,7 @@ def check_envs(config: CompareConfig) -> None:
 
 
 def present(devices: Sequence[str], backends: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The devices that are there, each with the backends that find it; what is skipped is said on stderr."""
+    """Return the devices that are there, each with the backends that find it; say on stderr what is skipped."""
     found = {}
     for device in devices:
         having = tuple(backend for backend in backends if device == "cpu" or finds_gpu(backend))
@@ -174,7 +174,7 @@ def present(devices: Sequence[str], backends: Sequence[str]) -> dict[str, tuple[
 
 
 def finds_gpu(backend: str) -> bool:
-    """Whether it does; why it could not be asked is said on stderr."""
+    """Return whether the backend finds a GPU; say on stderr why it could not be asked."""
     try:
         return has_gpu(backend)
     except RLPairError as error:

@@ -12,23 +12,23 @@ Column = tuple[str, Callable[[Result, Sequence[Result]], str]]
 
 
 def part(key: str, text: Callable[[float], str]) -> Callable[[Result, Sequence[Result]], str]:
-    """The median of a value, where there is one."""
+    """Return the median of a value as text, "" where there is none."""
     return lambda r, _: text(r.median(key)) if r.values(key) else ""
 
 
 def times_slowest(result: Result, results: Sequence[Result]) -> str:
-    """How many times the rate of the slowest variant of its workload."""
+    """Return how many times as fast it is as the slowest variant of its workload."""
     return f"{result.rate / min(r.rate for r in by_workload(results)[result.cell.workload]):.2f}"
 
 
 def speed(result: Result, _: Sequence[Result]) -> str:
-    """Median and extremes of the loop's rate; with a mark where they are far apart."""
+    """Return the loop's rate as text: median and extremes, with a mark where these are far apart."""
     rates = result.values(RATE)
     return f"{result.rate:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})" + ("" if result.steady else " !")
 
 
 def greedy_return(result: Result, _: Sequence[Result]) -> str:
-    """Of the learning check."""
+    """Return the greedy return of the learning check as text."""
     if result.greedy_return is None:
         return "unchecked" if result.unchecked else ""
     return f"{result.greedy_return:.0f}"
@@ -52,14 +52,14 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def cells_of(group: Sequence[Result], results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of a workload's table, without columns that are empty."""
+    """Return the heads and rows of a workload's table, without columns that are empty."""
     rows = [[text(result, results) for _, text in COLUMNS] for result in group]
     kept = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows)]
     return [COLUMNS[i][0] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
 def console_table(results: Sequence[Result]) -> None:
-    """To the terminal, whatever its width."""
+    """Print a table to the terminal, whatever its width."""
     from rich.console import Console
     from rich.table import Table
 
@@ -75,7 +75,7 @@ def console_table(results: Sequence[Result]) -> None:
 
 
 def markdown(results: Sequence[Result], sentences: Sequence[str], head: dict[str, Any]) -> str:
-    """The same with its sentences, to be pasted."""
+    """Return the tables and the verdicts as Markdown, to be pasted."""
     lines = ["# Comparison\n", *sentences, ""]
     for group in by_workload(results).values():
         heads, rows = cells_of(group, results)
@@ -110,7 +110,7 @@ host of a virtual machine moves them apart, cells of several threads slow down t
 
 
 def write_tensorboard(results: Sequence[Result], out: Path) -> None:
-    """A run for each cell, with equal tags and the cell as hyperparameters; a step is a repeat."""
+    """Write a run for each cell, with equal tags and the cell as hyperparameters; a step is a repeat."""
     for number, result in enumerate(results):
         hparams = {**result.cell._asdict(), "cores": result.cores}
         folder = out / "tensorboard" / f"{number:02}-{result.cell.algo}-{result.cell.name.replace(' ', '-')}"

@@ -34,11 +34,11 @@ class Result(NamedTuple):
         return self.greedy_return is None and self.cell.env in CHECKS
 
     def values(self, key: str) -> list[float]:
-        """Of all repeats; [] where this variant has none."""
+        """Return a value of every repeat; [] where this variant has none."""
         return [value for repeat in self.repeats if (value := repeat.get(key)) is not None]
 
     def median(self, key: str) -> float:
-        """Over the repeats."""
+        """Return the median of a value over the repeats."""
         return statistics.median(self.values(key))
 
     @property
@@ -57,7 +57,7 @@ class Result(NamedTuple):
         return self.spread <= STEADY
 
     def record(self) -> dict[str, Any]:
-        """All of it, as JSON holds it."""
+        """Return all of it, as JSON holds it."""
         told = {"cores": self.cores, "settings": self.settings, "compile_seconds": self.compile_seconds}
         rest = {"sound": self.sound, "greedy_return": self.greedy_return, "spread": self.spread, "steady": self.steady}
         rest["unchecked"] = self.unchecked
@@ -66,18 +66,18 @@ class Result(NamedTuple):
 
 
 def ratios(result: Result, other: Result) -> list[float]:
-    """How many times as fast it was as the other in each turn, in which both met the same machine."""
+    """Return how many times as fast it was as the other in each turn, when both met the same machine."""
     return [a / b for a, b in zip(result.values(RATE), other.values(RATE), strict=True)]
 
 
 def overlap(result: Result, other: Result) -> bool:
-    """Whether the ranges of their rates do, so that it is open which is the faster."""
+    """Return whether the ranges of two rates overlap, so that it is open which is the faster."""
     ours, theirs = result.values(RATE), other.values(RATE)
     return min(ours) <= max(theirs) and min(theirs) <= max(ours)
 
 
 def by_workload(results: Sequence[Result]) -> dict[tuple[Any, ...], list[Result]]:
-    """In their order."""
+    """Group results by workload, in their order."""
     groups: dict[tuple[Any, ...], list[Result]] = {}
     for result in results:
         groups.setdefault(result.cell.workload, []).append(result)
@@ -85,18 +85,18 @@ def by_workload(results: Sequence[Result]) -> dict[tuple[Any, ...], list[Result]
 
 
 def peak(result: Result, results: Sequence[Result]) -> float:
-    """The fastest matrix product, in FLOP/s, that any process of the run reached on as many cores of the device."""
+    """Return the rate, in FLOP/s, of the fastest matrix product that any process had on as many cores of the device."""
     alike = [r for r in results if (r.cores, r.cell.device) == (result.cores, result.cell.device)]
     return max(max(r.values("peak_flop_per_second")) for r in alike)
 
 
 def share_of_peak(result: Result, results: Sequence[Result]) -> float:
-    """The roofline: the update's FLOP/s over that."""
+    """Return the update's FLOP/s as a share of the peak: the roofline."""
     return result.median("flop_per_second") / peak(result, results)
 
 
 def title(cell: Cell) -> str:
-    """Of a workload."""
+    """Return the heading of a workload."""
     layers, envs = "-".join(map(str, cell.net_arch)), "1 environment" if cell.num_envs == 1 else ""
     envs = envs or f"{cell.num_envs} environments, {cell.num_envs} updates a vector step"
     return f"{cell.algo.upper()}, {cell.env}, {envs}, batch {cell.batch_size}, {layers}, {cell.device}"

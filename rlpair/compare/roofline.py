@@ -14,13 +14,13 @@ ROUNDS = 30
 
 
 def update_flop(config: Any, spec: EnvSpec) -> float:
-    """Returns the floating-point operations of the networks in one gradient update; the rest of it is left out."""
+    """Return the floating-point operations of the networks in one gradient update; the rest of it is left out."""
     algorithm = find(config.name)
     return float(algorithm.update_flop(config, algorithm.networks(config, spec)))
 
 
 def product_rate(product: Callable[[], Any]) -> float:
-    """Floating-point operations per second of a product of SIZE x SIZE float32 matrices; the best of some."""
+    """Measure the FLOP/s of a product of SIZE x SIZE float32 matrices: the best of some."""
     product()
     seconds = []
     for _ in range(ROUNDS):
@@ -31,6 +31,6 @@ def product_rate(product: Callable[[], Any]) -> float:
 
 
 def numpy_product() -> Callable[[], Any]:
-    """One on the host."""
+    """Multiply two of these matrices on the host."""
     a = np.ones((SIZE, SIZE), np.float32)
     return lambda: a @ a

@@ -31,11 +31,11 @@ class Deadline(NamedTuple):
     clock: Callable[[], float] = time.monotonic
 
     def left(self) -> float:
-        """Returns the seconds until then; infinity where there is no deadline."""
+        """Return the seconds until then; infinity where there is no deadline."""
         return self.at - self.clock()
 
     def share(self, parts: int) -> "Deadline":
-        """The first of so many equal parts of what is left."""
+        """Return the end of the first of so many equal parts of what is left."""
         return self._replace(at=self.clock() + self.left() / parts) if math.isfinite(self.at) else self
 
 
@@ -43,7 +43,7 @@ class CellProcess:
     """A cell in a process of its own, on cores that are said; asked over its standard input."""
 
     def __init__(self, cell: Cell, cores: set[int], seconds: float = math.inf) -> None:
-        """Builds the cell and waits until it stands. Raises RLPairError with what went wrong in it."""
+        """Build the cell and wait until it stands. Raises RLPairError with what went wrong in it."""
         self.cell, self._errors = cell, tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         with on_cores(cores):  # which a new process inherits
             self._process = subprocess.Popen(
@@ -57,7 +57,7 @@ class CellProcess:
         self.told = self.ask(cell._asdict(), seconds)
 
     def ask(self, request: dict[str, Any], seconds: float = math.inf) -> dict[str, Any]:
-        """Its answer. Raises RLPairError where it ended instead, or is ended after so many seconds without one."""
+        """Ask for an answer. Raises RLPairError where it ended instead, or is ended after so many seconds."""
         process, timer = self._process, threading.Timer(max(0.0, min(seconds, threading.TIMEOUT_MAX)), self._kill)
         timer.daemon = True
         timer.start()
@@ -86,7 +86,7 @@ class CellProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End the process and its own; again does nothing."""
+        """End the process and those that it started; again does nothing."""
         if not self._errors.closed:
             self._kill()
             self._process.communicate()
@@ -104,12 +104,12 @@ class Turns:
         deadline: Deadline,
         start: Callable[[Cell, set[int], float], Any] = CellProcess,
     ) -> None:
-        """``start``: what makes a cell's process."""
+        """Keep what makes a cell's process: ``start``."""
         self.repeats, self.seconds, self.say, self.deadline, self.start = repeats, seconds, say, deadline, start
         self.results = list[Result]()
 
     def measure(self, workload: Sequence[Cell]) -> list[Result]:
-        """All variants, in turns: A B C A B C. What cannot be measured is said and left out."""
+        """Measure all variants, in turns: A B C A B C. What cannot be measured is said and left out."""
         with ExitStack() as stack:
             self._start(workload, stack)
             self._take_turns()
@@ -137,7 +137,7 @@ class Turns:
         return max(0.0, self.deadline.left()) + GRACE
 
     def _take_turns(self) -> None:
-        """``repeats`` turns, and up to as many again where a cell is unsteady: then the last ones count."""
+        """Take ``repeats`` turns, and up to as many again where a cell is unsteady: then the last ones count."""
         turn, longest = 0, 0.0
         while self.results and (turn < self.repeats or (turn < 2 * self.repeats and self._unsteady())):
             if turn and self.deadline.left() < longest + self._checks_after_a_turn():
@@ -170,7 +170,7 @@ class Turns:
         self.say(f"{result.cell.name}: {turn}/{max(turn, self.repeats)} {measured[RATE]:,.0f} env steps/s")
 
     def _checked(self, result: Result) -> Result:
-        """With the greedy return that it has learned to reach, where it is known what that ought to be."""
+        """Add the greedy return that it has learned to reach, where it is known what that ought to be."""
         check = CHECKS.get(result.cell.env)
         if check is None:
             return result
@@ -188,7 +188,7 @@ class Turns:
 
 
 def check_seconds(result: Result) -> float:
-    """What the steps to the first evaluation of its learning check take."""
+    """Return the seconds to the first evaluation of its learning check."""
     check, last = CHECKS.get(result.cell.env), result.repeats[-1]
     steps = 0.0 if check is None else max(0.0, check.env_steps - (last["env_steps"] or 0.0))
     return steps * result.cell.num_seeds / max(last[RATE] or 0.0, 1e-9)

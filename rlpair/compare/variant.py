@@ -99,7 +99,7 @@ class HostCell:
         self.agent.synchronize()
 
     def measure(self, seconds: float) -> Measured:
-        """The rate of the loop, and microseconds of what it is made of."""
+        """Measure the rate of the loop, and the microseconds of what it is made of."""
         rate = self._rate(seconds)
         saved = self.agent.state_dict()  # the updates that are timed are not the loop's
         parts = self._parts(seconds / 8)
@@ -116,7 +116,7 @@ class HostCell:
         return (self.loop.env_steps - first) / (time.perf_counter() - start)
 
     def _parts(self, seconds: float) -> dict[str, float]:
-        """Of a vector step; an update's is of one of them, as the loop hands them over, num_envs at a time."""
+        """Time the parts of a vector step, and one update of the num_envs that the loop hands over at a time."""
         cell, rng, agent, envs, replay = self.cell, stream(0, "compare"), self.agent, self.more_envs, self.replay
         size, updates, obs = cell.batch_size, cell.num_envs, self.more_envs.reset(0)
         actions = [envs.sample_actions(rng) for _ in range(100)]
@@ -143,7 +143,7 @@ class HostCell:
         return parts
 
     def check(self, check: Check) -> float:
-        """The best greedy return of the check's evaluations."""
+        """Return the best greedy return of the check's evaluations."""
         envs = make_envs(self.cell.env, EPISODES)
 
         def greedy() -> float:
@@ -152,7 +152,7 @@ class HostCell:
         return best_return(check, self.loop.env_steps, self._advance, greedy)
 
     def memory(self) -> int:
-        """Bytes of the host that were taken at most."""
+        """Return the bytes of the host that were taken at most."""
         return peak_memory()
 
 
@@ -178,7 +178,7 @@ class FusedCell:
         return self.round * self.cell.num_envs
 
     def advance(self, env_steps: int) -> None:
-        """Train up to so many steps of each seed; not at all where they are behind it."""
+        """Train up to so many steps of each seed; not at all where they lie behind."""
         self._run(max(0, -(-env_steps // self.cell.num_envs) - self.round))
 
     def _run(self, rounds: int) -> None:
@@ -186,7 +186,7 @@ class FusedCell:
         self.round += rounds
 
     def measure(self, seconds: float) -> Measured:
-        """The rates summed over the seeds."""
+        """Measure the rates, summed over the seeds."""
         rounds, start = max(1, round(seconds * self.rounds_per_second)), time.perf_counter()
         self._run(rounds)
         rate = self.cell.num_seeds * self.cell.num_envs * rounds / (time.perf_counter() - start)
@@ -195,22 +195,22 @@ class FusedCell:
         return {**rates, "env_steps": float(self.env_steps)}
 
     def check(self, check: Check) -> float:
-        """The best greedy return of the check's evaluations, each the mean over the seeds."""
+        """Return the best greedy return of the check's evaluations, each the mean over the seeds."""
 
         return best_return(check, self.env_steps, self.advance, lambda: float(self.greedy_returns().mean()))
 
     def greedy_returns(self) -> np.ndarray:
-        """An evaluation of the check: the mean return of each seed, (S,)."""
+        """Evaluate for the check: return the mean return of each seed, (S,)."""
         return np.concatenate([returns.mean(axis=1) for returns, *_ in self.workers.call("evaluate", 0)])
 
     def memory(self) -> int:
-        """Bytes of the host that were taken at most, by all processes."""
+        """Return the bytes of the host that all processes took at most."""
         ours = self.workers.call("peak_memory")
         return int(ours[0] if len(ours) == 1 else sum(ours) + peak_memory())
 
 
 def zeros(spec: EnvSpec, shape: tuple[int, int]) -> Transition:
-    """Transitions (U, B, ...), for what is to be compiled."""
+    """Return transitions (U, B, ...) of zeros, for what is to be compiled."""
     obs = np.zeros((*shape, *spec.obs_shape), spec.obs_dtype)
     box = np.zeros((*shape, spec.action_dim), np.float32)
     action = np.full(shape, spec.action_start, np.int32) if spec.discrete else box
@@ -218,7 +218,7 @@ def zeros(spec: EnvSpec, shape: tuple[int, int]) -> Transition:
 
 
 def microseconds(function: Callable[[int], Any], seconds: float) -> float:
-    """Of a call: the median over some rounds of its mean, after a call that does not count."""
+    """Time a call, in microseconds: the median over some rounds of its mean, after a call that does not count."""
     function(0)
     means, end, count = list[float](), time.perf_counter() + seconds, 1
     while time.perf_counter() < end or len(means) < 3:
@@ -252,12 +252,12 @@ def serve(cell: Cell) -> None:
 
 
 def answer(values: dict[str, Any]) -> None:
-    """A line to who asked."""
+    """Write a line to who asked."""
     print(json.dumps(values), flush=True)
 
 
 def main() -> None:
-    """The process: python -m rlpair.compare.variant, spoken to on its standard input."""
+    """Run the process python -m rlpair.compare.variant, which is spoken to on its standard input."""
     serve(Cell(**json.loads(sys.stdin.readline())))
 
 

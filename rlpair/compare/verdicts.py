@@ -11,12 +11,12 @@ PRODUCT_BOUND, SMALL_UPDATE = 0.4, 1_000  # microseconds
 
 
 def verdicts(results: Sequence[Result]) -> list[str]:
-    """In plain words, for each workload."""
+    """Return a verdict in plain words for each workload."""
     return [verdict(group, results) for group in by_workload(results).values()]
 
 
 def verdict(group: Sequence[Result], results: Sequence[Result]) -> str:
-    """What won, by how much, and what limits each; of many seeds what they sum up to. ``results``: of all workloads."""
+    """Say what won, by how much, what limits each, what many seeds sum up to. ``results``: of all workloads."""
     single = [r for r in group if r.cell.num_seeds == 1]
     ranked = sorted(single or group, key=lambda r: r.rate, reverse=True)
     sentences = [*standing(ranked), *unsteady(group)]
@@ -29,7 +29,7 @@ def verdict(group: Sequence[Result], results: Sequence[Result]) -> str:
 
 
 def standing(ranked: Sequence[Result]) -> list[str]:
-    """Who is the fastest, or who cannot be told from it; and how many times as fast it is as the others."""
+    """Say which is the fastest, or which cannot be told from it, and how many times as fast it is as the others."""
     best, *others = ranked
     near = [r for r in others if overlap(best, r)]
     far = ", ".join(f"{times(best, r)} {r.cell.name}" for r in others if r not in near)
@@ -45,14 +45,14 @@ def standing(ranked: Sequence[Result]) -> list[str]:
 
 
 def times(result: Result, other: Result) -> str:
-    """2.01 times, 1.95 to 2.10 times: the ratio of the medians, and the range of the ratios within a turn."""
+    """Write a ratio of medians with the range of the ratios within a turn: 2.01 (1.95 to 2.10) times."""
     each = ratios(result, other)
     ratio = f"{result.rate / other.rate:.2f}"
     return f"{ratio} times" if len(each) == 1 else f"{ratio} ({min(each):.2f} to {max(each):.2f}) times"
 
 
 def unsteady(group: Sequence[Result]) -> list[str]:
-    """Of each cell whose repeats are far apart, that they are."""
+    """Say of each cell whose repeats are far apart that they are."""
     return [
         f"{r.cell.name} is unsteady: its fastest turn is {r.spread:.1f} times its slowest"
         + (f", also after {len(r.set_aside)} more turns." if r.set_aside else ".")
@@ -62,7 +62,7 @@ def unsteady(group: Sequence[Result]) -> list[str]:
 
 
 def limit(result: Result, results: Sequence[Result]) -> str:
-    """What takes the most of its time."""
+    """Say what takes the most of its time."""
     share, envs = share_of_peak(result, results), result.cell.num_envs
     update = result.median("update_us") if result.values("update_us") else 1e6 * result.cell.num_seeds / result.rate
     times = {name: result.median(key) / envs for key, name in PARTS.items() if result.values(key)}

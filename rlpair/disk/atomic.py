@@ -45,13 +45,13 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def settled(path: Path) -> Path:
-    """Where the folder is now: ``path``, or the old version where a kill came between the two renames."""
+    """Return where the folder is now: ``path``, or the old version where a kill came between the two renames."""
     old = _beside(path, "old") if path.name else path
     return path if path.is_symlink() or path.exists() or not files.is_folder(old) else old
 
 
 def settled_folders(parent: Path) -> dict[str, Path]:
-    """Every folder of ``parent`` by its name, without what killed processes left; {} where there is no ``parent``."""
+    """Return the folders in ``parent`` by name, without what killed processes left; {} where there is no ``parent``."""
     names = {re.sub(r"^\.(.+)\.old$", r"\1", entry) for entry in files.names(parent)}
     return {name: settled(parent / name) for name in names if not re.fullmatch(r"\..+\.tmp", name)}
 
@@ -83,7 +83,7 @@ def remove_own(path: Path) -> None:
 
 
 def _remove(name: str, parent: int | None, depth: int) -> None:
-    """``parent``: the descriptor of the folder that holds it, so that a link put there meanwhile is not followed."""
+    """Remove a name in the folder of the descriptor ``parent``, so that no link put there meanwhile is followed."""
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     try:
         for entry in list(os.scandir(descriptor)):

@@ -69,7 +69,7 @@ def save_checkpoint(
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """``path`` if it is a checkpoint folder; of a run_dir the ``checkpoints/step_N`` with the largest N.
+    """Return ``path`` if it is a checkpoint; of a run_dir the ``checkpoints/step_N`` with the largest N.
 
     Raises CheckpointError where there is none, or one of many seeds.
     """
@@ -80,7 +80,7 @@ def find_checkpoint(path: str | Path) -> Path:
 
 
 def find_step(path: str | Path) -> Path:
-    """As find_checkpoint; of a run of many seeds the ``step_N`` that holds a checkpoint ``seed_K`` of each."""
+    """Return what find_checkpoint does; of a run of many seeds the ``step_N`` that holds a ``seed_K`` of each."""
     path = Path(path)
     try:
         folder = atomic.settled(path)
@@ -112,7 +112,7 @@ def drop_old_replays(checkpoints_dir: str | Path, keep: str | Path) -> None:
 
 
 def check_resumable(folder: Path) -> None:
-    """Raises CheckpointError unless a checkpoint has all that a run goes on from."""
+    """Raise CheckpointError unless a checkpoint has all that a run goes on from."""
     try:
         if _resumable(folder):
             return
@@ -124,7 +124,7 @@ def check_resumable(folder: Path) -> None:
 
 
 def _steps(checkpoints_dir: Path) -> list[Path]:
-    """The ``step_N`` folders, by N. Raises OSError where one is a link, or ``checkpoints_dir``."""
+    """Return the ``step_N`` folders, by N. Raises OSError where one is a link, or ``checkpoints_dir`` is."""
     if not files.is_folder(checkpoints_dir):
         return []
     folders = atomic.settled_folders(checkpoints_dir)
@@ -133,7 +133,7 @@ def _steps(checkpoints_dir: Path) -> list[Path]:
 
 
 def seeds_of(step: Path) -> list[Path]:
-    """The ``seed_K`` folders in a ``step_N``, by K; [] in one of a single agent. Raises OSError where one is a link."""
+    """Return the ``seed_K`` folders of a ``step_N``, by K; [] for one agent. Raises OSError where one is a link."""
     folders = [step / name for name in files.names(step) if re.fullmatch(SEED, name)]
     return sorted((x for x in folders if files.is_folder(x)), key=lambda path: (len(path.name), path.name))
 
@@ -149,7 +149,7 @@ def _resumable(folder: Path) -> bool:
 
 
 def _check_replaceable(path: Path) -> None:
-    """Raises CheckpointError unless a checkpoint stands at ``path``, or nothing."""
+    """Raise CheckpointError unless a checkpoint stands at ``path``, or nothing."""
     try:
         is_free = not files.is_there(path) or (
             files.is_folder(path) and set(files.names(path)) <= {AGENT, TENSORS, RUN, REPLAY}

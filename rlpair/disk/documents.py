@@ -18,7 +18,7 @@ SCALARS = ("null", "bool", "int", "float", "str")  # and not a timestamp
 
 
 def parse_json(raw: bytes, most: int = MOST_VALUES) -> Any:
-    """The value of strict JSON, of ``most`` values. Raises ValueError, which says in one line what it is not."""
+    """Parse strict JSON of at most ``most`` values. Raises ValueError, which says in one line what it is not."""
     if sum(map(raw.count, (b",", b"[", b"{"))) > most:
         raise ValueError(f"more than {most:,} values")
     try:
@@ -28,7 +28,7 @@ def parse_json(raw: bytes, most: int = MOST_VALUES) -> Any:
 
 
 def parse_yaml(raw: bytes) -> Any:
-    """The value of a YAML document. Raises ValueError, which says in one line what it is not."""
+    """Parse a YAML document. Raises ValueError, which says in one line what it is not."""
     try:
         node = yaml.compose(raw.decode("utf-8"), _Loader)
         return None if node is None else _value(node)
@@ -78,7 +78,7 @@ def _without_twins(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
 
 
 def shortened(text: str) -> str:
-    """A stranger's text, as a line has room for it."""
+    """Shorten a stranger's text to what a line has room for."""
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
 
 

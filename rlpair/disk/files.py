@@ -20,7 +20,7 @@ UNFOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # and 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Lets every OSError inside name a path: those of write and fsync name none."""
+    """Let every OSError inside name a path: those of write and fsync name none."""
     try:
         yield
     except OSError as error:
@@ -29,17 +29,17 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def is_there(path: Path) -> bool:
-    """Whether something stands there, whatever it is; a link is, wherever it leads."""
+    """Return whether something stands there, whatever it is; a link counts, wherever it leads."""
     return os.path.lexists(path)
 
 
 def open_to_read(path: Path) -> BufferedReader:
-    """A regular file, for reading."""
+    """Open a regular file for reading."""
     return os.fdopen(_open_regular(path, os.O_RDONLY), "rb")
 
 
 def read(path: Path, limit: int) -> bytes:
-    """All of a regular file, whose size is looked at first. Raises OSError where it has more than ``limit`` bytes."""
+    """Read a regular file, whose size is looked at first. Raises OSError where it has more than ``limit`` bytes."""
     with open_to_read(path) as file, naming(path):
         if (size := os.fstat(file.fileno()).st_size) > limit:
             raise OSError(errno.EFBIG, f"has {size:,} bytes, and such a file has at most {limit:,}")
@@ -47,13 +47,13 @@ def read(path: Path, limit: int) -> bytes:
 
 
 def sha256(path: Path) -> str:
-    """Of a regular file."""
+    """Return the SHA-256 of a regular file, in hexadecimal digits."""
     with open_to_read(path) as file, naming(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_lock(path: Path) -> int:
-    """A descriptor of a regular file to lock, which is made if there is none and never changed."""
+    """Open a regular file to lock, which is made if there is none and never changed. Returns its descriptor."""
     with naming(path), suppress(FileExistsError):
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     return _open_regular(path, os.O_RDWR)
@@ -63,7 +63,7 @@ class Appender:
     """A file that only grows. Nothing is kept back: what ``write`` was given is with the system when it returns."""
 
     def __init__(self, path: Path, *, new: bool) -> None:
-        """``new``: the file must not exist; else a regular one of that name is gone on with, if there is one."""
+        """Open the file, which must not exist if it is to be ``new``; else a regular one is gone on with."""
         self.path = path
         if new or not is_there(path):
             with naming(path):
@@ -72,7 +72,7 @@ class Appender:
             self._descriptor = _open_regular(path, os.O_WRONLY | os.O_APPEND)
 
     def write(self, data: bytes) -> None:
-        """Raises OSError, also where the file was removed meanwhile; a part of ``data`` may be in it then."""
+        """Append ``data``. Raises OSError, also where the file was removed; a part of ``data`` may be in it then."""
         with naming(self.path):
             if os.fstat(self._descriptor).st_nlink == 0:
                 raise FileNotFoundError(errno.ENOENT, "was removed while it was written to")
@@ -81,7 +81,7 @@ class Appender:
                 view = view[os.write(self._descriptor, view) :]
 
     def close(self) -> None:
-        """Again does nothing."""
+        """Close the file; again does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             with naming(self.path):
@@ -104,7 +104,7 @@ def write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BufferedWriter]:
-    """A new file, which takes the place of ``path`` when the block ends, synced; not if it ends by an exception."""
+    """Open a new file that takes the place of ``path`` when the block ends, synced; not if it ends by an exception."""
     temp = path.with_name(f".{path.name}.tmp")
     with naming(path):
         remove_file(temp)  # of a process that was killed
@@ -134,14 +134,14 @@ def discard(path: Path) -> None:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder stands there. Raises OSError for a link, whatever it leads to."""
+    """Return whether a folder stands there. Raises OSError for a link, whatever it leads to."""
     if path.is_symlink():
         raise OSError(errno.ELOOP, NOT_FOLLOWED, str(path))
     return path.is_dir()
 
 
 def names(folder: Path) -> list[str]:
-    """What a folder holds, sorted; [] where there is no folder."""
+    """Return the names in a folder, sorted; [] where there is no folder."""
     return sorted(os.listdir(folder)) if folder.is_dir() else []
 
 

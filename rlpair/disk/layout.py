@@ -29,15 +29,15 @@ class RunDir:
         self.best = self.checkpoints / BEST
 
     def step(self, env_steps: int) -> Path:
-        """Where the checkpoint of that step is."""
+        """Return where the checkpoint of that step is."""
         return self.checkpoints / f"step_{env_steps}"
 
 
 def seed_folder(checkpoint: Path, seed: int) -> Path:
-    """Where the agent of that seed is, in a checkpoint of many."""
+    """Return where the agent of that seed is, in a checkpoint of many."""
     return checkpoint / f"seed_{seed}"
 
 
 def step_of(name: str) -> int | None:
-    """The env steps that a folder's name tells of; None if it is not that of a step."""
+    """Return the env steps that a folder's name tells of; None if it is not that of a step."""
     return int(name.removeprefix("step_")) if re.fullmatch(STEP, name) else None

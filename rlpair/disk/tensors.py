@@ -50,7 +50,7 @@ def write_tensors(path: Path, tensors: State) -> None:
 
 
 def read_shapes(path: Path) -> dict[str, Tensor]:
-    """What a file holds, by name. Its size agrees with that, and no array has been read. Raises CheckpointError."""
+    """Return what a file holds, by name; its size agrees with that, and no array is read. Raises CheckpointError."""
     shapes = {}
     with reading(path):
         with files.open_to_read(path) as start:
@@ -67,7 +67,7 @@ def read_shapes(path: Path) -> dict[str, Tensor]:
 
 
 def read_tensors(path: Path, digest: str | None, check: Callable[[dict[str, Tensor]], None]) -> State:
-    """All arrays of a file, read once ``check`` lets its names, shapes and dtypes pass.
+    """Read all arrays of a file, once ``check`` lets its names, shapes and dtypes pass.
 
     Args:
         path: the file.
@@ -93,14 +93,14 @@ def read_tensors(path: Path, digest: str | None, check: Callable[[dict[str, Tens
 
 
 def read_whole(path: Path, limit: int) -> bytes:
-    """All of a file of at most ``limit`` bytes. Raises CheckpointError."""
+    """Read a file of at most ``limit`` bytes. Raises CheckpointError."""
     with reading(path):
         return files.read(path, limit)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raises CheckpointError where the file cannot be read."""
+    """Raise CheckpointError where the file cannot be read inside."""
     try:
         yield
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def not_finite(tensors: State) -> str | None:
-    """The name of the first float tensor that holds a NaN or an infinity."""
+    """Return the name of the first float tensor that holds a NaN or an infinity; None if none does."""
     return next((name for name, x in tensors.items() if x.dtype.kind == "f" and not np.isfinite(x).all()), None)
 
 
@@ -120,7 +120,7 @@ def not_finite(tensors: State) -> str | None:
 
 
 def check_fit(found: Tensors, own: Tensors, whose: str = "this agent") -> None:
-    """Raises CheckpointError unless ``found`` has the names, shapes and dtypes of ``own``."""
+    """Raise CheckpointError unless ``found`` has the names, shapes and dtypes of ``own``."""
     if missing := sorted(own.keys() - found.keys()):
         raise CheckpointError(f"the state lacks {missing[0]!r} ({len(missing)} of {len(own)} names are missing)")
     if unknown := sorted(found.keys() - own.keys()):
@@ -134,7 +134,7 @@ def check_fit(found: Tensors, own: Tensors, whose: str = "this agent") -> None:
 
 
 def check_contents(state: State) -> None:
-    """Raises CheckpointError where a number of an agent's state is none that training can have led to."""
+    """Raise CheckpointError where a number of an agent's state is none that training can have led to."""
     if (name := not_finite(state)) is not None:
         raise CheckpointError(f"{name} holds a number that is not finite")
     updates = int(state["num_updates"])
@@ -150,7 +150,7 @@ def check_contents(state: State) -> None:
 
 
 def check_transitions(stored: Mapping[str, np.ndarray], spec: EnvSpec, prefix: str = "") -> None:
-    """Raises CheckpointError where a stored transition can be of no such environment. ``prefix``: of the names."""
+    """Raise CheckpointError where a stored transition can be of no such environment. ``prefix``: of the names."""
     action, terminated = stored[f"{prefix}action"], stored[f"{prefix}terminated"]
     first, last = spec.action_start, spec.action_start + spec.action_dim - 1
     bounds = (first, last) if spec.discrete else (spec.action_low, spec.action_high)
@@ -164,7 +164,7 @@ def check_transitions(stored: Mapping[str, np.ndarray], spec: EnvSpec, prefix: s
 
 
 def check_counts(state: State, *names: str) -> None:
-    """Raises CheckpointError where one of these counts something less than never."""
+    """Raise CheckpointError where one of these counts something less than never."""
     for name in names:
         if (state[name] < 0).any():
             raise CheckpointError(f"{name} holds {state[name].min()}, and counts")

@@ -37,7 +37,7 @@ class Curve(NamedTuple):
 
 
 def find_runs(patterns: Sequence[str]) -> list[Path]:
-    """The runs that are named: a run's folder, one above some, or a pattern of such.
+    """Find the runs that are named: a run's folder, one above some, or a pattern of such.
 
     Raises:
         ConfigError: there is none.
@@ -53,7 +53,7 @@ def find_runs(patterns: Sequence[str]) -> list[Path]:
 
 
 def read_lines(run: Path, tag: str, x: str) -> tuple[dict[str, Line], set[str]]:
-    """The curve of a tag for each seed of a run, by the seed's prefix, and which tags there are.
+    """Read the curve of a tag for each seed of a run, by the seed's prefix; and which other tags there are.
 
     A run of many seeds has ``seed_5/TAG`` for each; what has a prefix then counts alone.
 
@@ -76,7 +76,7 @@ def read_lines(run: Path, tag: str, x: str) -> tuple[dict[str, Line], set[str]]:
 
 
 def name_of(run: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """Environment; algorithm and backend; the algorithm's settings and the mode, which seeds of a group share.
+    """Return environment; algorithm and backend; the algorithm's settings and the mode, which seeds of a group share.
 
     A run without config.yaml is a group of its own, by its folder's name. Raises CheckpointError for a broken one.
     """
@@ -89,13 +89,13 @@ def name_of(run: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
 
 
 def shown(value: Any) -> str:
-    """A stranger's value, as a terminal can be given it."""
+    """Write a stranger's value such that a terminal can be given it."""
     text = str(value)[:60]
     return text if text.isprintable() else repr(text)
 
 
 def group(runs: Mapping[Path, Mapping[str, Line]]) -> list[Curve]:
-    """The curves, over the seeds of runs that are alike; those that differ in a setting only have it in their names."""
+    """Group runs that are alike into a curve over their seeds; a setting in which curves differ is in their names."""
     groups: dict[Any, list[Line]] = {}
     for run, seeds in runs.items():
         groups.setdefault(name_of(run), []).extend(seeds.values())
@@ -108,7 +108,7 @@ def group(runs: Mapping[Path, Mapping[str, Line]]) -> list[Curve]:
 
 
 def over_seeds(env: str, name: str, lines: Sequence[Line]) -> Curve:
-    """The curves of several seeds as one; between its points, a seed's curve is a straight line."""
+    """Put the curves of several seeds together; between its points, a seed's curve is a straight line."""
     grid = np.unique(np.concatenate([x for x, _ in lines]))
     if len(grid) > MOST_POINTS:
         grid = np.linspace(grid[0], grid[-1], MOST_POINTS)

@@ -44,7 +44,7 @@ brief.maxlevel, brief.maxstring, brief.maxother, brief.maxlong = 2, 60, 60, 60
 
 
 def refuse_value(path: Path, key: str, value: object, allowed: str) -> NoReturn:
-    """Raises CheckpointError that names the key, the value, shortened, and what is allowed."""
+    """Raise CheckpointError that names the key, the value, shortened, and what is allowed."""
     refuse(path, _cause(key, value, allowed))
 
 
@@ -53,7 +53,7 @@ def _cause(key: str, value: object, allowed: str) -> str:
 
 
 def checked(path: Path, kind: Any, value: Any) -> Any:
-    """The value of a document, if it is of that kind: a type, as pydantic takes it. Raises CheckpointError."""
+    """Return a document's value, if it is of that kind: a type, as pydantic takes it. Raises CheckpointError."""
     try:
         return _adapter(kind).validate_python(value)
     except ValidationError as error:
@@ -61,7 +61,7 @@ def checked(path: Path, kind: Any, value: Any) -> Any:
 
 
 def cause_of(error: ValidationError) -> str:
-    """The first thing that is off: names the key, the value, shortened, and what is allowed."""
+    """Say what is off first: the key, the value, shortened, and what is allowed."""
     first = error.errors(include_url=False)[0]
     parts = (f"[{part}]" if isinstance(part, int) else f".{shortened(part)}" for part in first["loc"])
     key = "".join(parts).removeprefix(".")
@@ -142,7 +142,7 @@ def spec_of(path: Path, spec: Mapping[str, Any]) -> EnvSpec:
 
 
 def settings(path: Path, kind: type[T], values: Any, prefix: str = "") -> T:
-    """A dataclass of settings, from the values of some or all of its fields. ``prefix``: of the keys in errors.
+    """Make a dataclass of settings from values of some or all of its fields. ``prefix``: of the keys in errors.
 
     Raises:
         CheckpointError: there is no such field, or it does not take the value.
@@ -169,7 +169,7 @@ def settings(path: Path, kind: type[T], values: Any, prefix: str = "") -> T:
 
 @cache
 def _strict(annotation: Any) -> TypeAdapter[Any]:
-    """Of a setting's type, as a document has it: with lists for tuples."""
+    """Return the adapter of a setting's type, as a document has it: with lists for tuples."""
     if get_origin(annotation) is tuple:
         annotation = list[annotation.__args__[0]]
     return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
@@ -276,7 +276,7 @@ class Line(BaseModel):
 
     @property
     def values(self) -> dict[str, float]:
-        """By tag."""
+        """The numbers of the record, by tag."""
         return self.__pydantic_extra__
 
 

@@ -23,7 +23,7 @@ class FusedRun:
     """A run in the fused loop, of ``num_seeds`` agents."""
 
     def __init__(self, config: RunConfig, settings: str, loop: FusedLoop) -> None:
-        """``settings``: what the process was set to."""
+        """Keep the loop, and ``settings``: what the process was set to."""
         self.config, self.settings, self.loop = config, settings, loop
         tell_of_images(config, loop.spec)
 
@@ -56,7 +56,7 @@ class FusedRun:
         self.loop.load_state_dicts([self._read(earlier.checkpoint(folder)) for folder in folders])
 
     def _folder(self, path: Path, k: int) -> Path:
-        """Of a seed, in a checkpoint; of a single one it is that itself."""
+        """Return the folder of a seed in a checkpoint; of a single seed it is the checkpoint itself."""
         return path if len(self.loop.seeds) == 1 else seed_folder(path, self.loop.seeds[k])
 
     def _save_seed(self, path: Path, k: int, agent: State, run: Any = None, rest: State | None = None) -> None:
@@ -64,7 +64,7 @@ class FusedRun:
         save_checkpoint(path, agent, describe(identity, self.config.backend), run, rest)
 
     def _read(self, saved: Checkpoint) -> SeedState:
-        """What a seed goes on from, found good. Raises CheckpointError."""
+        """Read and check what a seed goes on from. Raises CheckpointError."""
         loop = self.loop
         check_spec(saved.folder, saved.spec, loop.spec)
         run = saved.run("fused")

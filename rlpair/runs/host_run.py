@@ -26,7 +26,7 @@ class HostRun:
     """A run in the host loop: what it is made of, its evaluation, its checkpoints."""
 
     def __init__(self, config: RunConfig, settings: str, stack: ExitStack) -> None:
-        """The stack closes the environments. ``settings``: what the process was set to. Raises RLPairError."""
+        """Make agent, replay and loop; the stack closes the environments. ``settings``: of the process."""
         self.config, self.settings = config, settings
         eval_count = min(config.eval_episodes, EVAL_ENVS)
         self.eval_envs = make_envs(config.env, eval_count, "sync", config.env_kwargs)

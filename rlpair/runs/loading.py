@@ -33,7 +33,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """``path``: a checkpoint folder, or a run_dir, whose last one is meant. Raises CheckpointError."""
+        """Read the header at ``path``: a checkpoint, or a run_dir, whose last one is meant. Raises CheckpointError."""
         self.folder = checkpoint.find_checkpoint(path)
         self._header = self.folder / AGENT
         self.meta: dict[str, Any] = formats.checked(self._header, formats.Header, self._read_header())
@@ -58,7 +58,7 @@ class Checkpoint:
         return header
 
     def check_networks(self, config: OffPolicyConfig) -> None:
-        """Raises CheckpointError unless the networks of these settings are those of the agent: memory is not taken."""
+        """Raise CheckpointError unless the networks of these settings are those of the agent: memory is not taken."""
         found = read_shapes(self.folder / TENSORS)
         try:
             networks = find(config.name).networks(config, self.spec)
@@ -70,7 +70,7 @@ class Checkpoint:
                 refuse(self.folder, f"{name} {there}, and the settings describe a network with {array.shape}")
 
     def check_replay(self, config: RunConfig) -> None:
-        """Raises CheckpointError where the replay is not as these settings want it, before memory is taken."""
+        """Raise CheckpointError where the replay is not as these settings want it, before memory is taken."""
         checkpoint.check_resumable(self.folder)
         path, name = self.folder / REPLAY, "reward" if config.mode == "host" else "replay.reward"
         found = read_shapes(path)
@@ -83,16 +83,16 @@ class Checkpoint:
             refuse(path, f"{name} has shape {shape}, and there is room for {(rows, num_envs)} with {sizes}")
 
     def state(self, check: Check) -> State:
-        """The agent's state, read once ``check`` lets its names, shapes and dtypes pass. Raises CheckpointError."""
+        """Read the agent's state, once ``check`` lets its names, shapes and dtypes pass. Raises CheckpointError."""
         return self._read(TENSORS, check)
 
     def replay(self, check: Check) -> State:
-        """Likewise, the replay's, of a checkpoint that can be resumed."""
+        """Read the replay's state in the same way, of a checkpoint that can be resumed."""
         checkpoint.check_resumable(self.folder)
         return self._read(REPLAY, check)
 
     def run(self, mode: str) -> dict[str, Any]:
-        """The loop's state. ``mode``: host or fused. Raises CheckpointError."""
+        """Read the loop's state. ``mode``: host or fused. Raises CheckpointError."""
         checkpoint.check_resumable(self.folder)
         path = self.folder / RUN
         values = read_json(path, self._digests.get(path.name, "none"))
@@ -110,7 +110,7 @@ class Checkpoint:
 
 @contextmanager
 def refusing(folder: Path) -> Iterator[None]:
-    """Lets a CheckpointError inside, which tells what is wrong, tell of which checkpoint too."""
+    """Let a CheckpointError inside, which tells what is wrong, tell of which checkpoint too."""
     try:
         yield
     except CheckpointError as error:
@@ -118,14 +118,14 @@ def refusing(folder: Path) -> Iterator[None]:
 
 
 def check_spec(path: Path, trained: EnvSpec, here: EnvSpec) -> None:
-    """Raises CheckpointError unless an agent, of this path, was trained in environments like this one."""
+    """Raise CheckpointError unless an agent, of this path, was trained in environments like this one."""
     for key, its, own in zip(EnvSpec._fields, trained, here, strict=True):
         if its != own:
             refuse(path, f"its agent is of an environment with {key}={its}, and this one has {key}={own}")
 
 
 def read_json(path: Path, digest: str | None = None, most: int = MOST_VALUES) -> dict[str, Any]:
-    """The object in a file, of ``most`` values at most.
+    """Read the JSON object in a file, of ``most`` values at most.
 
     Raises CheckpointError, also where ``digest`` is given and is not the file's sha256.
     """

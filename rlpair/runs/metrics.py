@@ -13,7 +13,7 @@ from rlpair.runs.formats import LINE_BYTES, Line, cause_of
 
 
 def read_records(path: Path, most: int | None = None) -> Iterator[tuple[bytes, Line]]:
-    """Every line of a metrics.jsonl, as it is and as what it says; without one that a kill left half-written.
+    """Read every line of a metrics.jsonl, as it is and as what it says; without one that a kill left half-written.
 
     Args:
         path: the file.

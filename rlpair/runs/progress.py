@@ -62,7 +62,7 @@ class ProgressBar(Recorder):
         self._live.update(_lines(self._steps, self._total, [percent, position, left], speed), refresh=True)
 
     def _performance(self) -> list[str]:
-        """254 steps/s, 254 updates/s, return -1034.2, eval -980.1: as far as they are known."""
+        """Return what is known of 254 steps/s, 254 updates/s, return -1034.2, eval -980.1."""
         shown: dict[str, Callable[[float], str]] = {
             "throughput/env_steps_per_second": lambda x: f"{_short(x)} steps/s",
             "throughput/updates_per_second": lambda x: f"{_short(x)} updates/s",
@@ -72,7 +72,7 @@ class ProgressBar(Recorder):
         return [text(self._values[tag]) for tag, text in shown.items() if tag in self._values]
 
     def _time_left(self) -> str:
-        """By the speed of the last 30 seconds: 1:09 or 2:01:09."""
+        """Return the time left by the speed of the last 30 seconds: 1:09 or 2:01:09."""
         (then, before), (now, steps) = self._marks[0], self._marks[-1]
         if steps < self._total and steps == before:
             return "-:--"
@@ -86,7 +86,7 @@ def _short(rate: float) -> str:
 
 
 def _start_live(stream: IO[str]) -> Any:
-    """A place at the end of the terminal that is drawn over; what others print appears above it."""
+    """Begin a place at the end of the terminal that is drawn over; what others print appears above it."""
     from rich.console import Console
     from rich.live import Live
 
@@ -97,7 +97,7 @@ def _start_live(stream: IO[str]) -> Any:
 
 
 def _lines(steps: int, total: int, beside: list[str], below: list[str]) -> Any:
-    """The bar with ``beside`` at its right, and ``below`` under it, broken into more lines where it is narrow."""
+    """Return the bar with ``beside`` at its right and ``below`` under it, in more lines where it is narrow."""
     from rich.columns import Columns
     from rich.console import Group
     from rich.progress_bar import ProgressBar as Bar

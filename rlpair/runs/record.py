@@ -42,7 +42,7 @@ class Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        """Close it. Where an exception ends the block, that is the one that tells, and not the disk's after it."""
+        """Close the recorder; where an exception ends the block, that one is raised, and not the disk's after it."""
         with suppress(OSError) if kind else nullcontext():
             self.close()
 
@@ -125,12 +125,12 @@ class TensorBoardWriter(Recorder):
 
 
 def shown_tag(tag: str) -> str:
-    """loss/q -> train/loss/q: TensorBoard opens the first two groups by name, which so are eval and rollout."""
+    """Rename loss/q to train/loss/q: TensorBoard opens the first two groups by name, which so are eval and rollout."""
     return f"train/{tag}" if tag.startswith("loss/") else tag
 
 
 def _table(columns: Mapping[str, Any], metrics: Sequence[str]) -> Any:
-    """TensorBoard's table of hyperparameters: it sorts them by name, those first that are said to differ."""
+    """Return TensorBoard's table of hyperparameters: it sorts them by name, those first that are said to differ."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import api_pb2, metadata
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -147,7 +147,7 @@ def _table(columns: Mapping[str, Any], metrics: Sequence[str]) -> Any:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings by dotted name; what TensorBoard's hyperparameters cannot hold as a number is text."""
+    """Flatten nested mappings; what TensorBoard's hyperparameters cannot hold as a number becomes text."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -163,7 +163,7 @@ class JsonlWriter(Recorder):
     """One strict JSON object a line: ``env_steps``, the values by tag, ``seconds`` since the run began."""
 
     def __init__(self, path: str | Path, seconds: float = 0.0) -> None:
-        """``path`` is appended to. ``seconds``: of an earlier part of the run, as ``truncate_metrics`` returns them."""
+        """Append to ``path``. ``seconds``: of an earlier part of the run, as ``truncate_metrics`` returns them."""
         self._file = files.Appender(Path(path), new=False)
         self._start = time.perf_counter() - seconds
         self._encode = json.JSONEncoder(allow_nan=False).encode
@@ -180,7 +180,7 @@ class JsonlWriter(Recorder):
         self._file.write(line.encode() + b"\n")
 
     def seconds(self) -> float:
-        """Since the run began."""
+        """Return the seconds since the run began."""
         return time.perf_counter() - self._start
 
     def close(self) -> None:

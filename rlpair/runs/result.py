@@ -17,7 +17,7 @@ MEAN, STD, EPISODES = FINAL + "mean_return", FINAL + "std_return", FINAL + "epis
 
 
 def final_record(env_steps: int, evaluation: Evaluation) -> Record:
-    """The record of the evaluation at the end, for metrics.jsonl and TensorBoard."""
+    """Return the record of the evaluation at the end, for metrics.jsonl and TensorBoard."""
     returns = evaluation.returns
     values = {MEAN: float(returns.mean()), STD: float(returns.std()), EPISODES: float(len(returns))}
     return Record(env_steps, values)
@@ -43,7 +43,7 @@ def save_result(run_dir: Path, config: RunConfig, env_steps: int, evaluation: Ev
 
 
 def load_result(run_dir: Path) -> dict[str, Any]:
-    """What ``save_result`` wrote. Raises CheckpointError where there is no such file, or another."""
+    """Read what ``save_result`` wrote. Raises CheckpointError where there is no such file, or another."""
     path = RunDir(run_dir).result
     result: dict[str, Any] = formats.checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))
     return result

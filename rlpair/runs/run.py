@@ -60,7 +60,7 @@ class Run(Protocol):
 
 
 def make_run(config: RunConfig, stack: ExitStack) -> Run:
-    """Returns the run of these settings; the stack closes its environments and ends its processes.
+    """Return the run of these settings; the stack closes its environments and ends its processes.
 
     Raises:
         RLPairError: what cannot be used, in one line.

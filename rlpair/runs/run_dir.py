@@ -26,7 +26,7 @@ class HeldRunDir(RunDir):
     """The folder of a run, which this process alone writes to until it is closed."""
 
     def __init__(self, path: Path, undo: ExitStack) -> None:
-        """``undo`` is given what takes the lock back.
+        """Lock the folder; ``undo`` is given what takes the lock back.
 
         Raises:
             ConfigError: another process holds the folder; a killed one does no more.
@@ -45,7 +45,7 @@ class HeldRunDir(RunDir):
         self._identity = os.stat(path)
 
     def check(self) -> None:
-        """Raises OSError unless it is still the folder that it was at first."""
+        """Raise OSError unless it is still the folder that it was at first."""
         if not self.path.is_dir() or not os.path.samestat(os.stat(self.path), self._identity):
             raise FileNotFoundError(errno.ENOENT, "was removed while the run was writing to it", str(self.path))
 
@@ -92,7 +92,7 @@ def begin(config: RunConfig, undo: ExitStack) -> tuple[Path, bool]:
 
 
 def run_dir_of(checkpoint: Path) -> RunDir:
-    """RUN_DIR/checkpoints/step_N -> RUN_DIR. Raises CheckpointError where that holds no run, or one behind links."""
+    """Return the RUN_DIR of RUN_DIR/checkpoints/step_N. Raises CheckpointError where it is none, or behind links."""
     run_dir = RunDir(checkpoint.parent.parent)
     _check_folders(checkpoint.parent, checkpoint, checkpoint.parent / BEST)
     if not files.is_there(run_dir.config):
@@ -101,7 +101,7 @@ def run_dir_of(checkpoint: Path) -> RunDir:
 
 
 def checkpoint_of(run_dir: Path, name: str) -> Path:
-    """RUN_DIR/checkpoints/NAME; RUN_DIR, which means its last one, for "last". Raises CheckpointError behind links."""
+    """Return RUN_DIR/checkpoints/NAME; for "last" RUN_DIR, which means it. Raises CheckpointError behind links."""
     if name == "last":
         return run_dir
     path = RunDir(run_dir).checkpoints
@@ -120,7 +120,7 @@ def go_on(run_dir: Path, algo: str) -> str:
 
 
 def with_traceback(error: EnvFailedError, run_dir: Path) -> str:
-    """The line of an environment's failure, and where its traceback is: it is written beside the run."""
+    """Write the traceback of an environment's failure beside the run; return the line that says where."""
     path = RunDir(run_dir).error
     try:
         files.write(path, error.details.encode(errors="backslashreplace"))
@@ -130,7 +130,7 @@ def with_traceback(error: EnvFailedError, run_dir: Path) -> str:
 
 
 def _can_begin_in(run_dir: Path) -> bool:
-    """Whether it is empty, or holds what a run wrote that was killed before its first checkpoint."""
+    """Return whether it is empty, or holds what a run wrote that was killed before its first checkpoint."""
     if not run_dir.is_dir():
         return False
     names = files.names(run_dir)
@@ -148,7 +148,7 @@ def _can_begin_in(run_dir: Path) -> bool:
 
 
 def _check_folders(*folders: Path) -> None:
-    """Raises CheckpointError where one is a link."""
+    """Raise CheckpointError where one is a link."""
     try:
         for folder in folders:
             files.is_folder(folder)

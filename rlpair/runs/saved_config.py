@@ -48,7 +48,7 @@ def save_config(config: RunConfig, run_dir: Path) -> None:
 
 
 def to_yaml(config: RunConfig) -> bytes:
-    """What config.yaml holds: the folder has its name from outside, and may be moved.
+    """Return what config.yaml holds: the folder has its name from outside, and may be moved.
 
     Raises ConfigError for settings that could not be read from it again.
     """

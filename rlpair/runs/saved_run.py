@@ -24,21 +24,21 @@ class SavedRun:
     """
 
     def __init__(self, path: str) -> None:
-        """``path``: a run_dir or one of its checkpoints. Raises CheckpointError."""
+        """Read the settings of a run. ``path``: its run_dir or one of its checkpoints. Raises CheckpointError."""
         self.step = find_step(path)
         self.run_dir = run_dir_of(self.step)
         self.config = load_config(self.run_dir.path)
         self._checkpoints: dict[Path, Checkpoint] = {}
 
     def checkpoint(self, folder: Path | None = None) -> Checkpoint:
-        """That of the step; of many seeds that in a folder of it. Raises CheckpointError."""
+        """Read the checkpoint of the step; of many seeds that in a folder of it. Raises CheckpointError."""
         folder = folder or self.step
         if folder not in self._checkpoints:
             self._checkpoints[folder] = Checkpoint(folder)
         return self._checkpoints[folder]
 
     def check(self, config: RunConfig) -> None:
-        """Raises CheckpointError where the run cannot go on with these settings, before anything is made of them."""
+        """Raise CheckpointError where the run cannot go on with these settings, before anything is made of them."""
         seeds = seeds_of(self.step)
         if len(seeds or [self.step]) != config.num_seeds:
             refuse(self.step, f"it holds {len(seeds or [self.step])} agents, and num_seeds={config.num_seeds}")
@@ -48,7 +48,7 @@ class SavedRun:
 
 
 def settle(values: Values, given: set[str], earlier: SavedRun | None = None) -> RunConfig:
-    """All settings of a run: what was given, else what the run had that it goes on with, else the table of defaults.
+    """Resolve all settings of a run: what was given, else what the run had that it goes on with, else the defaults.
 
     Raises:
         RLPairError: what cannot be used, in one line.

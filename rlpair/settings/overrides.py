@@ -19,7 +19,7 @@ MOST_JOBS = 10_000  # of a sweep
 
 
 def split(arguments: Sequence[str]) -> tuple[list[Pair], list[str]]:
-    """The settings among the arguments, and what is none. Raises ConfigError for what cannot be printed."""
+    """Split arguments into settings and what is none. Raises ConfigError for what cannot be printed."""
     pairs, others = [], []
     for argument in arguments:
         if not argument.isprintable():
@@ -33,7 +33,7 @@ def split(arguments: Sequence[str]) -> tuple[list[Pair], list[str]]:
 
 
 def parse(pair: Pair, allowed: str, as_text: bool = False) -> Any:
-    """The value of one setting.
+    """Parse the value of one setting.
 
     Args:
         pair: the setting.
@@ -61,7 +61,7 @@ def parse(pair: Pair, allowed: str, as_text: bool = False) -> Any:
 
 
 def combinations(pairs: Sequence[Pair], is_text: Callable[[str], bool]) -> list[list[Pair]]:
-    """The jobs of a sweep: every combination of the values of its keys.
+    """Return the jobs of a sweep: every combination of the values of its keys.
 
     Raises:
         ConfigError: a key is given twice, or there are too many jobs.
@@ -77,7 +77,7 @@ def combinations(pairs: Sequence[Pair], is_text: Callable[[str], bool]) -> list[
 
 
 def _several(key: str, text: str, is_text: bool) -> list[str]:
-    """The values that a sweep gives a key, each as it would be written alone."""
+    """Return the values that a sweep gives a key, each as it would be written alone."""
     if is_text and not FUNCTION_OR_QUOTES.search(text):
         return text.split(",")
     override = _override(key, text)
@@ -87,7 +87,7 @@ def _several(key: str, text: str, is_text: bool) -> list[str]:
 
 
 def _override(key: str, text: str) -> Override | None:
-    """What Hydra reads, (256,256) as [256,256]; None where it can read nothing."""
+    """Return what Hydra reads, (256,256) as [256,256]; None where it can read nothing."""
     if not FUNCTION_OR_QUOTES.search(text):
         text = re.sub(r",?\s*\)", "]", text.replace("(", "["))
     try:

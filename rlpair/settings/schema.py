@@ -50,28 +50,28 @@ def defaults_of(settings: type[Any], prefix: str = "") -> dict[str, Any]:
 
 
 def annotation_of(schema: Schema, key: str) -> Any:
-    """The type of a key."""
+    """Return the type of a key."""
     name = key.rpartition(".")[2]
     return next(field.type for field in dataclasses.fields(schema[key]) if field.name == name)
 
 
 def is_text(schema: Schema, key: str) -> bool:
-    """Whether the key takes any text."""
+    """Return whether the key takes any text."""
     return key in schema and annotation_of(schema, key) in (str, str | None)
 
 
 def is_mapping(schema: Schema, key: str) -> bool:
-    """Whether the key takes keys of its own."""
+    """Return whether the key takes keys of its own."""
     return key in schema and get_origin(annotation_of(schema, key)) is dict
 
 
 def is_list(annotation: Any) -> bool:
-    """Whether it is a tuple, or a tuple or None."""
+    """Return whether a type is a tuple, or a tuple or None."""
     return tuple in (get_origin(annotation), *map(get_origin, get_args(annotation)))
 
 
 def nearest(key: str, known: Iterable[str]) -> str | None:
-    """The known key that is most like one that is not: algo.learning_rate for lr, algo.lr or learning_rte."""
+    """Return the known key that is most like one that is not: algo.learning_rate for lr, algo.lr or learning_rte."""
     name, last = key.rpartition(".")[2], {other: other.rpartition(".")[2] for other in known}
     like = difflib.get_close_matches(name, last.values(), n=1, cutoff=0.6)
     exact = [key for key, other in last.items() if name in (other, "".join(word[0] for word in other.split("_")))]
@@ -80,7 +80,7 @@ def nearest(key: str, known: Iterable[str]) -> str | None:
 
 
 def convert(schema: Schema, key: str, value: Any) -> Any:
-    """The value as its field holds it: 1e6 as a whole number, one value as a list of it, where such are meant.
+    """Convert a value to its field's type: 1e6 to a whole number, one value to a list of it, where such are meant.
 
     Raises:
         ConfigError: the field does not take it.
@@ -109,14 +109,14 @@ def _values(node: DictConfig) -> dict[str, Any]:
 
 
 def type_name(annotation: Any) -> str:
-    """int | None -> a whole number or null."""
+    """Name a type in words: int | None -> a whole number or null."""
     text = annotation.__name__ if isinstance(annotation, type) and "[" not in str(annotation) else str(annotation)
     text = text.replace("typing.", "")
     return TYPES.get(text) or " or ".join(TYPES.get(part, part) for part in text.split(" | "))
 
 
 def field_docs(schema: type[Any]) -> dict[str, str]:
-    """The string under each field of a dataclass and of its bases."""
+    """Return the string under each field of a dataclass and of its bases."""
     docs = {}
     for base in reversed(schema.__mro__[:-1]):
         body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]

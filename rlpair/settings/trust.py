@@ -46,7 +46,7 @@ def check_environment(file: Path, saved: Mapping[str, Any], given: Mapping[str, 
 
 
 def check_same(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Raises ConfigError for an ``env`` or one of ``env_kwargs`` that is given and is not the run's."""
+    """Raise ConfigError for an ``env`` or one of ``env_kwargs`` that is given and is not the run's."""
     pairs = [("env", given.get("env", saved["env"]), saved["env"])]
     pairs += [(f"env_kwargs.{key}", x, saved["env_kwargs"].get(key)) for key, x in given.get("env_kwargs", {}).items()]
     for key, value, its in pairs:
@@ -55,7 +55,7 @@ def check_same(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def is_powerful(key: str, value: Any) -> bool:
-    """Whether an argument of an environment could name a file or a module, or open a window."""
+    """Return whether an argument of an environment could name a file or a module, or open a window."""
     if key == "render_mode":
         return value is not None
     match value:
@@ -69,7 +69,7 @@ def is_powerful(key: str, value: Any) -> bool:
 
 
 def assignment(file: Path, key: str, value: Any) -> str:
-    """KEY=VALUE as a shell and the command line take it. Raises CheckpointError for what they cannot give."""
+    """Write KEY=VALUE for a shell and the command line. Raises CheckpointError for what they cannot give."""
     text = value if key == "env" else _text(value)
     try:
         is_read = text.isprintable() and parse((key, text), "", as_text=key == "env") == value
@@ -81,7 +81,7 @@ def assignment(file: Path, key: str, value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value in the grammar of the command line."""
+    """Write a value in the grammar of the command line."""
     match value:
         case bool() | None:
             return {True: "true", False: "false", None: "null"}[value]

@@ -12,7 +12,7 @@ SPARE = 0.5  # of a core: less than one busy process takes beside threads that s
 
 
 def fitting(cores: int, taken: float, threads: int) -> int:
-    """How many of these threads have a core, where others take so many of the cores; at least one."""
+    """Return how many of these threads have a core, where others take so many of the cores; at least one."""
     return max(1, min(threads, int(cores - taken + SPARE)))
 
 
@@ -20,23 +20,23 @@ class Others:
     """What all processes but this one and its children take of some cores."""
 
     def __init__(self, cores: AbstractSet[int], proc: Path = PROC) -> None:
-        """Raises OSError where the system does not tell."""
+        """Begin to watch the cores. Raises OSError where the system does not tell."""
         self._cores, self._proc = cores, proc
         self._last = self._clocks()
 
     def taken(self) -> float:
-        """How many cores they have taken, on average, since this was asked last."""
+        """Return how many cores they have taken, on average, since this was asked last."""
         before, self._last = self._last, self._clocks()
         seconds, busy, own = (now - then for now, then in zip(self._last, before, strict=True))
         return max(0.0, (busy - own) / max(seconds, TICK))
 
     def _clocks(self) -> tuple[float, float, float]:
-        """Seconds: of the wall, of the cores computing for anyone, of this process and its children."""
+        """Read seconds: of the wall, of the cores computing for anyone, of this process and its children."""
         children = sum(self._spent(pid) for pid in self._children())
         return time.monotonic(), self._busy(), sum(os.times()[:4]) + children
 
     def _busy(self) -> float:
-        """Of the cores; what the host of a virtual machine gives to its other guests counts."""
+        """Read the busy seconds of the cores; what the host of a virtual machine gives to its other guests counts."""
         ticks = 0
         for line in (self._proc / "stat").read_text().splitlines():
             name, *fields = line.split()
@@ -46,13 +46,13 @@ class Others:
         return ticks * TICK
 
     def _children(self) -> list[str]:
-        """Their ids: worker processes of environments, and what compiles; none where the system does not tell."""
+        """Return the ids of children: workers of environments, what compiles; none where the system does not tell."""
         with suppress(OSError):
             return (self._proc / f"self/task/{os.getpid()}/children").read_text().split()
         return []
 
     def _spent(self, pid: str) -> float:
-        """Seconds that a process has computed; 0 of one that has ended, whose time is then in os.times()."""
+        """Return the seconds that a process has computed; 0 if it has ended, whose time is then in os.times()."""
         with suppress(OSError):
             user, system = (self._proc / pid / "stat").read_text().rpartition(")")[2].split()[11:13]
             return (int(user) + int(system)) * TICK

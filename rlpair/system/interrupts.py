@@ -21,7 +21,7 @@ class Interrupted(SystemExit, KeyboardInterrupt):
 
 
 def leave(number: int, frame: object) -> None:
-    """The handler of Ctrl-C while a command starts and has nothing to lose: end at once.
+    """End at once: the handler of Ctrl-C while a command starts and has nothing to lose.
 
     An exception would be swallowed by some of the packages that are imported meanwhile.
     """
@@ -30,14 +30,14 @@ def leave(number: int, frame: object) -> None:
 
 
 def interrupt(number: int, frame: object) -> None:
-    """The handler of Ctrl-C where something has to be closed: Interrupted is raised; the next Ctrl-C ends at once."""
+    """Raise Interrupted: the handler of Ctrl-C where something has to be closed; the next Ctrl-C ends at once."""
     signal.signal(number, leave)
     raise Interrupted(number)
 
 
 @contextmanager
 def closing_on_interrupt() -> Iterator[None]:
-    """Inside, Ctrl-C in a command raises Interrupted, so that what is open is closed. Elsewhere it is left alone."""
+    """Let Ctrl-C in a command raise Interrupted inside, so that what is open is closed. Elsewhere it is left alone."""
     previous = signal.getsignal(signal.SIGINT)
     if previous is leave:
         signal.signal(signal.SIGINT, interrupt)
@@ -55,7 +55,7 @@ class Signals:
     """
 
     def __init__(self, stop: Callable[[], None]) -> None:
-        """``stop`` asks the run to end soon; it is called in a signal handler."""
+        """Keep ``stop``, which asks the run to end soon and is called in a signal handler."""
         self.received = 0  # the number of the first
         self._stop, self._at_once = stop, False
 
@@ -71,7 +71,7 @@ class Signals:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Inside, a signal ends the block at once. Raises Interrupted."""
+        """Let a signal end the block inside at once. Raises Interrupted."""
         self._at_once = True
         try:
             yield

@@ -16,7 +16,7 @@ PACKAGES = ("numpy", "gymnasium", "torch", "jax", "jaxlib", "flax", "optax")
 
 
 def has_gpu(backend: str) -> bool:
-    """Whether the backend finds a GPU; asked in a process of its own, which takes its memory with it.
+    """Return whether the backend finds a GPU; asked in a process of its own, which takes its memory with it.
 
     Raises RLPairError where that process fails.
     """
@@ -29,7 +29,7 @@ def has_gpu(backend: str) -> bool:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers hold for."""
+    """Describe the machine that the numbers hold for: processor, cores, GPU."""
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -38,7 +38,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that are installed."""
+    """Return the versions of Python and of the packages that are installed."""
     found = {"python": platform.python_version(), "rlpair": __version__}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):

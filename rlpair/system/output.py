@@ -33,7 +33,7 @@ class Output(io.FileIO):
 
 
 def exit_code(code: int) -> int:
-    """The exit code of a command that comes to this one: 2 in place of 0 where what it printed is lost."""
+    """Return the code that a command exits with: 2 in place of 0 where what it printed is lost."""
     sys.stdout.flush()
     return code or (2 if Output.lost else 0)
 
@@ -49,7 +49,7 @@ def keep_output() -> None:
 
 
 def _kept(stream: TextIO | None, descriptor: int) -> TextIO:
-    """The same stream, on an Output; a new one where there is none."""
+    """Return the same stream, on an Output; a new one where there is none."""
     is_line_buffered = descriptor == 2 or os.isatty(descriptor)
     encoding, errors = (stream.encoding, stream.errors) if stream is not None else ("utf-8", "backslashreplace")
     through = bool(getattr(stream, "write_through", False))  # python -u

@@ -14,7 +14,7 @@ FLAGS = "-bBdEhiIOPqRsSuvVx"  # of Python, that may stand in one argument with m
 
 
 def started_module(arguments: list[str]) -> str:
-    """The module that ``python -m`` was told to run, of all its arguments; "" if none."""
+    """Find the module that ``python -m`` was told to run, among all its arguments; "" if none."""
     rest = iter(arguments[1:])
     for argument in rest:
         flags, m, name = argument.partition("m")

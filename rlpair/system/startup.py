@@ -13,7 +13,7 @@ from rlpair.system.safe_path import SCRIPTS, started_module
 
 
 def is_command() -> bool:
-    """Whether this process is a command of rlpair's: python -m rlpair..., or one of its console scripts."""
+    """Return whether this process is a command of rlpair's: python -m rlpair..., or one of its console scripts."""
     program = os.path.basename(sys.argv[0]) if sys.argv else ""
     if program == "-m":  # the module itself is not in sys.argv yet
         return started_module(sys.orig_argv).partition(".")[0] == "rlpair"

@@ -57,7 +57,7 @@ class Workers:
         return max(1, len(self._ends))
 
     def call(self, method: str, *arguments: Any, each: Sequence[Any] | None = None) -> list[Any]:
-        """What the method returns, by worker. ``each``: one more argument, another for each worker.
+        """Call a method of every worker and return what it returns. ``each``: one more argument, another for each.
 
         Raises:
             RLPairError: what a worker raised, or that one is gone.
@@ -93,14 +93,14 @@ class Workers:
 
 
 def spread(count: int, cores: set[int]) -> list[tuple[range, set[int]]]:
-    """``count`` things over the cores: what each worker takes, and its cores; as many workers as there is work for."""
+    """Divide ``count`` things among the cores: what each worker takes, and its cores; no worker without work."""
     workers, ordered = min(count, len(cores)), sorted(cores)
     parts = [range(count * w // workers, count * (w + 1) // workers) for w in range(workers)]
     return [(part, set(ordered[w::workers])) for w, part in enumerate(parts)]
 
 
 def usable_cores() -> set[int]:
-    """The cores that this process may run on."""
+    """Return the cores that this process may run on."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
@@ -122,12 +122,12 @@ def bind_to(cores: set[int]) -> None:
 
 
 def peak_memory() -> int:
-    """Bytes that this process has had at most."""
+    """Return the bytes that this process has had at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _serve(end: Connection, cores: set[int], make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """The life of a worker: it ends when the other end does."""
+    """Serve calls, the life of a worker, which ends when the other end does."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes: the first one decides
     bind_to(cores)
@@ -140,7 +140,7 @@ def _serve(end: Connection, cores: set[int], make: Callable[..., Any], arguments
 
 
 def _attempt(function: Callable[..., Any], *arguments: Any) -> tuple[type[Exception] | None, Any]:
-    """(None, what it returns), or the error to raise at the other end and its text."""
+    """Call and return (None, what it returns), or the error to raise at the other end and its text."""
     try:
         return None, function(*arguments)
     except RLPairError as error:
