@@ -154,7 +154,7 @@ def open_envs(config: RunConfig, video: str | None, problems: list[str]) -> Play
     return filmed(config.env, config.env_kwargs, video, problems)
 
 
-def play(values: Values, given: set[str]) -> int:
+def task(values: Values, given: set[str]) -> int:
     """Play the episodes and print what came of them: the command's task."""
     settings = EvaluateConfig(**values)
     run_dir = Path(str(settings.run_dir))
@@ -198,7 +198,7 @@ def play(values: Values, given: set[str]) -> int:
 
 def main() -> None:
     """Run the command; exit with its code."""
-    sys.exit(Command("evaluate", EvaluateConfig, play).main())
+    sys.exit(Command("evaluate", EvaluateConfig, task).main())
 
 
 if __name__ == "__main__":

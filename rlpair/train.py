@@ -16,13 +16,13 @@ from rlpair.runs.recording import Recording
 from rlpair.runs.run import make_run
 from rlpair.runs.run_dir import go_on
 from rlpair.runs.saved_config import Values, to_yaml
-from rlpair.runs.saved_run import SavedRun, settle
+from rlpair.runs.saved_run import SavedRun, resolve_config
 from rlpair.settings.overrides import Pair, parse
 from rlpair.system.interrupts import Interrupted, Signals
 from rlpair.types import Evaluation
 
 
-class Outcome(NamedTuple):
+class TrainOutcome(NamedTuple):
     """How a run ended."""
 
     run_dir: Path
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
     signal: int  # that stopped it; 0 if it came to its end
 
 
-def train(config: RunConfig, saved: SavedRun | None = None) -> Outcome:
+def train(config: RunConfig, saved: SavedRun | None = None) -> TrainOutcome:
     """Train an agent as ``python -m rlpair.train`` does. Nothing is written before all settings are known to work.
 
     ``saved``: the run that ``config.resume`` names, where that has been read already.
@@ -53,16 +53,16 @@ def train(config: RunConfig, saved: SavedRun | None = None) -> Outcome:
         recording.follow()
         steps = run.loop.env_steps
         if signals.received and steps < config.total_timesteps:
-            return Outcome(path, steps, None, signals.received)
+            return TrainOutcome(path, steps, None, signals.received)
         try:
             with signals.at_once():
                 evaluation = run.evaluate()
         except Interrupted as interrupted:
-            return Outcome(path, steps, None, interrupted.number)
+            return TrainOutcome(path, steps, None, interrupted.number)
         except EnvFailedError as error:
             raise recording.after_failure(error) from error
         recording.finish(evaluation)
-        return Outcome(path, steps, evaluation, 0)
+        return TrainOutcome(path, steps, evaluation, 0)
 
 
 class Train:
@@ -87,7 +87,7 @@ class Train:
     def task(self, values: Values, given: set[str]) -> int:
         """Train, and say how it ended. Returns the exit code: 0, or 128 and the signal that stopped it."""
         began = time.perf_counter()
-        config = settle(values, given, self._saved)
+        config = resolve_config(values, given, self._saved)
         outcome = train(config, self._saved)
         name = f"{config.algo.name} {config.backend} {config.env}"
         if outcome.evaluation is None:

@@ -2,7 +2,7 @@
 
     python scripts/learning_check.py [--only WORD]
 
-Runs the check in the cells of ``compare`` (variant.py and checks.py of rlpair/compare) over many seeds: of sound
+Runs the check in the variants of ``compare`` (variant.py and checks.py of rlpair/compare) over many seeds: of sound
 learners in each loop, and in the fused loop of learners with a fault each. Prints the table of docs/compare.md, row by
 row: how many of the seeds pass, the upper 95 % bound of how often they fail (sound) or pass (faulty), and the least,
 median and greatest of the returns that the check judged by.
@@ -19,9 +19,9 @@ import numpy as np
 from scipy.stats import binomtest
 
 from rlpair.algos.registry import find
-from rlpair.compare import variant as cell_module
+from rlpair.compare import variant as variant_module
 from rlpair.compare.checks import CHECKS, best_return
-from rlpair.compare.variant import Cell, FusedCell, HostCell
+from rlpair.compare.variant import FusedVariant, HostVariant, Variant
 from rlpair.loops.fused import make_seeds
 from rlpair.make import configure_process
 from rlpair.system.workers import Workers, usable_cores
@@ -93,19 +93,19 @@ ROWS = [
 
 def returns_of(row: Row) -> np.ndarray:
     """The return (seeds,) that each seed's check judges by."""
-    cell = Cell(row.algo, ENVS[row.algo], BACKENDS[row.mode], row.mode, "cpu", 1, 256, (256, 256), row.seeds)
+    variant = Variant(row.algo, ENVS[row.algo], BACKENDS[row.mode], row.mode, "cpu", 1, 256, (256, 256), row.seeds)
     settings = find(row.algo).benchmark
-    cell = cell._replace(batch_size=settings.batch_size, net_arch=settings.net_arch)
-    check = CHECKS[cell.env]
+    variant = variant._replace(batch_size=settings.batch_size, net_arch=settings.net_arch)
+    check = CHECKS[variant.env]
     if row.mode == "seeds":
-        return returns_of_many(cell, row.fault)
-    configure_process(cell.backend, cell.config, cell.device)
-    return np.array([HostCell(cell._replace(num_seeds=1), seed).check(check) for seed in range(row.seeds)])
+        return returns_of_many(variant, row.fault)
+    configure_process(variant.backend, variant.config, variant.device)
+    return np.array([HostVariant(variant._replace(num_seeds=1), seed).check(check) for seed in range(row.seeds)])
 
 
-def returns_of_many(cell: Cell, fault: str) -> np.ndarray:
+def returns_of_many(variant: Variant, fault: str) -> np.ndarray:
     """The same for seeds with a fault, which train together in this process."""
-    learners = importlib.import_module(f"{find(cell.algo).module}_jax")
+    learners = importlib.import_module(f"{find(variant.algo).module}_jax")
 
     def make_learner(make: Callable[..., Any], config: Any, spec: Any, networks: Any, **kind: Any) -> Any:
         return FAULTS[fault](make(config, spec, networks, **kind), spec)
@@ -113,10 +113,10 @@ def returns_of_many(cell: Cell, fault: str) -> np.ndarray:
     def here(config: Any) -> Workers:
         return Workers(make_seeds, [(config, range(config.num_seeds))], [usable_cores()])
 
-    cell_module.make_workers = here
-    configure_process(cell.backend, cell.config, cell.device)
+    variant_module.make_workers = here
+    configure_process(variant.backend, variant.config, variant.device)
     learners.make_learner = partial(make_learner, learners.make_learner)
-    built, check, judged = FusedCell(cell), CHECKS[cell.env], np.full(cell.num_seeds, -np.inf)
+    built, check, judged = FusedVariant(variant), CHECKS[variant.env], np.full(variant.num_seeds, -np.inf)
 
     def evaluate() -> float:
         """The return of the seed that is worst so far; one that has passed is not looked at any more."""

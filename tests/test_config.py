@@ -13,7 +13,7 @@ from rlpair.config import RunConfig
 from rlpair.errors import ConfigError
 from rlpair.presets import DEFAULTS, defaults
 from rlpair.runs.saved_config import load_config, save_config
-from rlpair.runs.saved_run import settle
+from rlpair.runs.saved_run import resolve_config
 
 ROWS = [(algo, env) for algo, rows in DEFAULTS.items() for env in rows]
 
@@ -22,7 +22,7 @@ ROWS = [(algo, env) for algo, rows in DEFAULTS.items() for env in rows]
 def test_every_default_is_of_a_key_that_there_is_and_makes_a_run(algo: str, env: str) -> None:
     own = {f"algo.{field.name}" for field in dataclasses.fields(find(algo).config)}
     assert DEFAULTS[algo][env].keys() <= own | {field.name for field in dataclasses.fields(RunConfig)}
-    config = settle({"algo.name": algo, "env": env, "resume": None}, {"algo", "env"})
+    config = resolve_config({"algo.name": algo, "env": env, "resume": None}, {"algo", "env"})
     assert (config.algo.name, config.env) == (algo, env)
     for key, value in DEFAULTS[algo][env].items():
         if key != "env":
@@ -39,7 +39,7 @@ def test_an_environments_own_row_goes_over_the_general_one() -> None:
 
 def test_what_is_given_goes_over_the_table() -> None:
     values = {"algo.name": "dqn", "env": "CartPole-v1", "resume": None, "algo.learning_rate": 0.5, "seed": 7}
-    config = settle(values, {"algo", "algo.learning_rate", "seed"})
+    config = resolve_config(values, {"algo", "algo.learning_rate", "seed"})
     assert (config.algo.learning_rate, config.seed, config.total_timesteps) == (0.5, 7, 50_000)
 
 

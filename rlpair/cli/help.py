@@ -12,10 +12,10 @@ def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operan
     """Return the text of --help: every key with its default and its docstring."""
     before = f"{operands.removesuffix('s').upper()} ... " if operands else ""
     lines = [f"rlpair {name} {before}KEY=VALUE ...     also python -m rlpair.{name}", ""]
-    lines += describe(schema, "")
+    lines += field_lines(schema, "")
     for algorithm in algorithms() if has_algo else ():
         algo = algorithm.name
-        lines += ["", f"With algo={algo}:", "", *describe(algorithm.config, "algo.")]
+        lines += ["", f"With algo={algo}:", "", *field_lines(algorithm.config, "algo.")]
         lines += ["", f"Its defaults by environment go over these ({algo}, * is any):", ""]
         for env, values in rows_of(algo).items():
             text = f"  {env}: " + " ".join(f"{key}={written(value)}" for key, value in values.items())
@@ -25,7 +25,7 @@ def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operan
     return "\n".join(lines)
 
 
-def describe(schema: type[Any], prefix: str) -> list[str]:
+def field_lines(schema: type[Any], prefix: str) -> list[str]:
     """Each field of a dataclass: key, default, docstring, wrapped for a terminal."""
     owners, lines = keys_of(schema), []
     docs = {owner: field_docs(owner) for owner in set(owners.values())}

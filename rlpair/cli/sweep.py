@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 JOB_FILE = "RLPAIR_JOB_FILE"  # environment variable of a job: the file that it writes its folder's name into
 
 
-class Outcome(NamedTuple):
+class JobOutcome(NamedTuple):
     """What became of a job."""
 
     exit_code: int | None  # 128 and the signal where one ended it; None where the sweep was stopped before
@@ -64,10 +64,10 @@ class Sweep:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
 
-    def run(self, job: Sequence[Pair]) -> Outcome:
+    def run(self, job: Sequence[Pair]) -> JobOutcome:
         """Run one job to its end."""
         if self.stopped_by:
-            return Outcome(None, None)
+            return JobOutcome(None, None)
         arguments = [f"{key}={text}" for key, text in job]
         print(f"rlpair: {' '.join(arguments)}", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
@@ -77,10 +77,10 @@ class Sweep:
             self._process = subprocess.Popen(line, env=os.environ | {JOB_FILE: str(file)}, process_group=0)
             code = self._process.wait()
             run_dir = Path(file.read_text(encoding="utf-8")) if file.exists() else None
-        return Outcome(code if code >= 0 else 128 - code, run_dir)
+        return JobOutcome(code if code >= 0 else 128 - code, run_dir)
 
 
-def print_table(jobs: Sequence[Sequence[Pair]], outcomes: Sequence[Outcome]) -> None:
+def print_table(jobs: Sequence[Sequence[Pair]], outcomes: Sequence[JobOutcome]) -> None:
     """Print a row for each job: the values that differ, its score, its folder."""
     from rich.console import Console
     from rich.table import Table
@@ -95,8 +95,8 @@ def print_table(jobs: Sequence[Sequence[Pair]], outcomes: Sequence[Outcome]) -> 
     console.print(table)
 
 
-def score(outcome: Outcome) -> tuple[str, str, str, str]:
-    """Return four cells: the return, episodes, env steps and seconds of a job, or how it ended without."""
+def score(outcome: JobOutcome) -> tuple[str, str, str, str]:
+    """Return four texts: the return, episodes, env steps and seconds of a job, or how it ended without."""
     if outcome.exit_code is None:
         return "not begun", "", "", ""
     if outcome.exit_code or outcome.run_dir is None:

@@ -17,7 +17,7 @@ from rlpair.compare.grid import CompareConfig, check_envs, grid, present
 from rlpair.compare.report import console_table, markdown, write_tensorboard
 from rlpair.compare.result import Result
 from rlpair.compare.turns import Deadline, Turns
-from rlpair.compare.variant import Cell
+from rlpair.compare.variant import Variant
 from rlpair.compare.verdicts import verdicts
 from rlpair.disk import files
 from rlpair.errors import ConfigError, MissingExtraError, RLPairError, reason
@@ -28,7 +28,7 @@ from rlpair.system.machine import machine, versions
 
 
 def task(values: Values, given: set[str]) -> int:
-    """Measure and show. Returns 0, or 1 where a cell or a learning check was left out, or 130 after Ctrl-C."""
+    """Measure and show. Returns 0, or 1 where a variant or a learning check was left out, or 130 after Ctrl-C."""
     asked, began = CompareConfig(**values), time.monotonic()
     config, deadline = asked.filled(), Deadline(began + asked.limit)
     for backend in config.backend:
@@ -44,7 +44,7 @@ def task(values: Values, given: set[str]) -> int:
     try:
         for number, workload in enumerate(workloads):
 
-            def say(text: str, head: str = f"[{number + 1}/{len(workloads)}] {describe(workload[0])}") -> None:
+            def say(text: str, head: str = f"[{number + 1}/{len(workloads)}] {workload_line(workload[0])}") -> None:
                 print(f"{head}: {text}", file=sys.stderr, flush=True)
 
             part = deadline.share(len(workloads) - number)
@@ -110,10 +110,12 @@ def show(
         raise problem
 
 
-def describe(cell: Cell) -> str:
+def workload_line(variant: Variant) -> str:
     """Describe a workload: dqn CartPole-v1, 1 env, batch 128, 120-84, cpu."""
-    layers = "-".join(map(str, cell.net_arch))
-    return f"{cell.algo} {cell.env}, {cell.num_envs} env, batch {cell.batch_size}, {layers}, {cell.device}"
+    layers = "-".join(map(str, variant.net_arch))
+    return (
+        f"{variant.algo} {variant.env}, {variant.num_envs} env, batch {variant.batch_size}, {layers}, {variant.device}"
+    )
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What ``rlpair.compare`` is asked to measure, and the cells that come of it."""
+"""What ``rlpair.compare`` is asked to measure, and the variants that come of it."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlpair.algos.registry import find
-from rlpair.compare.variant import REPLAY, Cell
+from rlpair.compare.variant import REPLAY, Variant
 from rlpair.config import check_choice
 from rlpair.envs import families
 from rlpair.errors import ConfigError, RLPairError, reason
@@ -54,7 +54,7 @@ class CompareConfig:
     """quick: under three minutes; what there is no time for is left out, and said. Lists of your own, repeats or
     seconds take as long as they need. full: an hour or more; it varies one list at a time around its first value."""
     repeats: int | None = None
-    """Measurements of each cell, the variants in turns; null: the preset's."""
+    """Measurements of each variant, the variants in turns; null: the preset's."""
     seconds: float | None = None
     """Of each measurement of a loop; null: the preset's."""
     out: str | None = None
@@ -113,9 +113,9 @@ class CompareConfig:
         return replace(self, **{k: v for k, v in PRESETS[self.preset].items() if getattr(self, k) is None})
 
 
-def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[list[Cell]]:
-    """Return the cells, workload by workload. ``devices``: each with the backends that compute there."""
-    cells = []
+def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[list[Variant]]:
+    """Return the variants, workload by workload. ``devices``: each with the backends that compute there."""
+    workloads = []
     for algo, device in itertools.product(config.algo, devices):
         base = find(algo).benchmark
         full = config.preset == "full"
@@ -127,15 +127,15 @@ def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[li
         for point in itertools.product(*axes):
             if full and sum(a != b for a, b in zip(point, first, strict=True)) > 1:
                 continue
-            workload = variants(config, algo, env, device, point, is_first=point == first)
-            cells.append([cell for cell in workload if cell.backend in devices[device]])
-    return [workload for workload in cells if workload]
+            workload = variants_of(config, algo, env, device, point, is_first=point == first)
+            workloads.append([variant for variant in workload if variant.backend in devices[device]])
+    return [workload for workload in workloads if workload]
 
 
-def variants(
+def variants_of(
     config: CompareConfig, algo: str, env: str, device: str, point: tuple[Any, ...], is_first: bool
-) -> Iterator[Cell]:
-    """Return the cells of one workload, in modes that its family has; only the first has several numbers of seeds."""
+) -> Iterator[Variant]:
+    """Return the variants of one workload, in modes that its family has; only the first has several numbers of seeds."""
     family = families.find(env)
     for mode in config.mode:
         backend = MODES[mode]
@@ -145,7 +145,7 @@ def variants(
         seeds = (config.num_seeds or ()) if mode == "seeds" else (1,)
         for num_seeds in seeds if is_first else seeds[:1]:
             num_envs, batch_size, net_arch = point
-            yield Cell(algo, env, backend, mode, device, num_envs, batch_size, net_arch, num_seeds)
+            yield Variant(algo, env, backend, mode, device, num_envs, batch_size, net_arch, num_seeds)
 
 
 def check_envs(config: CompareConfig) -> None:

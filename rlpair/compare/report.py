@@ -18,7 +18,7 @@ def part(key: str, text: Callable[[float], str]) -> Callable[[Result, Sequence[R
 
 def times_slowest(result: Result, results: Sequence[Result]) -> str:
     """Return how many times as fast it is as the slowest variant of its workload."""
-    return f"{result.rate / min(r.rate for r in by_workload(results)[result.cell.workload]):.2f}"
+    return f"{result.rate / min(r.rate for r in by_workload(results)[result.variant.workload]):.2f}"
 
 
 def speed(result: Result, _: Sequence[Result]) -> str:
@@ -35,7 +35,7 @@ def greedy_return(result: Result, _: Sequence[Result]) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    ("", lambda r, _: r.cell.name),
+    ("", lambda r, _: r.variant.name),
     ("env steps/s (min to max)", speed),
     ("x slowest", times_slowest),
     ("env us", part("env_us", "{:.0f}".format)),
@@ -51,7 +51,7 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
-def cells_of(group: Sequence[Result], results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+def heads_and_rows(group: Sequence[Result], results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     """Return the heads and rows of a workload's table, without columns that are empty."""
     rows = [[text(result, results) for _, text in COLUMNS] for result in group]
     kept = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows)]
@@ -65,8 +65,8 @@ def console_table(results: Sequence[Result]) -> None:
 
     console = Console(width=None if Console().is_terminal else 150)
     for group in by_workload(results).values():
-        heads, rows = cells_of(group, results)
-        table = Table(title=title(group[0].cell), title_justify="left")
+        heads, rows = heads_and_rows(group, results)
+        table = Table(title=title(group[0].variant), title_justify="left")
         for head in heads:
             table.add_column(head, justify="right" if head else "left")
         for row in rows:
@@ -78,14 +78,14 @@ def markdown(results: Sequence[Result], sentences: Sequence[str], head: dict[str
     """Return the tables and the verdicts as Markdown, to be pasted."""
     lines = ["# Comparison\n", *sentences, ""]
     for group in by_workload(results).values():
-        heads, rows = cells_of(group, results)
-        lines += [f"## {title(group[0].cell)}\n", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+        heads, rows = heads_and_rows(group, results)
+        lines += [f"## {title(group[0].variant)}\n", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         lines += [*(f"| {' | '.join(row)} |" for row in rows), ""]
     machine, versions = head["machine"], ", ".join(f"{name} {x}" for name, x in head["versions"].items())
     lines.append(
         f"{head['date']}, {machine['processor']}, {machine['cores']} cores, {machine['system']}; {versions}.\n"
     )
-    for setting in dict.fromkeys(f"{r.cell.backend}, {r.cores} cores: {r.settings}" for r in results):
+    for setting in dict.fromkeys(f"{r.variant.backend}, {r.cores} cores: {r.settings}" for r in results):
         lines.append(f"- {setting}")
     lines.append(EXPLANATION)
     return "\n".join(lines)
@@ -105,15 +105,15 @@ reached on as many cores. `compile`: until the agent is built and has acted and 
 learning check's greedy evaluations, the last of which passed it.
 
 The spread is that within this run. Two threads that share a product also depend on how near their cores are: where the
-host of a virtual machine moves them apart, cells of several threads slow down together, from one run to the next.
+host of a virtual machine moves them apart, variants of several threads slow down together, from one run to the next.
 """
 
 
 def write_tensorboard(results: Sequence[Result], out: Path) -> None:
-    """Write a run for each cell, with equal tags and the cell as hyperparameters; a step is a repeat."""
+    """Write a run for each variant, with equal tags and the variant as hyperparameters; a step is a repeat."""
     for number, result in enumerate(results):
-        hparams = {**result.cell._asdict(), "cores": result.cores}
-        folder = out / "tensorboard" / f"{number:02}-{result.cell.algo}-{result.cell.name.replace(' ', '-')}"
+        hparams = {**result.variant._asdict(), "cores": result.cores}
+        folder = out / "tensorboard" / f"{number:02}-{result.variant.algo}-{result.variant.name.replace(' ', '-')}"
         with TensorBoardWriter(folder, hparams) as writer:
             for step, repeat in enumerate(result.repeats):
                 values = {f"compare/{key}": value for key, value in repeat.items() if value is not None}

@@ -1,37 +1,37 @@
-"""What ``rlpair.compare`` found out about a cell, and how the cells of a workload relate."""
+"""What ``rlpair.compare`` found out about a variant, and how the variants of a workload relate."""
 
 import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rlpair.compare.checks import CHECKS
-from rlpair.compare.variant import Cell
+from rlpair.compare.variant import Variant
 
-STEADY = 1.5  # the fastest turn over the slowest: beyond this a cell is measured again, and marked
+STEADY = 1.5  # the fastest turn over the slowest: beyond this a variant is measured again, and marked
 RATE = "env_steps_per_second"
 
 
 class Result(NamedTuple):
-    """What was measured of a cell."""
+    """What was measured of a variant."""
 
-    cell: Cell
+    variant: Variant
     cores: int
     process: Any  # which measures it, as long as it lives
     repeats: list[dict[str, float | None]]  # those that count; as many in every result of a workload, turn by turn
     greedy_return: float | None  # of the learning check
     compile_seconds: float  # until it stands and has acted and learned once
     settings: str  # of its process, as it told them
-    set_aside: list[dict[str, float | None]]  # earlier repeats, while a cell of the workload was unsteady
+    set_aside: list[dict[str, float | None]]  # earlier repeats, while a variant of the workload was unsteady
 
     @property
     def sound(self) -> bool:
         """Whether it learns, as far as that is known of its environment."""
-        return self.greedy_return is None or self.greedy_return >= CHECKS[self.cell.env].least
+        return self.greedy_return is None or self.greedy_return >= CHECKS[self.variant.env].least
 
     @property
     def unchecked(self) -> bool:
         """Whether there was no time for its learning check."""
-        return self.greedy_return is None and self.cell.env in CHECKS
+        return self.greedy_return is None and self.variant.env in CHECKS
 
     def values(self, key: str) -> list[float]:
         """Return a value of every repeat; [] where this variant has none."""
@@ -58,11 +58,11 @@ class Result(NamedTuple):
 
     def record(self) -> dict[str, Any]:
         """Return all of it, as JSON holds it."""
-        told = {"cores": self.cores, "settings": self.settings, "compile_seconds": self.compile_seconds}
+        summary = {"cores": self.cores, "settings": self.settings, "compile_seconds": self.compile_seconds}
         rest = {"sound": self.sound, "greedy_return": self.greedy_return, "spread": self.spread, "steady": self.steady}
         rest["unchecked"] = self.unchecked
         repeats = {"repeats": self.repeats, "set_aside": self.set_aside}
-        return {**self.cell._asdict(), "name": self.cell.name, **told, **rest, **repeats}
+        return {**self.variant._asdict(), "name": self.variant.name, **summary, **rest, **repeats}
 
 
 def ratios(result: Result, other: Result) -> list[float]:
@@ -80,13 +80,13 @@ def by_workload(results: Sequence[Result]) -> dict[tuple[Any, ...], list[Result]
     """Group results by workload, in their order."""
     groups: dict[tuple[Any, ...], list[Result]] = {}
     for result in results:
-        groups.setdefault(result.cell.workload, []).append(result)
+        groups.setdefault(result.variant.workload, []).append(result)
     return groups
 
 
 def peak(result: Result, results: Sequence[Result]) -> float:
     """Return the rate, in FLOP/s, of the fastest matrix product that any process had on as many cores of the device."""
-    alike = [r for r in results if (r.cores, r.cell.device) == (result.cores, result.cell.device)]
+    alike = [r for r in results if (r.cores, r.variant.device) == (result.cores, result.variant.device)]
     return max(max(r.values("peak_flop_per_second")) for r in alike)
 
 
@@ -95,8 +95,8 @@ def share_of_peak(result: Result, results: Sequence[Result]) -> float:
     return result.median("flop_per_second") / peak(result, results)
 
 
-def title(cell: Cell) -> str:
+def title(variant: Variant) -> str:
     """Return the heading of a workload."""
-    layers, envs = "-".join(map(str, cell.net_arch)), "1 environment" if cell.num_envs == 1 else ""
-    envs = envs or f"{cell.num_envs} environments, {cell.num_envs} updates a vector step"
-    return f"{cell.algo.upper()}, {cell.env}, {envs}, batch {cell.batch_size}, {layers}, {cell.device}"
+    layers, envs = "-".join(map(str, variant.net_arch)), "1 environment" if variant.num_envs == 1 else ""
+    envs = envs or f"{variant.num_envs} environments, {variant.num_envs} updates a vector step"
+    return f"{variant.algo.upper()}, {variant.env}, {envs}, batch {variant.batch_size}, {layers}, {variant.device}"

@@ -1,4 +1,4 @@
-"""How ``rlpair.compare`` measures: a process for each cell, all cells of a workload in turns, until a deadline."""
+"""How ``rlpair.compare`` measures: a process for each variant, those of a workload in turns, until a deadline."""
 
 import contextlib
 import json
@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 from rlpair.compare.checks import CHECKS
 from rlpair.compare.result import RATE, Result
-from rlpair.compare.variant import Cell
+from rlpair.compare.variant import Variant
 from rlpair.errors import RLPairError
 from rlpair.system.workers import on_cores, usable_cores
 
 GRACE = 10.0  # seconds after its deadline, until a process that has not answered is ended
-TURNS = 5.0  # what two turns of a cell take, in units of its seconds: its loop, and the parts of it
+TURNS = 5.0  # what two turns of a variant take, in units of its seconds: its loop, and the parts of it
 
 
 class Deadline(NamedTuple):
@@ -39,12 +39,12 @@ class Deadline(NamedTuple):
         return self._replace(at=self.clock() + self.left() / parts) if math.isfinite(self.at) else self
 
 
-class CellProcess:
-    """A cell in a process of its own, on cores that are said; asked over its standard input."""
+class VariantProcess:
+    """A variant in a process of its own, on cores that are said; asked over its standard input."""
 
-    def __init__(self, cell: Cell, cores: set[int], seconds: float = math.inf) -> None:
-        """Build the cell and wait until it stands. Raises RLPairError with what went wrong in it."""
-        self.cell, self._errors = cell, tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
+    def __init__(self, variant: Variant, cores: set[int], seconds: float = math.inf) -> None:
+        """Build the variant and wait until it stands. Raises RLPairError with what went wrong in it."""
+        self.variant, self._errors = variant, tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         with on_cores(cores):  # which a new process inherits
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "rlpair.compare.variant"],
@@ -54,7 +54,7 @@ class CellProcess:
                 text=True,
                 start_new_session=True,  # so that it is ended with its own workers
             )
-        self.told = self.ask(cell._asdict(), seconds)
+        self.summary = self.ask(variant._asdict(), seconds)
 
     def ask(self, request: dict[str, Any], seconds: float = math.inf) -> dict[str, Any]:
         """Ask for an answer. Raises RLPairError where it ended instead, or is ended after so many seconds."""
@@ -79,7 +79,7 @@ class CellProcess:
         self.close()
         if code == -signal.SIGKILL and math.isfinite(seconds):
             reason = f"no answer within {max(0.0, seconds):.0f} s"
-        raise RLPairError(f"{self.cell.name} on {self.cell.env} could not be measured: {reason}")
+        raise RLPairError(f"{self.variant.name} on {self.variant.env} could not be measured: {reason}")
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -102,42 +102,42 @@ class Turns:
         seconds: float,
         say: Callable[[str], None],
         deadline: Deadline,
-        start: Callable[[Cell, set[int], float], Any] = CellProcess,
+        start: Callable[[Variant, set[int], float], Any] = VariantProcess,
     ) -> None:
-        """Keep what makes a cell's process: ``start``."""
+        """Keep what makes a variant's process: ``start``."""
         self.repeats, self.seconds, self.say, self.deadline, self.start = repeats, seconds, say, deadline, start
         self.results = list[Result]()
 
-    def measure(self, workload: Sequence[Cell]) -> list[Result]:
+    def measure(self, workload: Sequence[Variant]) -> list[Result]:
         """Measure all variants, in turns: A B C A B C. What cannot be measured is said and left out."""
         with ExitStack() as stack:
             self._start(workload, stack)
             self._take_turns()
             return [self._checked(result) for result in self.results]
 
-    def _start(self, workload: Sequence[Cell], stack: ExitStack) -> None:
+    def _start(self, workload: Sequence[Variant], stack: ExitStack) -> None:
         all_cores, longest = sorted(usable_cores()), 0.0
-        for cell in workload:
+        for variant in workload:
             if self.deadline.left() < longest + TURNS * self.seconds * (len(self.results) + 1):
-                self.say(f"{cell.name}: left out, there is no time for it")
+                self.say(f"{variant.name}: left out, there is no time for it")
                 continue
-            share = all_cores if cell.mode == "seeds" else all_cores[: min(4, cell.config.threads)]
-            self.say(f"{cell.name}: begins")
+            share = all_cores if variant.mode == "seeds" else all_cores[: min(4, variant.config.threads)]
+            self.say(f"{variant.name}: begins")
             began = self.deadline.clock()
             try:
-                process = self.start(cell, set(share), self._patience())
+                process = self.start(variant, set(share), self._patience())
             except RLPairError as error:
                 self.say(str(error))
                 continue
             longest = max(longest, self.deadline.clock() - began)
             stack.callback(process.close)
-            self.results.append(Result(cell, len(share), process, [], None, set_aside=[], **process.told))
+            self.results.append(Result(variant, len(share), process, [], None, set_aside=[], **process.summary))
 
     def _patience(self) -> float:
         return max(0.0, self.deadline.left()) + GRACE
 
     def _take_turns(self) -> None:
-        """Take ``repeats`` turns, and up to as many again where a cell is unsteady: then the last ones count."""
+        """Take ``repeats`` turns, and up to as many again where a variant is unsteady: then the last ones count."""
         turn, longest = 0, 0.0
         while self.results and (turn < self.repeats or (turn < 2 * self.repeats and self._unsteady())):
             if turn and self.deadline.left() < longest + self._checks_after_a_turn():
@@ -155,7 +155,7 @@ class Turns:
         return sum(max(0.0, check_seconds(result) - self.seconds) for result in self.results)
 
     def _unsteady(self) -> list[str]:
-        return [f"{r.cell.name} has a spread of {r.spread:.2f}" for r in self.results if not r.steady]
+        return [f"{r.variant.name} has a spread of {r.spread:.2f}" for r in self.results if not r.steady]
 
     def _measure(self, result: Result, turn: int) -> None:
         try:
@@ -167,15 +167,15 @@ class Turns:
         result.repeats.append(measured)
         if len(result.repeats) > self.repeats:
             result.set_aside.append(result.repeats.pop(0))
-        self.say(f"{result.cell.name}: {turn}/{max(turn, self.repeats)} {measured[RATE]:,.0f} env steps/s")
+        self.say(f"{result.variant.name}: {turn}/{max(turn, self.repeats)} {measured[RATE]:,.0f} env steps/s")
 
     def _checked(self, result: Result) -> Result:
         """Add the greedy return that it has learned to reach, where it is known what that ought to be."""
-        check = CHECKS.get(result.cell.env)
+        check = CHECKS.get(result.variant.env)
         if check is None:
             return result
         if self.deadline.left() < check_seconds(result):
-            self.say(f"{result.cell.name}: there is no time to check that it learns")
+            self.say(f"{result.variant.name}: there is no time to check that it learns")
             return result
         try:
             value = result.process.ask({"check": check._asdict()}, self._patience())["return"]
@@ -183,12 +183,12 @@ class Turns:
             self.say(str(error))
             return result
         missed = f"does NOT learn, {check.least:.0f} was to be reached: it is not reported"
-        self.say(f"{result.cell.name}: return {value:.1f}, {'learns' if value >= check.least else missed}")
+        self.say(f"{result.variant.name}: return {value:.1f}, {'learns' if value >= check.least else missed}")
         return result._replace(greedy_return=value)
 
 
 def check_seconds(result: Result) -> float:
     """Return the seconds to the first evaluation of its learning check."""
-    check, last = CHECKS.get(result.cell.env), result.repeats[-1]
+    check, last = CHECKS.get(result.variant.env), result.repeats[-1]
     steps = 0.0 if check is None else max(0.0, check.env_steps - (last["env_steps"] or 0.0))
-    return steps * result.cell.num_seeds / max(last[RATE] or 0.0, 1e-9)
+    return steps * result.variant.num_seeds / max(last[RATE] or 0.0, 1e-9)

@@ -1,6 +1,6 @@
-"""One cell of ``rlpair.compare``: a process that builds one variant of the training loop and measures it when asked.
+"""One variant of ``rlpair.compare``: a process that builds one variant of the training loop and measures it when asked.
 
-Reads a line of JSON, the cell, and then one for each request: {"measure": seconds} or {"check": fields of a Check}.
+Reads a line of JSON, the variant, and then one for each request: {"measure": seconds} or {"check": fields of a Check}.
 Answers each with a line of JSON. Clocks are read with the device idle, and what compiles has compiled before.
 """
 
@@ -33,7 +33,7 @@ WARM_UP = 500  # env steps of random actions, as in all peers' benchmarks
 EPISODES = 10  # of the learning check
 
 
-class Cell(NamedTuple):
+class Variant(NamedTuple):
     """What is measured: one variant of one workload."""
 
     algo: str
@@ -48,7 +48,7 @@ class Cell(NamedTuple):
 
     @property
     def workload(self) -> tuple[Any, ...]:
-        """What cells have in common that are compared."""
+        """What variants have in common that are compared."""
         return (self.algo, self.env, self.device, self.num_envs, self.batch_size, tuple(self.net_arch))
 
     @property
@@ -65,30 +65,30 @@ class Cell(NamedTuple):
         return type(base)(**(vars(base) | common | changed))
 
 
-class HostCell:
+class HostVariant:
     """The host loop, and its parts one by one."""
 
-    def __init__(self, cell: Cell, seed: int = 0) -> None:
-        self.cell, config = cell, cell.config
-        self.envs, self.more_envs = (make_envs(cell.env, cell.num_envs, training=True) for _ in range(2))
-        self.replay = make_replay(config, cell.num_envs, self.envs.spec)
+    def __init__(self, variant: Variant, seed: int = 0) -> None:
+        self.variant, config = variant, variant.config
+        self.envs, self.more_envs = (make_envs(variant.env, variant.num_envs, training=True) for _ in range(2))
+        self.replay = make_replay(config, variant.num_envs, self.envs.spec)
         began = time.perf_counter()
         self.agent = make_agent(
-            cell.algo,
-            backend=cell.backend,
+            variant.algo,
+            backend=variant.backend,
             env=self.envs.spec,
             config=config,
             seed=seed,
-            device=cell.device,
-            compile=cell.mode == "compiled",
+            device=variant.device,
+            compile=variant.mode == "compiled",
         )
         self.agent.act(self.more_envs.reset(0), env_steps=0)
         fresh = self.agent.state_dict()
-        self.agent.update(zeros(self.envs.spec, (cell.num_envs, cell.batch_size)))
+        self.agent.update(zeros(self.envs.spec, (variant.num_envs, variant.batch_size)))
         self.agent.synchronize()
         self.compile_seconds = time.perf_counter() - began
         self.agent.load_state_dict(fresh)
-        every = 32 * cell.num_envs
+        every = 32 * variant.num_envs
         self.loop = HostLoop(self.agent, self.envs, self.replay, LoopConfig(ENDLESS, log_every=every, seed=seed))
         self.records = iter(self.loop)
         self._advance(WARM_UP + every)
@@ -104,7 +104,7 @@ class HostCell:
         saved = self.agent.state_dict()  # the updates that are timed are not the loop's
         parts = self._parts(seconds / 8)
         self.agent.load_state_dict(saved)
-        flop = update_flop(self.cell.config, self.envs.spec) / parts["update_us"] * 1e6
+        flop = update_flop(self.variant.config, self.envs.spec) / parts["update_us"] * 1e6
         rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
         return {**rates, "env_steps": float(self.loop.env_steps), **parts}
 
@@ -117,11 +117,13 @@ class HostCell:
 
     def _parts(self, seconds: float) -> dict[str, float]:
         """Time the parts of a vector step, and one update of the num_envs that the loop hands over at a time."""
-        cell, rng, agent, envs, replay = self.cell, stream(0, "compare"), self.agent, self.more_envs, self.replay
-        size, updates, obs = cell.batch_size, cell.num_envs, self.more_envs.reset(0)
+        variant, rng, agent, envs, replay = self.variant, stream(0, "compare"), self.agent, self.more_envs, self.replay
+        size, updates, obs = variant.batch_size, variant.num_envs, self.more_envs.reset(0)
         actions = [envs.sample_actions(rng) for _ in range(100)]
         batches = [replay.sample(size, updates, rng)[0] for _ in range(max(1, 64 // updates))]
-        there = [backend_module("agents.runtime", cell.backend).to_device(batch, cell.device) for batch in batches]
+        there = [
+            backend_module("agents.runtime", variant.backend).to_device(batch, variant.device) for batch in batches
+        ]
 
         def update(i: int) -> None:
             agent.update(there[i % len(there)])
@@ -138,13 +140,13 @@ class HostCell:
             "update_us": microseconds(update, seconds) / updates,
         }
         parts["samples_per_second"] = size * updates / parts["sample_us"] * 1e6
-        if cell.device == "cuda":
+        if variant.device == "cuda":
             parts["transfer_us"] = max(0.0, microseconds(update_from_host, seconds) / updates - parts["update_us"])
         return parts
 
     def check(self, check: Check) -> float:
         """Return the best greedy return of the check's evaluations."""
-        envs = make_envs(self.cell.env, EPISODES)
+        envs = make_envs(self.variant.env, EPISODES)
 
         def greedy() -> float:
             return float(evaluate(self.agent, envs, EPISODES, seed=0).returns.mean())
@@ -156,13 +158,15 @@ class HostCell:
         return peak_memory()
 
 
-class FusedCell:
+class FusedVariant:
     """The fused loop, which has no parts to take out."""
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell, began = cell, time.perf_counter()
-        kind: dict[str, Any] = {"mode": "fused", "num_seeds": cell.num_seeds, "device": cell.device}
-        config = RunConfig(algo=cell.config, env=cell.env, num_envs=cell.num_envs, eval_episodes=EPISODES, **kind)
+    def __init__(self, variant: Variant) -> None:
+        self.variant, began = variant, time.perf_counter()
+        kind: dict[str, Any] = {"mode": "fused", "num_seeds": variant.num_seeds, "device": variant.device}
+        config = RunConfig(
+            algo=variant.config, env=variant.env, num_envs=variant.num_envs, eval_episodes=EPISODES, **kind
+        )
         self.workers = make_workers(config)
         self.round, self.rounds_per_second = 0, 0.0  # a round is a step of every environment
         self._run(1)
@@ -175,11 +179,11 @@ class FusedCell:
     @property
     def env_steps(self) -> int:
         """Of each seed, so far."""
-        return self.round * self.cell.num_envs
+        return self.round * self.variant.num_envs
 
     def advance(self, env_steps: int) -> None:
         """Train up to so many steps of each seed; not at all where they lie behind."""
-        self._run(max(0, -(-env_steps // self.cell.num_envs) - self.round))
+        self._run(max(0, -(-env_steps // self.variant.num_envs) - self.round))
 
     def _run(self, rounds: int) -> None:
         self.workers.call("run", self.round, self.round + rounds)
@@ -189,8 +193,8 @@ class FusedCell:
         """Measure the rates, summed over the seeds."""
         rounds, start = max(1, round(seconds * self.rounds_per_second)), time.perf_counter()
         self._run(rounds)
-        rate = self.cell.num_seeds * self.cell.num_envs * rounds / (time.perf_counter() - start)
-        flop = update_flop(self.cell.config, self.workers.call("get_spec")[0]) * rate
+        rate = self.variant.num_seeds * self.variant.num_envs * rounds / (time.perf_counter() - start)
+        flop = update_flop(self.variant.config, self.workers.call("get_spec")[0]) * rate
         rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
         return {**rates, "env_steps": float(self.env_steps)}
 
@@ -233,20 +237,20 @@ def microseconds(function: Callable[[int], Any], seconds: float) -> float:
     return statistics.median(means)
 
 
-def serve(cell: Cell) -> None:
-    """Build the cell, tell what there is to say of it, and answer requests until there are no more."""
-    told = configure_process(cell.backend, cell.config, cell.device)
-    runtime = backend_module("agents.runtime", cell.backend)
-    built = (FusedCell if cell.mode in ("fused", "seeds") else HostCell)(cell)
-    answer({"compile_seconds": built.compile_seconds, "settings": told})
-    products = [runtime.matrix_product(cell.device, SIZE)] + [numpy_product()] * (cell.device == "cpu")
+def serve(variant: Variant) -> None:
+    """Build the variant, tell what there is to say of it, and answer requests until there are no more."""
+    settings = configure_process(variant.backend, variant.config, variant.device)
+    runtime = backend_module("agents.runtime", variant.backend)
+    built = (FusedVariant if variant.mode in ("fused", "seeds") else HostVariant)(variant)
+    answer({"compile_seconds": built.compile_seconds, "settings": settings})
+    products = [runtime.matrix_product(variant.device, SIZE)] + [numpy_product()] * (variant.device == "cpu")
     for line in sys.stdin:
         request = json.loads(line)
         if "measure" in request:
             seconds = request["measure"]
             measured = built.measure(seconds) | {"peak_flop_per_second": max(product_rate(p) for p in products)}
             measured["host_bytes"] = built.memory()
-            answer(measured | {"device_bytes": runtime.device_memory(cell.device)})
+            answer(measured | {"device_bytes": runtime.device_memory(variant.device)})
         else:
             answer({"return": built.check(Check(**request["check"]))})
 
@@ -258,7 +262,7 @@ def answer(values: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run the process python -m rlpair.compare.variant, which is spoken to on its standard input."""
-    serve(Cell(**json.loads(sys.stdin.readline())))
+    serve(Variant(**json.loads(sys.stdin.readline())))
 
 
 if __name__ == "__main__":

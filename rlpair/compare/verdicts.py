@@ -17,31 +17,33 @@ def verdicts(results: Sequence[Result]) -> list[str]:
 
 def verdict(group: Sequence[Result], results: Sequence[Result]) -> str:
     """Say what won, by how much, what limits each, what many seeds sum up to. ``results``: of all workloads."""
-    single = [r for r in group if r.cell.num_seeds == 1]
+    single = [r for r in group if r.variant.num_seeds == 1]
     ranked = sorted(single or group, key=lambda r: r.rate, reverse=True)
     sentences = [*standing(ranked), *unsteady(group)]
-    if unchecked := ", ".join(r.cell.name for r in group if r.unchecked):
+    if unchecked := ", ".join(r.variant.name for r in group if r.unchecked):
         sentences.append(f"There was no time to check that these learn: {unchecked}.")
-    sentences += [f"{r.cell.name} is limited by {limit(r, results)}." for r in ranked]
-    for many in (r for r in group if r.cell.num_seeds > 1):
-        sentences.append(f"{many.cell.num_seeds} seeds on {many.cores} cores sum up to {many.rate:,.0f} env steps/s.")
-    return f"{title(group[0].cell)}: {' '.join(sentences)}"
+    sentences += [f"{r.variant.name} is limited by {limit(r, results)}." for r in ranked]
+    for many in (r for r in group if r.variant.num_seeds > 1):
+        sentences.append(
+            f"{many.variant.num_seeds} seeds on {many.cores} cores sum up to {many.rate:,.0f} env steps/s."
+        )
+    return f"{title(group[0].variant)}: {' '.join(sentences)}"
 
 
 def standing(ranked: Sequence[Result]) -> list[str]:
     """Say which is the fastest, or which cannot be told from it, and how many times as fast it is as the others."""
     best, *others = ranked
     near = [r for r in others if overlap(best, r)]
-    far = ", ".join(f"{times(best, r)} {r.cell.name}" for r in others if r not in near)
-    speed = f"{best.cell.name} is the fastest with {best.rate:,.0f} env steps/s"
+    far = ", ".join(f"{times(best, r)} {r.variant.name}" for r in others if r not in near)
+    speed = f"{best.variant.name} is the fastest with {best.rate:,.0f} env steps/s"
     turns = len(best.repeats)
     if turns == 1:
         return [speed + (f", {far}" if far else "") + "; each was measured once, which says nothing of its spread."]
     if not near:
         return [speed + (f", {far} (lowest to highest of {turns} turns)" if far else "") + "."]
-    rates = ", ".join(f"{r.cell.name} {r.rate:,.0f}" for r in (best, *near))
+    rates = ", ".join(f"{r.variant.name} {r.rate:,.0f}" for r in (best, *near))
     says = [f"the fastest cannot be told apart: {rates} env steps/s, and their ranges over {turns} turns overlap."]
-    return says + ([f"{best.cell.name} is {far} (lowest to highest of {turns} turns)."] if far else [])
+    return says + ([f"{best.variant.name} is {far} (lowest to highest of {turns} turns)."] if far else [])
 
 
 def times(result: Result, other: Result) -> str:
@@ -52,9 +54,9 @@ def times(result: Result, other: Result) -> str:
 
 
 def unsteady(group: Sequence[Result]) -> list[str]:
-    """Say of each cell whose repeats are far apart that they are."""
+    """Say of each variant whose repeats are far apart that they are."""
     return [
-        f"{r.cell.name} is unsteady: its fastest turn is {r.spread:.1f} times its slowest"
+        f"{r.variant.name} is unsteady: its fastest turn is {r.spread:.1f} times its slowest"
         + (f", also after {len(r.set_aside)} more turns." if r.set_aside else ".")
         for r in group
         if not r.steady
@@ -63,8 +65,8 @@ def unsteady(group: Sequence[Result]) -> list[str]:
 
 def limit(result: Result, results: Sequence[Result]) -> str:
     """Say what takes the most of its time."""
-    share, envs = share_of_peak(result, results), result.cell.num_envs
-    update = result.median("update_us") if result.values("update_us") else 1e6 * result.cell.num_seeds / result.rate
+    share, envs = share_of_peak(result, results), result.variant.num_envs
+    update = result.median("update_us") if result.values("update_us") else 1e6 * result.variant.num_seeds / result.rate
     times = {name: result.median(key) / envs for key, name in PARTS.items() if result.values(key)}
     whole = update + sum(times.values())
     if times and (most := max(times, key=lambda name: times[name])) and times[most] > update:

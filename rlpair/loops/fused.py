@@ -19,7 +19,7 @@ from rlpair.errors import CheckpointError, NonFiniteError
 from rlpair.loops.host import Stopwatch, warn_of_cut
 from rlpair.loops.schedule import Schedule
 from rlpair.make import backend_module, configure_process
-from rlpair.system.workers import Workers, spread, usable_cores
+from rlpair.system.workers import Workers, divide, usable_cores
 from rlpair.types import EnvSpec, Evaluation, Record, State
 
 RESAMPLES = 2_000  # of the bootstrap, once a record
@@ -39,7 +39,7 @@ def make_workers(config: RunConfig) -> Workers:
     configure_process("jax", config.algo, config.device)
     if config.num_seeds == 1 or backend_module("agents.runtime", "jax").has_gpu(config.device):
         return Workers(make_seeds, [(config, seeds)], [usable_cores()])
-    shares = spread(config.num_seeds, usable_cores())
+    shares = divide(config.num_seeds, usable_cores())
     return Workers(make_seeds, [(config, seeds[part.start : part.stop]) for part, _ in shares], [c for _, c in shares])
 
 

@@ -47,7 +47,7 @@ class SavedRun:
         saved.check_replay(config)
 
 
-def settle(values: Values, given: set[str], earlier: SavedRun | None = None) -> RunConfig:
+def resolve_config(values: Values, given: set[str], earlier: SavedRun | None = None) -> RunConfig:
     """Resolve all settings of a run: what was given, else what the run had that it goes on with, else the defaults.
 
     Raises:

@@ -92,7 +92,7 @@ class Workers:
             process.join()
 
 
-def spread(count: int, cores: set[int]) -> list[tuple[range, set[int]]]:
+def divide(count: int, cores: set[int]) -> list[tuple[range, set[int]]]:
     """Divide ``count`` things among the cores: what each worker takes, and its cores; no worker without work."""
     workers, ordered = min(count, len(cores)), sorted(cores)
     parts = [range(count * w // workers, count * (w + 1) // workers) for w in range(workers)]

@@ -20,18 +20,18 @@ from rlpair.compare.grid import CompareConfig, grid
 from rlpair.compare.report import greedy_return, speed
 from rlpair.compare.result import Result, overlap, share_of_peak
 from rlpair.compare.roofline import update_flop
-from rlpair.compare.turns import CellProcess
-from rlpair.compare.variant import Cell, microseconds
+from rlpair.compare.turns import VariantProcess
+from rlpair.compare.variant import Variant, microseconds
 from rlpair.compare.verdicts import limit, verdicts
 from rlpair.errors import ConfigError
 from rlpair.system.workers import usable_cores
 
 CPU = {"cpu": ("torch", "jax")}
-BASE = Cell("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)
+BASE = Variant("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)
 
 
 def names(config: CompareConfig) -> list[list[str]]:
-    return [[cell.name for cell in workload] for workload in grid(config.filled(), CPU)]
+    return [[variant.name for variant in workload] for workload in grid(config.filled(), CPU)]
 
 
 # The grid
@@ -50,12 +50,12 @@ def test_lists_are_multiplied() -> None:
 
 
 def test_the_full_preset_varies_one_list_at_a_time() -> None:
-    cells = grid(CompareConfig(algo=("dqn",), preset="full").filled(), CPU)
-    points = [(w[0].num_envs, w[0].batch_size, w[0].net_arch) for w in cells]
+    variants = grid(CompareConfig(algo=("dqn",), preset="full").filled(), CPU)
+    points = [(w[0].num_envs, w[0].batch_size, w[0].net_arch) for w in variants]
     others = [(1, 128, (64, 64)), (1, 128, (512, 512)), (1, 64, (120, 84)), (1, 1024, (120, 84))]
     assert points == [(1, 128, (120, 84)), *others, (8, 128, (120, 84)), (64, 128, (120, 84))]
-    assert [c.num_seeds for c in cells[0] if c.mode == "seeds"] == [4, 16, 64]
-    assert [c.num_seeds for c in cells[1] if c.mode == "seeds"] == [4]
+    assert [c.num_seeds for c in variants[0] if c.mode == "seeds"] == [4, 16, 64]
+    assert [c.num_seeds for c in variants[1] if c.mode == "seeds"] == [4]
 
 
 def test_an_environment_has_the_variants_that_its_family_has() -> None:
@@ -66,7 +66,7 @@ def test_an_environment_has_the_variants_that_its_family_has() -> None:
     ]
 
 
-def test_a_cell_makes_as_many_updates_as_env_steps() -> None:
+def test_a_variant_makes_as_many_updates_as_env_steps() -> None:
     config = BASE._replace(num_envs=8, batch_size=64, net_arch=(32,)).config
     assert (config.gradient_steps, config.train_freq) == (-1, 1)
     assert (config.batch_size, config.net_arch, config.learning_rate) == (
@@ -87,11 +87,11 @@ def test_flop_of_an_update() -> None:
     assert update_flop(SACConfig(**small), box) == 1104  # two critics of 176 + 80 + 160, an actor of 192 + 80
 
 
-def result(cell: Cell, rates: list[float], cores: int = 1, **parts: float) -> Result:
+def result(variant: Variant, rates: list[float], cores: int = 1, **parts: float) -> Result:
     repeats = [
         {"env_steps_per_second": x, "flop_per_second": 20.0, "peak_flop_per_second": 100.0, **parts} for x in rates
     ]
-    return Result(cell, cores, None, repeats, 500.0, 1.0, "", [])
+    return Result(variant, cores, None, repeats, 500.0, 1.0, "", [])
 
 
 def test_the_peak_is_the_fastest_product_on_as_many_cores() -> None:
@@ -157,7 +157,7 @@ def test_one_turn_is_said_to_be_one() -> None:
     )
 
 
-def test_an_unsteady_cell_is_marked_everywhere() -> None:
+def test_an_unsteady_variant_is_marked_everywhere() -> None:
     steady, shaky = result(HOST, [100.0, 150.0]), result(BASE, [10.0, 15.1])._replace(set_aside=[{}, {}])
     assert (steady.steady, shaky.steady) == (True, False)
     assert (shaky.record()["spread"], shaky.record()["steady"]) == (1.51, False)
@@ -171,7 +171,7 @@ def test_what_was_not_checked_is_said() -> None:
     unchecked = result(BASE, [1.0, 1.0])._replace(greedy_return=None)
     assert (unchecked.unchecked, unchecked.sound, greedy_return(unchecked, [])) == (True, True, "unchecked")
     assert "There was no time to check that these learn: torch eager." in sentence(unchecked)
-    elsewhere = unchecked._replace(cell=BASE._replace(env="Other-v0"))
+    elsewhere = unchecked._replace(variant=BASE._replace(env="Other-v0"))
     assert (elsewhere.unchecked, greedy_return(elsewhere, [])) == (False, "")
 
 
@@ -204,9 +204,14 @@ def test_a_loop_that_does_not_learn_is_not_sound() -> None:
 
 
 def test_scaling_has_a_line_for_each_variant_over_what_differs_in_that_alone() -> None:
-    cells = [BASE, BASE._replace(num_envs=8), BASE._replace(num_envs=8, batch_size=64), BASE._replace(mode="compiled")]
-    lines = line_values(BASE, "num_envs", [result(cell, [1.0]) for cell in cells])
-    assert {name: [r.cell.num_envs for r in points] for name, points in lines.items()} == {"torch eager": [1, 8]}
+    variants = [
+        BASE,
+        BASE._replace(num_envs=8),
+        BASE._replace(num_envs=8, batch_size=64),
+        BASE._replace(mode="compiled"),
+    ]
+    lines = line_values(BASE, "num_envs", [result(variant, [1.0]) for variant in variants])
+    assert {name: [r.variant.num_envs for r in points] for name, points in lines.items()} == {"torch eager": [1, 8]}
 
 
 def test_microseconds_counts_calls() -> None:
@@ -260,14 +265,14 @@ def test_bad_input_is_one_line(argument: str, line: str, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_a_cell_that_fails_says_why() -> None:
+def test_a_variant_that_fails_says_why() -> None:
     with pytest.raises(RLPairError, match=r"torch eager on Nowhere-v0 could not be measured: .*Nowhere-v0"):
-        CellProcess(BASE._replace(env="Nowhere-v0"), usable_cores())
+        VariantProcess(BASE._replace(env="Nowhere-v0"), usable_cores())
 
 
-def test_a_cell_is_bound_to_its_cores_and_its_maker_is_not() -> None:
+def test_a_variant_is_bound_to_its_cores_and_its_maker_is_not() -> None:
     before = usable_cores()
-    process = CellProcess(BASE, {min(before)})
+    process = VariantProcess(BASE, {min(before)})
     assert os.sched_getaffinity(process._process.pid) == {min(before)}
     assert usable_cores() == before
     process.close()
@@ -291,15 +296,15 @@ def test_a_run_writes_all_that_it_found(tmp_path: Path) -> None:
 
     found = json.loads((out / "compare.json").read_text())
     assert found.keys() == {"date", "machine", "versions", "seconds", "config", "cells"}
-    cells = [cell for cell in found["cells"] if cell["device"] == "cpu"]
-    assert [cell["name"] for cell in cells] == ["torch eager", "jax host", "jax fused", "jax seeds 2"]
-    for cell in cells:
-        assert cell["sound"]
-        assert cell["greedy_return"] >= 100
-        assert len(cell["repeats"]) == 2
-        assert all(repeat["env_steps_per_second"] > 0 for repeat in cell["repeats"])
-        assert all(repeat["flop_per_second"] > 0 for repeat in cell["repeats"])
-        assert ("update_us" in cell["repeats"][0]) == (cell["name"] in ("torch eager", "jax host"))
+    variants = [variant for variant in found["cells"] if variant["device"] == "cpu"]
+    assert [variant["name"] for variant in variants] == ["torch eager", "jax host", "jax fused", "jax seeds 2"]
+    for variant in variants:
+        assert variant["sound"]
+        assert variant["greedy_return"] >= 100
+        assert len(variant["repeats"]) == 2
+        assert all(repeat["env_steps_per_second"] > 0 for repeat in variant["repeats"])
+        assert all(repeat["flop_per_second"] > 0 for repeat in variant["repeats"])
+        assert ("update_us" in variant["repeats"][0]) == (variant["name"] in ("torch eager", "jax host"))
 
     text = (out / "compare.md").read_text()
     assert text.count("| torch eager | ") == len(found["cells"]) / 4

@@ -10,11 +10,11 @@ import pytest
 from rlpair import RLPairError
 from rlpair.compare.checks import CHECKS, Check, best_return
 from rlpair.compare.grid import QUICK, CompareConfig, grid
-from rlpair.compare.turns import GRACE, CellProcess, Deadline, Turns
-from rlpair.compare.variant import Cell
+from rlpair.compare.turns import GRACE, Deadline, Turns, VariantProcess
+from rlpair.compare.variant import Variant
 from rlpair.system.workers import on_cores, usable_cores
 
-CELL = Cell("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)
+VARIANT = Variant("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)
 # On a day like any other: seconds of a start, and env steps per second.
 USUAL = {
     "torch eager": (4.0, {"dqn": 1_600.0, "sac": 216.0}),
@@ -40,41 +40,41 @@ class Machine:
         if usual * self.slow > seconds:
             raise RLPairError(f"no answer within {seconds:.0f} s")
 
-    def start(self, cell: Cell, cores: set[int], seconds: float) -> "Process":
-        self.spend(USUAL[cell.name][0], seconds)
+    def start(self, variant: Variant, cores: set[int], seconds: float) -> "Process":
+        self.spend(USUAL[variant.name][0], seconds)
         self.started += 1
         self.cores.append(cores)
-        return Process(self, cell)
+        return Process(self, variant)
 
     def turns(self, repeats: int = 3, limit: float = math.inf) -> Turns:
         return Turns(repeats, 1.0, self.said.append, Deadline(self.now + limit, lambda: self.now), self.start)
 
 
 class Process:
-    """A cell of the machine."""
+    """A variant of the machine."""
 
-    def __init__(self, machine: Machine, cell: Cell) -> None:
-        self.machine, self.cell, self.steps = machine, cell, 500.0
-        self.told = {"compile_seconds": 1.0, "settings": ""}
-        self.rates = iter(machine.rates.get(cell.name, []))
+    def __init__(self, machine: Machine, variant: Variant) -> None:
+        self.machine, self.variant, self.steps = machine, variant, 500.0
+        self.summary = {"compile_seconds": 1.0, "settings": ""}
+        self.rates = iter(machine.rates.get(variant.name, []))
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        machine, cell = self.machine, self.cell
-        machine.asked.append(f"{cell.name} {next(iter(request))}")
-        usual = USUAL[cell.name][1][cell.algo]
+        machine, variant = self.machine, self.variant
+        machine.asked.append(f"{variant.name} {next(iter(request))}")
+        usual = USUAL[variant.name][1][variant.algo]
         if "measure" in request:
             rate = next(self.rates, usual / machine.slow)
             machine.spend(request["measure"] / machine.slow + PARTS, seconds)
-            self.steps += rate * request["measure"] / cell.num_seeds
+            self.steps += rate * request["measure"] / variant.num_seeds
             return {"env_steps_per_second": rate, "env_steps": self.steps}
-        machine.spend(max(0.0, request["check"]["env_steps"] - self.steps) * cell.num_seeds / usual, seconds)
+        machine.spend(max(0.0, request["check"]["env_steps"] - self.steps) * variant.num_seeds / usual, seconds)
         return {"return": 500.0}
 
     def close(self) -> None:
         self.machine.closed += 1
 
 
-TWO = [CELL, CELL._replace(backend="jax", mode="host")]
+TWO = [VARIANT, VARIANT._replace(backend="jax", mode="host")]
 
 
 def test_variants_take_turns_and_are_checked_at_the_end() -> None:
@@ -85,11 +85,11 @@ def test_variants_take_turns_and_are_checked_at_the_end() -> None:
     assert machine.closed == 2
 
 
-def test_a_cell_gets_a_core_for_each_thread_and_many_seeds_get_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variant_gets_a_core_for_each_thread_and_many_seeds_get_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rlpair.compare.turns.usable_cores", lambda: set(range(6)))
-    machine, many = Machine(), CELL._replace(backend="jax", mode="seeds", num_seeds=4)
-    wide = CELL._replace(algo="sac", env="Pendulum-v1", net_arch=(256, 256), batch_size=256)
-    shares = [r.cores for cell in (CELL, wide, many) for r in machine.turns(1).measure([cell])]
+    machine, many = Machine(), VARIANT._replace(backend="jax", mode="seeds", num_seeds=4)
+    wide = VARIANT._replace(algo="sac", env="Pendulum-v1", net_arch=(256, 256), batch_size=256)
+    shares = [r.cores for variant in (VARIANT, wide, many) for r in machine.turns(1).measure([variant])]
     assert shares == [1, 4, 6] == [len(cores) for cores in machine.cores]
     assert machine.cores[0] == {0}
 
@@ -118,7 +118,7 @@ def test_that_has_an_end() -> None:
     assert (eager.spread, eager.steady, host.steady) == (2.0, False, True)
 
 
-def test_a_cell_that_fails_is_left_out_and_said() -> None:
+def test_a_variant_that_fails_is_left_out_and_said() -> None:
     machine = Machine(slow=1e6)
     assert machine.turns(limit=100.0).measure(TWO) == []
     assert machine.said == [
@@ -145,9 +145,11 @@ def test_the_quick_preset_keeps_its_promise_on_any_day(slow: float) -> None:
     if slow <= 1.0:
         assert [(len(r.repeats), r.greedy_return) for r in results] == [(3, 500.0)] * 10
     elif slow <= 4:
-        assert {r.cell.algo for r in results} == {"dqn", "sac"}
+        assert {r.variant.algo for r in results} == {"dqn", "sac"}
     for result in results:
-        assert result.greedy_return is not None or f"{result.cell.name}: there is no time to check" in str(machine.said)
+        assert result.greedy_return is not None or f"{result.variant.name}: there is no time to check" in str(
+            machine.said
+        )
 
 
 def test_a_slow_day_has_fewer_turns_before_it_has_no_learning_check() -> None:
@@ -167,7 +169,7 @@ def test_lists_of_ones_own_take_as_long_as_they_need() -> None:
 def test_a_process_that_does_not_answer_is_ended() -> None:
     began = time.monotonic()
     with pytest.raises(RLPairError, match=r"^torch eager on CartPole-v1 could not be measured: no answer within 0 s$"):
-        CellProcess(CELL, usable_cores(), 0.2)
+        VariantProcess(VARIANT, usable_cores(), 0.2)
     assert time.monotonic() - began < 100  # it would wait for ever
 
 
@@ -186,6 +188,6 @@ def test_a_check_ends_with_the_first_evaluation_that_passes() -> None:
     assert evaluated([9.0, 50.0, 10.0, 9.0], 30_000) == (50.0, [30_000, 32_000, 34_000, 36_000])
 
 
-def test_a_check_goes_to_a_cell_as_json() -> None:
+def test_a_check_goes_to_a_variant_as_json() -> None:
     for check in CHECKS.values():
         assert Check(**json.loads(json.dumps(check._asdict()))) == check

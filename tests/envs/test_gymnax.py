@@ -13,7 +13,7 @@ from rlpair import DQNConfig, evaluate_agent, load_agent, make_agent
 from rlpair.config import RunConfig
 from rlpair.envs.functional_jax import FunctionalStep, functional_env, reset, step
 from rlpair.errors import ConfigError
-from rlpair.evaluate import EvaluateConfig, play
+from rlpair.evaluate import EvaluateConfig, task
 from rlpair.train import train
 from rlpair.types import EnvSpec
 
@@ -164,7 +164,7 @@ def test_evaluate_plays_a_gymnax_run_in_both_backends(tmp_path: Any, capsys: pyt
     told = []
     for backend in ("jax", "torch"):
         values = {"run_dir": str(run_dir), "backend": backend, "episodes": 3}
-        play(dataclasses.asdict(EvaluateConfig(**values)), set(values))
+        task(dataclasses.asdict(EvaluateConfig(**values)), set(values))
         first, result, interval = capsys.readouterr().out.splitlines()
         assert first.startswith(f"gymnax/Catch-bsuite, dqn in {backend}, last checkpoint of ")
         assert result.startswith("3 episodes of 9.0 steps, return ")
@@ -175,4 +175,4 @@ def test_evaluate_plays_a_gymnax_run_in_both_backends(tmp_path: Any, capsys: pyt
     assert told[0][0] == f"3 episodes of 9.0 steps, return {returns.mean():.2f}, std {returns.std():.2f}"
     assert make_agent("dqn", backend="torch", env="gymnax/Catch-bsuite").spec == agent.spec
     with pytest.raises(ConfigError, match="video='films' is not allowed: left out with env=gymnax/Catch-bsuite, which"):
-        play(dataclasses.asdict(EvaluateConfig(run_dir=str(run_dir), video="films")), {"run_dir", "video"})
+        task(dataclasses.asdict(EvaluateConfig(run_dir=str(run_dir), video="films")), {"run_dir", "video"})

@@ -16,7 +16,7 @@ from rlpair import DQNConfig, SACConfig, load_agent
 from rlpair.aggregate import bootstrap_interval, interquartile_mean
 from rlpair.config import RunConfig
 from rlpair.errors import CheckpointError
-from rlpair.system.workers import spread
+from rlpair.system.workers import divide
 from rlpair.train import train
 
 SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 50, "buffer_size": 500}
@@ -138,8 +138,8 @@ def test_a_number_that_is_not_finite_stops_the_run() -> None:
 
 
 def test_shares_of_the_cores() -> None:
-    assert spread(5, {0, 2}) == [(range(2), {0}), (range(2, 5), {2})]
-    assert spread(2, {1, 3, 5, 7}) == [(range(1), {1, 5}), (range(1, 2), {3, 7})]
+    assert divide(5, {0, 2}) == [(range(2), {0}), (range(2, 5), {2})]
+    assert divide(2, {1, 3, 5, 7}) == [(range(1), {1, 5}), (range(1, 2), {3, 7})]
 
 
 def test_interquartile_mean() -> None:

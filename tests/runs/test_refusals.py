@@ -14,7 +14,7 @@ from gymnasium import spaces
 from runs import config_of
 
 from rlpair.agents.agent_torch import check_mersenne_twister
-from rlpair.cli.sweep import Outcome, score
+from rlpair.cli.sweep import JobOutcome, score
 from rlpair.config import RunConfig
 from rlpair.disk import files, tensors
 from rlpair.disk.documents import parse_json, parse_yaml
@@ -380,15 +380,15 @@ RESULT |= {"mean": 1.0, "std": 0.0, "returns": [[1.0]], "lengths": [[1]], "secon
 def test_result_json(changes: dict[str, Any], message: str) -> None:
     path = Path("result.json")
     path.write_text(json.dumps(RESULT))
-    assert score(Outcome(0, Path())) == ("1.0 +- 0.0", "1", "9", "2")
+    assert score(JobOutcome(0, Path())) == ("1.0 +- 0.0", "1", "9", "2")
     path.write_text(json.dumps(RESULT | changes))
     assert refused(lambda: load_result(Path()), CheckpointError) == message
-    assert score(Outcome(0, Path())) == (message, "", "", "")
+    assert score(JobOutcome(0, Path())) == (message, "", "", "")
 
 
 def test_a_job_without_a_result_says_so() -> None:
-    assert score(Outcome(0, Path())) == ("result.json: is missing", "", "", "")
-    assert score(Outcome(2, Path())) == ("exit code 2", "", "", "")
+    assert score(JobOutcome(0, Path())) == ("result.json: is missing", "", "", "")
+    assert score(JobOutcome(2, Path())) == ("exit code 2", "", "", "")
 
 
 # Going on

@@ -16,12 +16,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from rlpair import load_agent
-from rlpair.cli.sweep import Outcome, score
+from rlpair.cli.sweep import JobOutcome, score
 from rlpair.errors import RLPairError
-from rlpair.evaluate import EvaluateConfig, play
+from rlpair.evaluate import EvaluateConfig, task
 from rlpair.plot import PlotConfig, curves_of
 from rlpair.runs.recording import Recording
-from rlpair.runs.saved_run import SavedRun, settle
+from rlpair.runs.saved_run import SavedRun, resolve_config
 from rlpair.train import train
 
 CASES = int(os.environ.get("RLPAIR_FUZZ_CASES", "1320"))  # of all tests of spoiled files together, about
@@ -201,7 +201,7 @@ def load(run_dir: Path) -> None:
 def resume(run_dir: Path) -> None:
     """The command's resume=, up to where training begins."""
     values, saved = DEFAULTS | {"resume": str(run_dir)}, SavedRun(str(run_dir))
-    train(settle(values, set(values), saved), saved)
+    train(resolve_config(values, set(values), saved), saved)
 
 
 def plot(run_dir: Path) -> None:
@@ -211,7 +211,7 @@ def plot(run_dir: Path) -> None:
 
 def table(run_dir: Path) -> None:
     """The row of a sweep's table; raises the line that stands in it where there is no score."""
-    first, *others = score(Outcome(0, run_dir))
+    first, *others = score(JobOutcome(0, run_dir))
     if others == ["", "", ""]:
         raise RLPairError(first)
 
@@ -219,7 +219,7 @@ def table(run_dir: Path) -> None:
 def evaluate(run_dir: Path) -> None:
     """The command rlpair.evaluate."""
     settings = EvaluateConfig(run_dir=str(run_dir), episodes=1)
-    play(vars(settings), {"run_dir"})
+    task(vars(settings), {"run_dir"})
 
 
 READERS: dict[str, tuple[Callable[[Path], None], ...]] = {
