@@ -4,8 +4,8 @@ from mutants import Bug
 
 CHECKPOINT, LINKS, TRUST, ATOMIC = "test_checkpoint.py", "test_links.py", "test_trust.py", "test_atomic.py"
 REFUSALS, TENSORS, FORMATS, DOCUMENTS = "test_refusals.py", "disk/tensors.py", "runs/formats.py", "disk/documents.py"
-YAML, JSON, RUN_JSON = (f"{REFUSALS}::test_{name}" for name in ("yaml", "json", "run_json"))
-CONTENTS, TRANSITIONS = f"{REFUSALS}::test_contents_of_an_agent", f"{REFUSALS}::test_transitions"
+YAML, JSON, RUN_JSON = "test_documents.py::test_yaml", "test_documents.py::test_json", f"{REFUSALS}::test_run_json"
+CONTENTS, TRANSITIONS = "test_tensors.py::test_contents_of_an_agent", "test_tensors.py::test_transitions"
 ACTIONS, RESULT = f"{REFUSALS}::test_actions_of_an_episode", f"{REFUSALS}::test_result_json"
 KEPT = f"{REFUSALS}::test_settings_that_could_not_be_read_again_are_not_written"
 TORCH = f"{REFUSALS}::test_a_generator_of_torch"
@@ -36,9 +36,9 @@ BUGS = [
     Bug("NaN is not seen in one tensor of many", TENSORS, 'if x.dtype.kind == "f" and', 'if x.dtype == np.float64 and', f"{CHECKPOINT}::test_numbers_that_are_not_finite_are_not_saved"),
     Bug("stored actions below the first", TENSORS, "outside = (action < low) | (action > high)", "outside = action > high", TRANSITIONS),
     Bug("terminated by half", TENSORS, "np.isin(terminated, (0, 1)).all()", "((terminated >= 0) & (terminated <= 1)).all()", TRANSITIONS),
-    Bug("dtypes are not compared", TENSORS, "if found[name].dtype != mine.dtype:", "if False:", f"{REFUSALS}::test_names_shapes_and_dtypes"),
-    Bug("a header of any size", TENSORS, "if size > HEADER_BYTES:", "if False:", f"{CHECKPOINT}::test_hostile_tensors_whose_digest_is_right"),
-    Bug("the digest is not compared", TENSORS, "if files.sha256(path) != digest:", "if False:", f"{CHECKPOINT}::test_every_flipped_bit_of_the_tensors_is_found"),
+    Bug("dtypes are not compared", TENSORS, "if found[name].dtype != mine.dtype:", "if False:", "test_tensors.py::test_names_shapes_and_dtypes"),
+    Bug("a header of any size", TENSORS, "if size > HEADER_BYTES:", "if False:", "test_hostile_checkpoints.py::test_hostile_tensors_whose_digest_is_right"),
+    Bug("the digest is not compared", TENSORS, "if files.sha256(path) != digest:", "if False:", "test_hostile_checkpoints.py::test_every_flipped_bit_of_the_tensors_is_found"),
     Bug("torch's words beyond the last", "agents/agent_torch.py", "1 <= left <= 624 and left + following == 625", "1 <= left <= 624", TORCH),
     Bug("torch keeps back a NaN", "agents/agent_torch.py", "np.isfinite(state[5016:5040].view(np.float64)).all() and ", "", TORCH),
     Bug("an episode's NaN action", "envs/tape.py", "inside = (actions >= space.low) & (actions <= space.high)", "inside = ~((actions < space.low) | (actions > space.high))", ACTIONS),

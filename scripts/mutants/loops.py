@@ -4,7 +4,7 @@ from mutants import Bug
 
 LOOP, STORAGE, UNIFORM, HOST = "loops/host.py", "replay/storage.py", "replay/samplers.py", "envs/host.py"
 SEEDING = "seeding.py"
-LAWS, COUNTS, SCHEDULE = "test_loop_laws.py", "test_loop.py", "test_schedule.py"
+LAWS, RECORDS, COUNTS, SCHEDULE = "test_loop_laws.py", "test_loop_records.py", "test_loop.py", "test_schedule.py"
 BOTH_SEEDS = f"{LAWS}::test_every_purpose_has_a_stream_of_its_own"
 BATCHES = f"{LAWS}::test_minibatches_are_uniform_over_what_the_replay_holds"
 BUGS = [
@@ -42,22 +42,22 @@ BUGS = [
     Bug("next_obs is obs", STORAGE, 'data["next_obs"][row] = transition.next_obs', 'data["next_obs"][row] = transition.obs', "test_replay.py"),
     Bug("the position is lost on loading", STORAGE, "self.filled, self.position = filled, position", "self.filled, self.position = filled, 0", "test_replay.py"),
     # What is told
-    Bug("the first update's metrics, not the last's", LOOP, "float(value[-1])", "float(value[0])", LAWS),
-    Bug("std is variance", LOOP, "float(returns.std())", "float(returns.var())", LAWS),
-    Bug("rates since the run began", LOOP, "self.env_steps, self.num_updates, self.start = env_steps, num_updates, now\n        return values", "return values", LAWS),
-    Bug("updates since the run began", LOOP, "self.env_steps, self.num_updates, self.start = env_steps, num_updates, now\n        return values", "self.env_steps, self.start = env_steps, now\n        return values", LAWS),
-    Bug("evaluations count as training time", LOOP, "with stopwatch.paused():\n                    yield self._evaluate()", "if True:\n                    yield self._evaluate()", LAWS),
-    Bug("checkpoints count as training time", LOOP, "with stopwatch.paused():\n                    yield self._checkpoint()", "if True:\n                    yield self._checkpoint()", LAWS),
-    Bug("episodes are told again and again", LOOP, "self.ended[:] = 0", "pass", LAWS),
-    Bug("an episode's return goes on into the next", LOOP, "self.episode_return[ended] = 0", "pass", LAWS),
-    Bug("an episode's length goes on into the next", LOOP, "self.episode_length[ended] = 0", "pass", LAWS),
-    Bug("a truncated episode is not told", LOOP, "if (ended := step.terminated | step.truncated).any()", "if (ended := step.terminated).any()", LAWS),
+    Bug("the first update's metrics, not the last's", LOOP, "float(value[-1])", "float(value[0])", RECORDS),
+    Bug("std is variance", LOOP, "float(returns.std())", "float(returns.var())", RECORDS),
+    Bug("rates since the run began", LOOP, "self.env_steps, self.num_updates, self.start = env_steps, num_updates, now\n        return values", "return values", RECORDS),
+    Bug("updates since the run began", LOOP, "self.env_steps, self.num_updates, self.start = env_steps, num_updates, now\n        return values", "self.env_steps, self.start = env_steps, now\n        return values", RECORDS),
+    Bug("evaluations count as training time", LOOP, "with stopwatch.paused():\n                    yield self._evaluate()", "if True:\n                    yield self._evaluate()", RECORDS),
+    Bug("checkpoints count as training time", LOOP, "with stopwatch.paused():\n                    yield self._checkpoint()", "if True:\n                    yield self._checkpoint()", RECORDS),
+    Bug("episodes are told again and again", LOOP, "self.ended[:] = 0", "pass", RECORDS),
+    Bug("an episode's return goes on into the next", LOOP, "self.episode_return[ended] = 0", "pass", RECORDS),
+    Bug("an episode's length goes on into the next", LOOP, "self.episode_length[ended] = 0", "pass", RECORDS),
+    Bug("a truncated episode is not told", LOOP, "if (ended := step.terminated | step.truncated).any()", "if (ended := step.terminated).any()", RECORDS),
     # The best
-    Bug("best follows the last evaluation", LOOP, "self.best_return = max(self.best_return, values[\"eval/mean_return\"])", "self.best_return = values[\"eval/mean_return\"]", LAWS),
-    Bug("every evaluation is the best", LOOP, '> self.best_return\n', '> -math.inf\n', LAWS),
-    Bug("only the first evaluation is the best", LOOP, "> self.best_return\n", "> self.best_return and self.best_return == -math.inf\n", LAWS),
+    Bug("best follows the last evaluation", LOOP, "self.best_return = max(self.best_return, values[\"eval/mean_return\"])", "self.best_return = values[\"eval/mean_return\"]", RECORDS),
+    Bug("every evaluation is the best", LOOP, '> self.best_return\n', '> -math.inf\n', RECORDS),
+    Bug("only the first evaluation is the best", LOOP, "> self.best_return\n", "> self.best_return and self.best_return == -math.inf\n", RECORDS),
     Bug("as good as the best is best", LOOP, "> self.best_return\n", ">= self.best_return\n", COUNTS),
-    Bug("the best is forgotten on resume", LOOP, '-math.inf if state["best_return"] is None else state["best_return"]', "-math.inf", LAWS),
+    Bug("the best is forgotten on resume", LOOP, '-math.inf if state["best_return"] is None else state["best_return"]', "-math.inf", RECORDS),
     # When a record is due
     Bug("a record is due at multiples alone", "loops/schedule.py", "env_steps % every < self._stride", "env_steps % every == 0", SCHEDULE),
     Bug("a record is due a stride too often", "loops/schedule.py", "env_steps % every < self._stride", "env_steps % every <= self._stride", SCHEDULE),
@@ -65,9 +65,9 @@ BUGS = [
     Bug("two checkpoints at the end", "loops/schedule.py", " and env_steps < config.total_timesteps", "", SCHEDULE),
     Bug("a chunk ends before what is due", "loops/schedule.py", "-(-min(*targets, config.total_timesteps) // self._stride)", "(min(*targets, config.total_timesteps) // self._stride)", SCHEDULE),
     # Going on
-    Bug("metrics are lost on resume", LOOP, 'self.metrics = state["metrics"]', "self.metrics = {}", LAWS),
-    Bug("an episode that is not restored keeps its return", LOOP, 'np.where(restored, state["episode_return"], 0.0)', 'np.array(state["episode_return"])', LAWS),
-    Bug("an episode that is not restored keeps its length", LOOP, 'np.where(restored, state["episode_length"], 0)', 'np.array(state["episode_length"])', LAWS),
+    Bug("metrics are lost on resume", LOOP, 'self.metrics = state["metrics"]', "self.metrics = {}", RECORDS),
+    Bug("an episode that is not restored keeps its return", LOOP, 'np.where(restored, state["episode_return"], 0.0)', 'np.array(state["episode_return"])', RECORDS),
+    Bug("an episode that is not restored keeps its length", LOOP, 'np.where(restored, state["episode_length"], 0)', 'np.array(state["episode_length"])', RECORDS),
     Bug("the minibatches begin anew on resume", LOOP, 'self.minibatch_rng.bit_generator.state = state["minibatch_rng"]', "pass", COUNTS),
-    Bug("the seed of a reset is not kept", HOST, "self._seed = seed\n", "pass\n", LAWS),
+    Bug("the seed of a reset is not kept", HOST, "self._seed = seed\n", "pass\n", RECORDS),
 ]  # fmt: skip

@@ -1,33 +1,18 @@
 """python -m rlpair.compare: the grid, the arithmetic, what is refused, and a small run with all that it writes."""
 
-import itertools
-import json
-import os
-from pathlib import Path
 from typing import Any
 
-import pytest
-from full_disk import fail
-from hostile import link_instead, precious, snapshot
-from runs import command
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from compared import BASE, CPU, result
 
-from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig
+from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.algos.registry import find
-from rlpair.compare.__main__ import make_out, show
 from rlpair.compare.figure import line_values
 from rlpair.compare.grid import CompareConfig, grid
 from rlpair.compare.report import greedy_return, speed
 from rlpair.compare.result import Result, overlap, share_of_peak
 from rlpair.compare.roofline import update_flop
-from rlpair.compare.turns import VariantProcess
-from rlpair.compare.variant import Variant, microseconds
+from rlpair.compare.variant import microseconds
 from rlpair.compare.verdicts import limit, verdicts
-from rlpair.errors import ConfigError
-from rlpair.system.workers import usable_cores
-
-CPU = {"cpu": ("torch", "jax")}
-BASE = Variant("dqn", "CartPole-v1", "torch", "eager", "cpu", 1, 128, (120, 84), 1)
 
 
 def names(config: CompareConfig) -> list[list[str]]:
@@ -85,13 +70,6 @@ def test_flop_of_an_update() -> None:
     assert update_flop(DQNConfig(**small), spec) == 272  # 3 * 80 - 48 trained, 80 of the target
     assert update_flop(DQNConfig(**small, double_q=True), spec) == 352
     assert update_flop(SACConfig(**small), box) == 1104  # two critics of 176 + 80 + 160, an actor of 192 + 80
-
-
-def result(variant: Variant, rates: list[float], cores: int = 1, **parts: float) -> Result:
-    repeats = [
-        {"env_steps_per_second": x, "flop_per_second": 20.0, "peak_flop_per_second": 100.0, **parts} for x in rates
-    ]
-    return Result(variant, cores, None, repeats, 500.0, 1.0, "", [])
 
 
 def test_the_peak_is_the_fastest_product_on_as_many_cores() -> None:
@@ -219,140 +197,3 @@ def test_microseconds_counts_calls() -> None:
     assert microseconds(calls.append, 0.01) < 100
     assert calls[0] == 0
     assert len(calls) > 100
-
-
-# The command
-
-
-@pytest.mark.parametrize(
-    ("argument", "line"),
-    [
-        ("algo=[ppo]", "algo='ppo' is not allowed: one of dqn, sac"),
-        ("mode=[]", "mode=[] is not allowed: a list with something in it"),
-        ("device=[cuda]", "device=['cuda'] is not allowed: one that is here, such as cpu"),
-        ("preset=slow", "preset='slow' is not allowed: one of quick, full"),
-        ("net_arch=[64,64]", "net_arch=64 is not allowed: lists of layer sizes >= 1, such as [[64,64],[256,256]]"),
-        ("net_arch=[]", "net_arch=[] is not allowed: a list with something in it"),
-        (
-            "net_arch=[[1000000,1000000]]",
-            "net_arch=[1000000, 1000000] is not allowed: at most 67,108,864 weights",
-        ),
-        ("num_envs=[]", "num_envs=[] is not allowed: a list with something in it"),
-        ("num_envs=[0]", "num_envs=0 is not allowed: whole numbers from 1 to 10000"),
-        ("num_envs=[1000000000]", "num_envs=1000000000 is not allowed: whole numbers from 1 to 10000"),
-        ("batch_size=[1000000000]", "batch_size=1000000000 is not allowed: whole numbers from 1 to 100000"),
-        ("num_seeds=[1000000000]", "num_seeds=1000000000 is not allowed: whole numbers from 1 to 10000"),
-        ("repeats=1000000000", "repeats=1000000000 is not allowed: a whole number from 1 to 1000"),
-        ("seconds=0", "seconds=0.0 is not allowed: a number > 0, at most 3600"),
-        ("seconds=nan", "seconds=nan is not allowed: a number > 0, at most 3600"),
-        ("seconds=1e9", "seconds=1000000000.0 is not allowed: a number > 0, at most 3600"),
-        ("env=NoSuch-v0 algo=[dqn]", "env=NoSuch-v0 is not registered: Environment `NoSuch` doesn't exist."),
-        ("env=CartPole-v1", "sac needs a Box action space and this environment has a Discrete one: use algo=dqn"),
-        ("out=mine/below", "out='mine/below' is not allowed: a folder that can be written to: Not a directory"),
-        (f"out={'x' * 300}", f"out='{'x' * 300}' is not allowed: a folder that can be written to: File name too long"),
-        (
-            "algo=[dqn] mode=[fused] env=LunarLander-v3",
-            "mode=['fused'] is not allowed: one that backend=",
-        ),
-        ("out=.", "out='.' is not allowed: a folder that is new or empty"),
-    ],
-)
-def test_bad_input_is_one_line(argument: str, line: str, tmp_path: Path) -> None:
-    (tmp_path / "mine").touch()
-    ran = command(*argument.split(), name="compare", cwd=tmp_path)
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.splitlines()[-1].startswith(f"rlpair: {line}")
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
-
-
-def test_a_variant_that_fails_says_why() -> None:
-    with pytest.raises(RLPairError, match=r"torch eager on Nowhere-v0 could not be measured: .*Nowhere-v0"):
-        VariantProcess(BASE._replace(env="Nowhere-v0"), usable_cores())
-
-
-def test_a_variant_is_bound_to_its_cores_and_its_maker_is_not() -> None:
-    before = usable_cores()
-    process = VariantProcess(BASE, {min(before)})
-    assert os.sched_getaffinity(process._process.pid) == {min(before)}
-    assert usable_cores() == before
-    process.close()
-
-
-@pytest.mark.slow
-def test_a_run_writes_all_that_it_found(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    few = [
-        "algo=[dqn]",
-        "mode=[eager,host,fused,seeds]",
-        "num_seeds=[2]",
-        "repeats=2",
-        "seconds=0.2",
-        "batch_size=[64]",
-    ]
-    ran = command(*few, f"out={out}", name="compare")
-    assert ran.returncode == 0, ran.stderr
-    assert "rlpair: device=cuda is skipped: there is no GPU here" in ran.stderr or "cuda" in ran.stdout
-    assert "torch eager: 2/2 " in ran.stderr
-
-    found = json.loads((out / "compare.json").read_text())
-    assert found.keys() == {"date", "machine", "versions", "seconds", "config", "cells"}
-    variants = [variant for variant in found["cells"] if variant["device"] == "cpu"]
-    assert [variant["name"] for variant in variants] == ["torch eager", "jax host", "jax fused", "jax seeds 2"]
-    for variant in variants:
-        assert variant["sound"]
-        assert variant["greedy_return"] >= 100
-        assert len(variant["repeats"]) == 2
-        assert all(repeat["env_steps_per_second"] > 0 for repeat in variant["repeats"])
-        assert all(repeat["flop_per_second"] > 0 for repeat in variant["repeats"])
-        assert ("update_us" in variant["repeats"][0]) == (variant["name"] in ("torch eager", "jax host"))
-
-    text = (out / "compare.md").read_text()
-    assert text.count("| torch eager | ") == len(found["cells"]) / 4
-    assert "is the fastest with " in ran.stdout
-    assert (out / "compare.png").read_bytes().startswith(b"\x89PNG")
-    runs = sorted((out / "tensorboard").iterdir())
-    tags = [EventAccumulator(str(run)).Reload().Tags()["scalars"] for run in runs]
-    assert [run.name for run in runs][:2] == ["00-dqn-torch-eager", "01-dqn-jax-host"]
-    assert set(tags[0]) == set(tags[1]) >= {"compare/env_steps_per_second", "compare/update_us"}
-    assert set(tags[2]) == set(tags[3]) <= set(tags[0])
-
-
-def test_a_full_disk_leaves_the_folder_as_it_was_and_shows_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
-    of_eager = {"env_us": 100.0, "act_us": 50.0, "sample_us": 50.0, "update_us": 800.0}
-    found = [result(BASE, [1000.0, 1010.0], **of_eager)]
-    for first in itertools.count(1, 3):
-        out, made = make_out("new/out")
-        with pytest.MonkeyPatch.context() as patch:
-            disk = fail(patch, first)
-            ended = str(None)
-            try:
-                show(found, CompareConfig(), out, 1.0, made)
-            except RLPairError as error:
-                ended = str(error)
-            assert "torch eager" in capsys.readouterr().out
-        if not disk.failed:
-            break
-        assert ended.startswith(("new/out/", "new/out:"))  # the file, or the folder where the system names none
-        assert ended.endswith(": No space left on device; nothing is kept in new/out")
-        assert not Path("new").exists()
-    assert {path.name for path in Path("new/out").iterdir()} == {
-        *("compare.json", "compare.md", "compare.png", "tensorboard")
-    }
-
-
-@pytest.mark.parametrize("name", ["compare.json", "compare.md", "compare.png"])
-def test_no_link_in_the_folder_is_written_through(name: str, tmp_path: Path) -> None:
-    outside, found = precious(tmp_path / "outside"), [result(BASE, [1000.0, 1010.0], update_us=800.0)]
-    before = snapshot(outside)
-    link_instead(Path("out") / name, outside / "thesis.tex")
-    show(found, CompareConfig(), make_out("out")[0], 1.0)
-    assert snapshot(outside) == before
-    assert not (Path("out") / name).is_symlink()
-
-
-@pytest.mark.parametrize("name", ["tensorboard", "tensorboard/00-dqn-torch-eager"])
-def test_a_folder_of_curves_that_is_a_link_is_refused_at_the_start(name: str, tmp_path: Path) -> None:
-    link_instead(Path("out") / name, precious(tmp_path / "outside"))
-    line = "out='out' is not allowed: a folder that can be written to: is a link, and links inside a run's folder"
-    with pytest.raises(ConfigError, match=f"^{line} are not followed$"):
-        make_out("out")
