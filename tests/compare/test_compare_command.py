@@ -3,13 +3,13 @@
 import itertools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from compared import BASE, result
 from full_disk import fail
 from hostile import link_instead, precious, snapshot
-from runs import command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpair import RLPairError
@@ -53,11 +53,13 @@ from rlpair.system.workers import usable_cores
         ("out=.", "out='.' is not allowed: a folder that is new or empty"),
     ],
 )
-def test_bad_input_is_one_line(argument: str, line: str, tmp_path: Path) -> None:
+def test_bad_input_is_one_line(
+    argument: str, line: str, tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
     (tmp_path / "mine").touch()
-    ran = command(*argument.split(), name="compare", cwd=tmp_path)
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.splitlines()[-1].startswith(f"rlpair: {line}")
+    code, out, err = command("compare", *argument.split())
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith(f"rlpair: {line}")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
@@ -75,7 +77,7 @@ def test_a_variant_is_bound_to_its_cores_and_its_maker_is_not() -> None:
 
 
 @pytest.mark.slow
-def test_a_run_writes_all_that_it_found(tmp_path: Path) -> None:
+def test_a_run_writes_all_that_it_found(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
     out = tmp_path / "out"
     few = [
         "algo=[dqn]",
@@ -85,10 +87,10 @@ def test_a_run_writes_all_that_it_found(tmp_path: Path) -> None:
         "seconds=0.2",
         "batch_size=[64]",
     ]
-    ran = command(*few, f"out={out}", name="compare")
-    assert ran.returncode == 0, ran.stderr
-    assert "rlpair: device=cuda is skipped: there is no GPU here" in ran.stderr or "cuda" in ran.stdout
-    assert "torch eager: 2/2 " in ran.stderr
+    code, printed, err = command("compare", *few, f"out={out}")
+    assert code == 0, err
+    assert "rlpair: device=cuda is skipped: there is no GPU here" in err or "cuda" in printed
+    assert "torch eager: 2/2 " in err
 
     found = json.loads((out / "compare.json").read_text())
     assert found.keys() == {"date", "machine", "versions", "seconds", "config", "cells"}
@@ -104,7 +106,7 @@ def test_a_run_writes_all_that_it_found(tmp_path: Path) -> None:
 
     text = (out / "compare.md").read_text()
     assert text.count("| torch eager | ") == len(found["cells"]) / 4
-    assert "is the fastest with " in ran.stdout
+    assert "is the fastest with " in printed
     assert (out / "compare.png").read_bytes().startswith(b"\x89PNG")
     runs = sorted((out / "tensorboard").iterdir())
     tags = [EventAccumulator(str(run)).Reload().Tags()["scalars"] for run in runs]

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from runs import assert_same, command, records
+from runs import assert_same, records
 
 from rlpair import DQNConfig, SACConfig, load_agent
 from rlpair.aggregate import bootstrap_interval, interquartile_mean
@@ -19,6 +20,7 @@ from rlpair.errors import CheckpointError
 from rlpair.system.workers import divide
 from rlpair.train import train
 
+Call = Callable[..., tuple[int, str, str]]
 SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 50, "buffer_size": 500}
 ALGOS: dict[str, tuple[Any, str]] = {
     "dqn": (DQNConfig(**SMALL, train_freq=4), "CartPole-v1"),
@@ -117,21 +119,20 @@ def test_a_signal_leaves_a_run_that_goes_on() -> None:
         ),
     ],
 )
-def test_bad_input_is_one_line(arguments: list[str], message: str) -> None:
-    result = command("algo=sac", "mode=fused", "run_dir=run", *arguments)
-    assert result.returncode == 2
-    assert result.stderr.startswith(f"rlpair: {message}")
-    assert result.stderr.count("\n") == 1
+def test_bad_input_is_one_line(arguments: list[str], message: str, command: Call) -> None:
+    code, out, err = command("train", "algo=sac", "mode=fused", "run_dir=run", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"rlpair: {message}")
+    assert err.count("\n") == 1
     assert not Path("run").exists()
 
 
-def test_a_number_that_is_not_finite_stops_the_run() -> None:
-    result = command(
-        *("algo=sac", "mode=fused", "run_dir=run", "num_seeds=2", "total_timesteps=2000", "checkpoint_every=500"),
-        *("algo.learning_starts=600", "algo.learning_rate=1e30", "algo.net_arch=[8]"),
-    )
-    assert result.returncode == 2
-    line = result.stderr.splitlines()[-1]
+def test_a_number_that_is_not_finite_stops_the_run(command: Call) -> None:
+    settings = ["algo=sac", "mode=fused", "run_dir=run", "num_seeds=2", "total_timesteps=2000", "checkpoint_every=500"]
+    settings += ["algo.learning_starts=600", "algo.learning_rate=1e30", "algo.net_arch=[8]"]
+    code, _, err = command("train", *settings)
+    assert code == 2
+    line = err.splitlines()[-1]
     assert line.startswith("rlpair: ")
     assert line.endswith("of seed 0 was not finite before env step 750")
     assert {path.name for path in Path("run/checkpoints").iterdir()} == {"step_500"}
