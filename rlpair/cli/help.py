@@ -26,7 +26,7 @@ def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operan
 
 
 def field_lines(schema: type[Any], prefix: str) -> list[str]:
-    """Each field of a dataclass: key, default, docstring, wrapped for a terminal."""
+    """Return a line or more for each field of a dataclass: key, default, docstring, wrapped for a terminal."""
     owners, lines = keys_of(schema), []
     docs = {owner: field_docs(owner) for owner in set(owners.values())}
     for name, value in defaults_of(schema).items():

@@ -124,7 +124,7 @@ class Header(TypedDict):
 
 
 def spec_of(path: Path, spec: Mapping[str, Any]) -> EnvSpec:
-    """The EnvSpec that a Header has. Raises CheckpointError for bounds of no action, and a stack that is none."""
+    """Return a Header's EnvSpec. Raises CheckpointError for bounds of no action, and a stack that is none."""
     dim, low, high = spec["action_dim"], spec["action_low"], spec["action_high"]
     size = 0 if spec["discrete"] else dim
     for key in ("action_low", "action_high"):

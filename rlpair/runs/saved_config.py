@@ -31,7 +31,7 @@ def flat(values: Mapping[Any, Any]) -> Values:
 
 
 def nested(values: Values) -> dict[str, Any]:
-    """The inverse of ``flat``."""
+    """Nest settings: the inverse of ``flat``."""
     whole: dict[str, Any] = {}
     for key, value in values.items():
         group, dot, name = key.partition(".")

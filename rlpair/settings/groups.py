@@ -5,7 +5,7 @@ from typing import Any
 
 
 def groups_of(settings: type[Any]) -> dict[str, type[Any]]:
-    """Returns the groups of a dataclass by the name of their field, in its order."""
+    """Return the groups of a dataclass by the name of their field, in its order."""
     return {
         field.name: field.type
         for field in fields(settings)

@@ -30,7 +30,7 @@ TYPES = {
 
 
 def keys_of(settings: type[Any], prefix: str = "") -> dict[str, type[Any]]:
-    """Returns the schema of a dataclass and of its groups."""
+    """Return the schema of a dataclass and of its groups."""
     groups = groups_of(settings)
     schema: dict[str, type[Any]] = {}
     for field in dataclasses.fields(settings):
@@ -40,7 +40,7 @@ def keys_of(settings: type[Any], prefix: str = "") -> dict[str, type[Any]]:
 
 
 def defaults_of(settings: type[Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the values of a dataclass and of its groups by dotted key, lists as tuples."""
+    """Return the values of a dataclass and of its groups by dotted key, lists as tuples."""
     groups = groups_of(settings)
     defaults: dict[str, Any] = {}
     for name, value in _values(OmegaConf.structured(settings)).items():

@@ -12,7 +12,7 @@ import torch
 from gymnasium import spaces
 from refused import refused
 from runs import config_of
-from specs import BOX
+from specs import BOX, DISCRETE
 
 from rlpair.agents.agent_torch import check_mersenne_twister
 from rlpair.cli.sweep import JobOutcome, score
