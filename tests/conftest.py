@@ -1,9 +1,12 @@
 """What every test stands on: strict frameworks, no screen, a folder of its own to write into."""
 
+import atexit
 import importlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,11 @@ os.environ["SDL_VIDEODRIVER"] = "dummy"
 os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # of a GPU's memory, which two frameworks share
 if os.environ.get("RLPAIR_TEST_DEVICE", "cpu") == "cpu":  # as if there were no GPU here
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what JAX has compiled in one test it does not compile in another
+    folder = tempfile.mkdtemp(prefix="rlpair-compiled-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ |= {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30)}  # in bytes
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")

@@ -154,7 +154,7 @@ def threads() -> Iterator[None]:
 
 
 @pytest.mark.filterwarnings("ignore")  # the compiler imports modules that are deprecated
-@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_agent_adapts_and_learns_the_same_bit_for_bit(
     compile: bool, threads: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
