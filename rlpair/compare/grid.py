@@ -135,7 +135,7 @@ def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[li
 def variants_of(
     config: CompareConfig, algo: str, env: str, device: str, point: tuple[Any, ...], is_first: bool
 ) -> Iterator[Variant]:
-    """Return the variants of one workload, in modes that its family has; only the first has several numbers of seeds."""
+    """Return the variants of one workload, in modes that its family has; the first alone has all numbers of seeds."""
     family = families.find(env)
     for mode in config.mode:
         backend = MODES[mode]

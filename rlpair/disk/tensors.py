@@ -171,7 +171,7 @@ def check_counts(state: State, *names: str) -> None:
 
 
 def check_within(state: Mapping[str, np.ndarray], limit: int, *names: str) -> None:
-    """Raises CheckpointError where one of these holds a whole number that is not from 0 to ``limit`` - 1."""
+    """Raise CheckpointError where one of these holds a whole number that is not from 0 to ``limit`` - 1."""
     for name in names:
         outside = (state[name] < 0) | (state[name] >= limit)
         if outside.any():

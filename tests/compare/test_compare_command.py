@@ -44,7 +44,10 @@ from rlpair.system.workers import usable_cores
         ("seconds=1e9", "seconds=1000000000.0 is not allowed: a number > 0, at most 3600"),
         ("env=NoSuch-v0 algo=[dqn]", "env=NoSuch-v0 is not registered: Environment `NoSuch` doesn't exist."),
         ("env=CartPole-v1", "sac needs a Box action space and this environment has a Discrete one: use algo=dqn"),
-        ("out=mine/below device=[cpu]", "out='mine/below' is not allowed: a folder that can be written to: Not a directory"),
+        (
+            "out=mine/below device=[cpu]",
+            "out='mine/below' is not allowed: a folder that can be written to: Not a directory",
+        ),
         (f"out={'x' * 300}", f"out='{'x' * 300}' is not allowed: a folder that can be written to: File name too long"),
         pytest.param(
             "algo=[dqn] mode=[fused] env=LunarLander-v3 device=[cpu]",
