@@ -16,9 +16,10 @@ from probe_envs import (
     Probe,
     TimeLimit,
 )
+from reference import mlp
 
 from rlpair import DQNConfig, LoopConfig, SACConfig, make_agent, run
-from rlpair.types import Agent, State
+from rlpair.types import Agent
 
 GAMMA, ENT_COEF = 0.5, 0.5
 ENTROPY = np.log(2)  # of a uniform action in [-1, 1], the best policy where the action does not matter
@@ -49,26 +50,20 @@ def trained(algo: str, backend: str, probe: type[Probe], **changes: Any) -> Agen
     return agent
 
 
-def mlp(state: State, net: str, x: np.ndarray) -> np.ndarray:
-    """(B, inputs) -> (B, outputs): the network of that name, in numpy."""
-    hidden = np.maximum(x @ state[f"{net}.0.weight"] + state[f"{net}.0.bias"], 0)
-    return hidden @ state[f"{net}.1.weight"] + state[f"{net}.1.bias"]
-
-
 def q_values(agent: Agent, *observations: float) -> np.ndarray:
     """(B, 2): the learned value of the actions 1 and 2."""
     state, obs = agent.state_dict(), np.array(observations)[:, None]
     if agent.spec.discrete:
-        return mlp(state, "q.0", obs)
+        return mlp(state, "q.0", obs, "relu")
     inputs = [np.hstack([obs, np.full_like(obs, action / 1.5 - 1)]) for action in (1, 2)]  # [0, 3] -> [-1, 1]
-    return np.hstack([np.minimum(mlp(state, "critic.0", x), mlp(state, "critic.1", x)) for x in inputs])
+    return np.hstack([np.minimum(*(mlp(state, f"critic.{k}", x, "relu") for k in (0, 1))) for x in inputs])
 
 
 def greedy(agent: Agent, *observations: float) -> np.ndarray:
     return agent.act(np.array(observations, np.float32)[:, None], explore=False).ravel()
 
 
-def assert_close(actual: np.ndarray, expected: Any, tolerance: float = 0.03) -> None:
+def assert_near(actual: np.ndarray, expected: Any, tolerance: float = 0.03) -> None:
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
 
 
@@ -76,14 +71,14 @@ def assert_close(actual: np.ndarray, expected: Any, tolerance: float = 0.03) -> 
 @algos
 def test_constant_value(algo: str, backend: str) -> None:
     agent = trained(algo, backend, ConstantValue)
-    assert_close(q_values(agent, 0.0), [[1, 1]])
+    assert_near(q_values(agent, 0.0), [[1, 1]])
 
 
 @agents
 @algos
 def test_value_of_an_observation(algo: str, backend: str) -> None:
     agent = trained(algo, backend, ObservationValue)
-    assert_close(q_values(agent, -1.0, 1.0), [[-1, -1], [1, 1]])
+    assert_near(q_values(agent, -1.0, 1.0), [[-1, -1], [1, 1]])
 
 
 @agents
@@ -91,23 +86,23 @@ def test_value_of_an_observation(algo: str, backend: str) -> None:
 def test_discounting(algo: str, backend: str) -> None:
     agent = trained(algo, backend, Discounting)
     first = GAMMA * (1 + ENT_COEF * ENTROPY) if algo == "sac" else GAMMA
-    assert_close(q_values(agent, 0.0, 1.0), [[first, first], [1, 1]])
+    assert_near(q_values(agent, 0.0, 1.0), [[first, first], [1, 1]])
 
 
 @agents
 @algos
 def test_action_choice(algo: str, backend: str) -> None:
     agent = trained(algo, backend, ActionChoice, **({"ent_coef": 0.02} if algo == "sac" else {}))
-    assert_close(q_values(agent, 0.0), [[0.5, 1]])
-    assert_close(greedy(agent, 0.0), [2], 0.1)
+    assert_near(q_values(agent, 0.0), [[0.5, 1]])
+    assert_near(greedy(agent, 0.0), [2], 0.1)
 
 
 @agents
 @algos
 def test_action_given_observation(algo: str, backend: str) -> None:
     agent = trained(algo, backend, ActionGivenObservation, **({"ent_coef": 0.02} if algo == "sac" else {}))
-    assert_close(q_values(agent, -1.0, 1.0), [[1, 0.5], [0.5, 1]])
-    assert_close(greedy(agent, -1.0, 1.0), [1, 2], 0.1)
+    assert_near(q_values(agent, -1.0, 1.0), [[1, 0.5], [0.5, 1]])
+    assert_near(greedy(agent, -1.0, 1.0), [1, 2], 0.1)
 
 
 @agents
@@ -116,4 +111,4 @@ def test_the_value_goes_on_beyond_a_time_limit(algo: str, backend: str) -> None:
     agent = trained(algo, backend, TimeLimit)
     soft = GAMMA * ENT_COEF * ENTROPY if algo == "sac" else 0
     value = (1 + soft) / (1 - GAMMA)
-    assert_close(q_values(agent, 0.0), [[value, value]])
+    assert_near(q_values(agent, 0.0), [[value, value]])

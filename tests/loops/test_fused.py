@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from devices import DEVICE
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from runs import SMALL
 
 from rlpair import DQNConfig, SACConfig, make_agent
 from rlpair.agents.agent_jax import JaxAgent, hyper_of, named_state, tree_of
@@ -30,10 +31,10 @@ from rlpair.replay.buffer_jax import Replay
 from rlpair.replay.samplers_jax import UNIFORM
 from rlpair.seeding import stream
 
-SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 40, "buffer_size": 150, "train_freq": 1}
+SHORT = SMALL | {"learning_starts": 40, "buffer_size": 150, "train_freq": 1}
 AGENTS: dict[str, tuple[Any, str]] = {
-    "dqn": (DQNConfig(**SMALL, exploration_steps=200, target_update_interval=7, tau=0.3), "CartPole-v1"),
-    "sac": (SACConfig(**SMALL, learning_rate=1e-3), "Pendulum-v1"),
+    "dqn": (DQNConfig(**SHORT, exploration_steps=200, target_update_interval=7, tau=0.3), "CartPole-v1"),
+    "sac": (SACConfig(**SHORT, learning_rate=1e-3), "Pendulum-v1"),
 }
 
 
@@ -249,7 +250,7 @@ def test_an_episode_without_end_is_cut_and_said(monkeypatch: pytest.MonkeyPatch)
         "env=MountainCar-v0: episodes of an evaluation are cut at 7 steps: "
         "it has no end of its own, and env_kwargs.max_episode_steps=N sets one"
     )
-    config = RunConfig(algo=DQNConfig(**SMALL), env="MountainCar-v0", mode="fused", eval_episodes=3)
+    config = RunConfig(algo=DQNConfig(**SHORT), env="MountainCar-v0", mode="fused", eval_episodes=3)
     for limit in (-1, 8):
         endless = replace(config, env_kwargs={"max_episode_steps": limit})
         with pytest.warns(RLPairWarning) as warned:

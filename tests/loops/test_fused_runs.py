@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import assert_same, records
+from runs import SMALL, assert_same, records
 
 from rlpair import DQNConfig, SACConfig, load_agent
 from rlpair.aggregate import bootstrap_interval, interquartile_mean
@@ -21,7 +21,6 @@ from rlpair.system.workers import divide
 from rlpair.train import train
 
 Call = Callable[..., tuple[int, str, str]]
-SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 50, "buffer_size": 500}
 ALGOS: dict[str, tuple[Any, str]] = {
     "dqn": (DQNConfig(**SMALL, train_freq=4), "CartPole-v1"),
     "sac": (SACConfig(**SMALL), "Pendulum-v1"),

@@ -8,20 +8,21 @@ import pytest
 import toy_envs  # noqa: F401 - registers toy/...
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from loop_fakes import CLOCKS, FakeAgent, Stairs, stairs
+from runs import SMALL
 
 import rlpair
 from rlpair import DQNConfig, LoopConfig, SACConfig
 from rlpair.errors import ConfigError, EnvError
 from rlpair.replay.buffer import ReplayBuffer
 
-SMALL: dict[str, Any] = {"batch_size": 8, "net_arch": (8,), "learning_starts": 20, "buffer_size": 200}
+SHORT = SMALL | {"learning_starts": 20, "buffer_size": 200}
 CASES = {
-    "dqn": ("toy/Counter-v0", DQNConfig(**SMALL, train_freq=2, exploration_steps=80)),
-    "sac": ("toy/BoxCounter-v0", SACConfig(**SMALL)),
+    "dqn": ("toy/Counter-v0", DQNConfig(**SHORT, train_freq=2, exploration_steps=80)),
+    "sac": ("toy/BoxCounter-v0", SACConfig(**SHORT)),
 }
 
 
-def agent_of(algo: str, backend: str) -> Any:
+def beginner(algo: str, backend: str) -> Any:
     env, config = CASES[algo]
     return rlpair.make_agent(algo, backend=backend, env=env, config=config, seed=1)
 
@@ -47,7 +48,7 @@ def assert_same_state(mine: Any, other: Any) -> None:
 def test_two_runs_are_one(algo: str, backend: str) -> None:
     env, _ = CASES[algo]
     times = {"log_every": 10, "eval_every": 30, "eval_episodes": 2, "seed": 3}
-    whole, halves = agent_of(algo, backend), agent_of(algo, backend)
+    whole, halves = beginner(algo, backend), beginner(algo, backend)
     once = rlpair.run(whole, env, LoopConfig(total_timesteps=100, **times))
     records = list(once)
     first = rlpair.run(halves, env, LoopConfig(total_timesteps=53, **times))  # in the midst of an episode
@@ -102,7 +103,7 @@ def test_a_run_that_was_left_is_taken_up_without_loss() -> None:
 
 def test_the_other_twin_goes_on_with_the_replay_and_the_clock() -> None:
     env, _ = CASES["dqn"]
-    agent = agent_of("dqn", "torch")
+    agent = beginner("dqn", "torch")
     first = rlpair.run(agent, env, LoopConfig(total_timesteps=40))
     list(first)
     agent.save("half")
@@ -164,7 +165,7 @@ def test_a_trained_agent_explores_by_its_own_policy_from_the_first_step_on() -> 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_a_trained_dqn_is_greedy_but_for_its_last_epsilon(backend: str) -> None:
-    config = DQNConfig(**SMALL | {"learning_starts": 200}, exploration_final_eps=0.0)
+    config = DQNConfig(**SHORT | {"learning_starts": 200}, exploration_final_eps=0.0)
     agent = rlpair.make_agent("dqn", backend=backend, env="toy/Counter-v0", config=config)
     data = rlpair.run(agent, "toy/Counter-v0", LoopConfig(total_timesteps=200))
     list(data)

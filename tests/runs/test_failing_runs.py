@@ -16,7 +16,7 @@ from rlpair.system.startup import is_command
 from rlpair.train import main
 
 ID = "failing/Fails-v0"
-SMALL = [
+RUN = [
     "algo=dqn",
     "backend=torch",
     "total_timesteps=20",
@@ -47,7 +47,7 @@ def line_of(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 
 
 def test_a_run_whose_environment_fails_goes_on_from_the_step_before(line_of: Callable[..., str]) -> None:
-    settings = [*SMALL, f"env={ID}", "env_kwargs.how=exit"]
+    settings = [*RUN, f"env={ID}", "env_kwargs.how=exit"]
     assert line_of(*settings) == (
         f"rlpair: env={ID}: environment 0 raised SystemExit at env step 3: 0 (traceback: run/error.txt); "
         "run/checkpoints/step_2 is whole, go on with: python -m rlpair.train resume=run"
@@ -62,7 +62,7 @@ def test_a_run_whose_environment_fails_goes_on_from_the_step_before(line_of: Cal
 
 
 def test_a_first_reset_that_fails_leaves_nothing_to_go_on_from(line_of: Callable[..., str]) -> None:
-    settings = [*SMALL, f"env={ID}", "env_kwargs.how=error", "env_kwargs.when=first reset"]
+    settings = [*RUN, f"env={ID}", "env_kwargs.how=error", "env_kwargs.when=first reset"]
     assert line_of(*settings) == (
         f"rlpair: env={ID}: environment 0 raised ValueError in reset at env step 0: boom (traceback: run/error.txt); "
         "there is no checkpoint to go on from"
@@ -71,7 +71,7 @@ def test_a_first_reset_that_fails_leaves_nothing_to_go_on_from(line_of: Callable
 
 
 def test_a_worker_that_is_killed(line_of: Callable[..., str]) -> None:
-    line = line_of(*SMALL, f"env={ID}", "env_kwargs.how=killed", "vectorization=async")
+    line = line_of(*RUN, f"env={ID}", "env_kwargs.how=killed", "vectorization=async")
     assert "the process of environment 0 was killed by SIGKILL at env step 3 (traceback" in line
     assert "run/checkpoints/step_2 is whole" in line
 
@@ -83,7 +83,7 @@ def environment() -> dict[str, str]:
 
 def test_ctrl_c_while_a_run_is_put_together_leaves_nothing() -> None:
     result = command(
-        *SMALL, f"env=failing_envs:{ID}", "env_kwargs.how=ctrl-c", "env_kwargs.when=build", env=environment()
+        *RUN, f"env=failing_envs:{ID}", "env_kwargs.how=ctrl-c", "env_kwargs.when=build", env=environment()
     )
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "rlpair: interrupted\n")
     assert list(Path().iterdir()) == []
@@ -91,7 +91,7 @@ def test_ctrl_c_while_a_run_is_put_together_leaves_nothing() -> None:
 
 def test_ctrl_c_in_the_last_evaluation_leaves_the_trained_agent() -> None:
     last = [f"env=failing_envs:{ID}", "env_kwargs.how=ctrl-c", "env_kwargs.when=after the run"]
-    result = command(*SMALL, *last, env=environment())
+    result = command(*RUN, *last, env=environment())
     assert result.returncode == 130
     assert "Traceback" not in result.stderr
     assert result.stdout == (
@@ -103,7 +103,7 @@ def test_ctrl_c_in_the_last_evaluation_leaves_the_trained_agent() -> None:
 
 @pytest.mark.parametrize("output", ["2>&1 | true", ">&- 2>&-"], ids=["broken pipe", "closed"])
 def test_a_run_that_nobody_reads_comes_to_its_end(output: str) -> None:
-    run = " ".join([sys.executable, "-m", "rlpair.train", *SMALL, "env=toy_envs:toy/Counter-v0"])
+    run = " ".join([sys.executable, "-m", "rlpair.train", *RUN, "env=toy_envs:toy/Counter-v0"])
     line = f"{run} {output}; echo ${{PIPESTATUS[0]}}"
     result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=environment())
     assert (result.stdout, result.stderr) == ("0\n", "")
@@ -114,7 +114,7 @@ FULL = "rlpair: stdout: No space left on device; what is printed there is lost\n
 
 
 def test_a_run_whose_stdout_is_on_a_full_disk_comes_to_its_end_and_says_so() -> None:
-    run = " ".join([sys.executable, "-m", "rlpair.train", *SMALL, "env=toy_envs:toy/Counter-v0"])
+    run = " ".join([sys.executable, "-m", "rlpair.train", *RUN, "env=toy_envs:toy/Counter-v0"])
     result = subprocess.run(f"{run} > /dev/full", shell=True, capture_output=True, text=True, env=environment())
     assert (result.returncode, result.stderr.splitlines(keepends=True)[-1]) == (2, FULL)
     assert Path("run/result.json").is_file()

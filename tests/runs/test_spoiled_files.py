@@ -11,7 +11,7 @@ from spoiled_runs import CASES, READERS, Run, mutated, reads, spoiled, spoiled_t
 
 from rlpair.train import train
 
-SMALL = {"total_timesteps": 200, "eval_episodes": 1, "eval_every": 0, "checkpoint_every": 0}
+SHORT = {"total_timesteps": 200, "eval_episodes": 1, "eval_every": 0, "checkpoint_every": 0}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,7 +24,7 @@ def nothing_trains():
 def run(request, tmp_path_factory, nothing_trains) -> Run:
     folder = tmp_path_factory.mktemp("hostile") / "run"
     nothing_trains.undo()
-    train(config_of(request.param, "torch", run_dir=str(folder), **SMALL))
+    train(config_of(request.param, "torch", run_dir=str(folder), **SHORT))
     stop_before_training(nothing_trains)
     return Run(folder)
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from rlpair import DQNConfig, SACConfig
 from rlpair.config import RunConfig
 
-SMALL = {"net_arch": (8,), "batch_size": 8, "learning_starts": 50, "buffer_size": 500}
+SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8, "learning_starts": 50, "buffer_size": 500}
 ALGOS: dict[str, Any] = {"dqn": (DQNConfig(**SMALL), "CartPole-v1"), "sac": (SACConfig(**SMALL), "Pendulum-v1")}
 
 
