@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from cosmic_ray import plugins
@@ -122,7 +122,7 @@ def deleted(text: str) -> Iterator[tuple[str, str]]:
     lines = text.splitlines(keepends=True)
     begins = [0, *(sum(map(len, lines[: n + 1])) for n in range(len(lines)))]
 
-    def span(node: ast.AST) -> tuple[int, int]:
+    def span(node: Any) -> tuple[int, int]:
         first, last = lines[node.lineno - 1].encode(), lines[node.end_lineno - 1].encode()
         start = begins[node.lineno - 1] + len(first[: node.col_offset].decode())
         return start, begins[node.end_lineno - 1] + len(last[: node.end_col_offset].decode())

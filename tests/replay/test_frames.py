@@ -34,7 +34,8 @@ def room(rows: int, stack: int) -> int:
 def indices_of(steps: Any, rows: int, num_envs: int) -> tuple[np.ndarray, Any, Any]:
     """Where a storage has these steps, (B,); and the step and the environment of each."""
     where = [(t, env) for t in steps for env in range(num_envs)]
-    return np.array([t % rows * num_envs + env for t, env in where]), *zip(*where, strict=True)
+    at, envs = zip(*where, strict=True)
+    return np.array([t % rows * num_envs + env for t, env in where]), at, envs
 
 
 def assert_equal(mine: Transition, its: Transition) -> None:
@@ -94,6 +95,7 @@ def test_it_holds_windows_of_n_steps(film: Film, rows: int, steps: int, n_step: 
     indices, at, envs = indices_of(whole, rows, n)
     assert set(storage.span().index_of(np.arange(len(indices))).tolist()) == set(indices.tolist())
     batch = storage.take(indices)
+    assert batch.discount is not None
     for k, (t, env) in enumerate(zip(at, envs, strict=True)):
         obs, action, reward, next_obs, discount = model.window(t, env)
         np.testing.assert_array_equal(batch.obs[k], obs)
@@ -190,7 +192,7 @@ def arrays_of(storage: Frames) -> list[np.ndarray]:
 def test_a_million_atari_transitions_take_less_than_seven_and_a_half_gigabytes(num_envs: int, expected: int) -> None:
     assert replay_bytes(10**6, num_envs, ATARI) == expected
     assert expected <= 7.5e9
-    storage = make_replay(type("Settings", (), {"buffer_size": 10**6}), num_envs, ATARI).storage
+    storage: Any = make_replay(type("Settings", (), {"buffer_size": 10**6}), num_envs, ATARI).storage
     counters = 8 * num_envs  # of _envs
     assert sum(x.nbytes for x in arrays_of(storage)) == expected + counters  # none of it is written to, nor taken
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -41,10 +42,10 @@ def lines(path: Path) -> list[dict]:
 @pytest.fixture
 def clock(monkeypatch):
     """The recorders' clock, moved by hand."""
-    clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now, time=time.time)
+    hand: Any = SimpleNamespace(now=100.0, perf_counter=lambda: hand.now, time=time.time)
     for module in (record_module, progress_module):
-        monkeypatch.setattr(module, "time", clock)
-    return clock
+        monkeypatch.setattr(module, "time", hand)
+    return hand
 
 
 # TensorBoard

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from rlpair.disk import atomic, files, tensors
 
@@ -62,9 +63,6 @@ class Disk:
             cause = f"Error while serializing: I/O error: {error.strerror} (os error {error.errno})"
             raise SafetensorError(cause) from error
         save_file(*args)
-
-
-save_file = tensors.save_file
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, first: int, count: int = 10**9, code: int = errno.ENOSPC) -> Disk:
