@@ -21,7 +21,7 @@ import rlpair
 from rlpair import DQNConfig, EnvSpec, Family, LoopConfig
 from rlpair.advice import install_command
 from rlpair.compare.checks import Check
-from rlpair.compare.variant import Cell, HostCell
+from rlpair.compare.variant import HostVariant, Variant
 from rlpair.config import RunConfig
 from rlpair.envs import families
 from rlpair.envs.classic_jax import CLASSIC
@@ -147,11 +147,11 @@ def test_the_functional_form_is_found_by_name() -> None:
 
 
 def test_compare_trains_and_checks_on_the_same() -> None:
-    cell = HostCell(Cell("dqn", ENV, "torch", "eager", "cpu", 2, 8, (8,), 1))
-    cell.more_envs.reset(0)
-    assert {float(cell.more_envs.step(np.zeros(2, np.int64)).reward[0]) for _ in range(4)} == {1}
-    assert float(cell.replay.sample(50, 1, np.random.default_rng(0))[0].reward.max()) == 1
-    assert cell.check(Check(0, 10.0, 1, 1)) == 10
+    variant = HostVariant(Variant("dqn", ENV, "torch", "eager", "cpu", 2, 8, (8,), 1))
+    variant.more_envs.reset(0)
+    assert {float(variant.more_envs.step(np.zeros(2, np.int64)).reward[0]) for _ in range(4)} == {1}
+    assert float(variant.replay.sample(50, 1, np.random.default_rng(0))[0].reward.max()) == 1
+    assert variant.check(Check(0, 10.0, 1, 1)) == 10
 
 
 def test_an_episode_is_gone_on_with_through_wrappers() -> None:

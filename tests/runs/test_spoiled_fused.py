@@ -12,7 +12,7 @@ from spoiled_runs import CASES, DEFAULTS, Run, mutated, reads, spoiled, spoiled_
 
 from rlpair.runs.fused_run import FusedRun
 from rlpair.runs.run import make_run
-from rlpair.runs.saved_run import SavedRun, settle
+from rlpair.runs.saved_run import SavedRun, resolve_config
 from rlpair.train import train
 
 FUSED = {"mode": "fused", "eval_every": 0, "eval_episodes": 1, "checkpoint_every": 0, "total_timesteps": 100}
@@ -38,7 +38,7 @@ class Fused:
     def resume(self, run_dir: Path) -> None:
         """As resume= of the command, into a loop that is compiled already."""
         values, saved = DEFAULTS | {"resume": str(run_dir)}, SavedRun(str(run_dir))
-        saved.check(settle(values, set(values), saved))
+        saved.check(resolve_config(values, set(values), saved))
         self.loop.load(saved)
 
 

@@ -43,7 +43,7 @@ def _grouped_runs(monkeypatch):
 
 
 def settled(*pairs):
-    return saved_run.settle(*resolve([("algo", "dqn"), *pairs], Grouped, has_algo=True))
+    return saved_run.resolve_config(*resolve([("algo", "dqn"), *pairs], Grouped, has_algo=True))
 
 
 def test_groups_are_the_fields_whose_type_is_a_dataclass():
