@@ -74,6 +74,7 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
             "algo.exploration_steps": 100_000,
             "algo.exploration_final_eps": 0.05,
             "algo.net_arch": (128, 128),
+            "algo.encoder": "none",
             "eval_every": 100_000,
             "checkpoint_every": 1_000_000,
         },

@@ -18,7 +18,7 @@ class EnvSpec(NamedTuple):
     """All that a learner may know of an environment. Hashable: it can be a static fact of a compiled function."""
 
     obs_shape: tuple[int, ...]
-    obs_dtype: str  # "float32" or "uint8"
+    obs_dtype: str  # "float32", or of images "uint8" or "bool"
     discrete: bool  # a Discrete action space, else a Box
     action_dim: int  # number of actions if discrete, else the size of the (flattened) action
     action_low: tuple[float, ...] = ()  # (action_dim,) of a Box
@@ -30,7 +30,7 @@ class EnvSpec(NamedTuple):
 class Transition(NamedTuple):
     """What an environment did. Leading axes: (N,) when stored, (B,) or (U, B) when learned from."""
 
-    obs: Array  # (..., *obs_shape) float32 or uint8
+    obs: Array  # (..., *obs_shape) of the EnvSpec's obs_dtype
     action: Array  # (...,) int32 | (..., action_dim) float32, in the environment's own units
     reward: Array  # (...,) float32
     next_obs: Array  # as obs: the true successor, never the observation of a reset

@@ -79,6 +79,7 @@ RESOLVED: dict[tuple[str, str], dict[str, Any]] = {
         "exploration_steps": 100_000,
         "exploration_final_eps": 0.05,
         "net_arch": (128, 128),
+        "encoder": "none",
     },
     ("sac", "Pendulum-v1"): SAC | {"learning_rate": 1e-3, "learning_starts": 100},
     ("sac", "HalfCheetah-v5"): SAC,

@@ -13,7 +13,7 @@ from typing import Any
 import gymnasium as gym
 
 from rlpair.advice import install_command
-from rlpair.envs import atari
+from rlpair.envs import atari, minatar
 from rlpair.envs.failures import is_ours, name_and_text
 from rlpair.errors import EnvError
 from rlpair.types import DTYPES
@@ -122,7 +122,14 @@ for _family in (
         wrap=atari.wrap,
         env_kwargs=atari.EVERY_FRAME,
     ),
-    Family("MinAtar/.+", module="minatar", package="minatar"),  # which registers them by its entry point
+    Family(
+        "MinAtar/.+",
+        module="minatar",
+        package="minatar",
+        extra="minatar",
+        wrap=minatar.wrap,
+        env_kwargs=minatar.UNCHECKED,
+    ),
     Family("(MiniGrid|BabyAI)-.+", module="minigrid", package="minigrid"),
     Family(f"({HIGHWAY})-.*v0", module="highway_env", package="highway-env"),
     Family(f"({ROBOTICS}).+", module="gymnasium_robotics", package="gymnasium-robotics"),

@@ -42,7 +42,7 @@ def env_spec(env: Any) -> EnvSpec:
 def spec_of_spaces(obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> EnvSpec:
     """The EnvSpec of an environment with these spaces. Raises EnvError."""
     box = flat_space(obs_space)
-    obs_dtype = "uint8" if _pixels(obs_space).all() else "float32"
+    obs_dtype = "uint8" if _pixels(obs_space).all() else "bool" if _is_planes(obs_space) else "float32"
     frame_stack = obs_space.frame_stack if isinstance(obs_space, FrameStack) else 1
     return EnvSpec(box.shape, obs_dtype, **_action_fields(action_space), frame_stack=frame_stack)
 
@@ -90,6 +90,11 @@ def _pixels(space: spaces.Space[Any]) -> np.ndarray:
         parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
         return np.concatenate([_pixels(part) for part in parts])
     return np.full(spaces.flatdim(space), _is_uint8(space))
+
+
+def _is_planes(space: spaces.Space[Any]) -> bool:
+    """Whether observations are images of bools, such as MinAtar's."""
+    return isinstance(space, spaces.Box) and space.dtype == np.bool_ and len(space.shape) > 1
 
 
 def _is_uint8(space: spaces.Space[Any]) -> bool:

@@ -98,7 +98,7 @@ class Spec(TypedDict):
     """An EnvSpec; what one key demands of another is for ``spec_of`` to check."""
 
     obs_shape: Annotated[list[Size], Field(max_length=32), FailFast()]
-    obs_dtype: Literal["float32", "uint8"]
+    obs_dtype: Literal["float32", "uint8", "bool"]
     discrete: bool
     action_dim: Size
     action_low: Bounds

@@ -55,6 +55,12 @@ BUGS = [
     Bug("rewards are clipped in evaluation", "envs/atari.py", "ClipReward(seen, -1, 1) if training else seen", "ClipReward(seen, -1, 1)", f"{ATARI}::test_rewards_are_clipped_in_training_alone"),
     Bug("evaluation ends with a life", "envs/atari.py", "training and terminal_on_life_loss", "terminal_on_life_loss", f"{ATARI}::test_an_episode_is_a_whole_game_unless_training_is_told_otherwise"),
     Bug("games are not seeded", "envs/atari.py", "AtariPreprocessing(SeededEpisodes(env), ", "AtariPreprocessing(env, ", f"{ATARI}::test_an_episode_with_sticky_actions_is_gone_on_with"),
+    Bug("every episode has one seed", "envs/seeded.py", "        bare.np_random = generator  # it goes on; the seed is of one episode\n", "", "test_seeded.py"),
+    Bug("a seed goes no further", "envs/seeded.py", "            gym.Env.reset(bare, seed=seed)", "            pass", "test_seeded.py"),
+    Bug("planes of bools are floats", SPEC, '"bool" if _is_planes(obs_space) else "float32"', '"float32"', f"{SPECS}::test_env_spec"),
+    Bug("the action asked for pays", "envs/sticky_jax.py", "self.env.reward(state.inner, next_state.action, next_state.inner)", "self.env.reward(state.inner, action, next_state.inner)", "test_sticky.py"),
+    Bug("the action asked for is remembered", "envs/sticky_jax.py", "self.env.transition(state.inner, taken, key), taken)", "self.env.transition(state.inner, taken, key), action)", "test_sticky.py"),
+    Bug("actions stick as often as not", "envs/sticky_jax.py", "jax.random.bernoulli(coin, self.probability)", "jax.random.bernoulli(coin, 1 - self.probability)", "test_sticky.py"),
     # Memory, threads
     Bug("the smallest part is named", "memory.py", "max(parts, key=lambda part: part[2])", "min(parts, key=lambda part: part[2])", MEMORY),
     Bug("biases take nothing", "memory.py", "for array in named_arrays(networks).values())", "for name, array in named_arrays(networks).items() if not name.endswith('bias'))", MEMORY),

@@ -38,6 +38,8 @@ class Spaces(gym.Env[Any, Any]):
         (Spaces(action=spaces.Discrete(4, start=-2)), EnvSpec((2,), "float32", True, 4, (), (), -2)),
         (Spaces(spaces.Box(-1, 1, (3, 4), np.float64)), EnvSpec((3, 4), "float32", True, 2)),
         (Spaces(spaces.Box(0, 255, (8, 8, 3), np.uint8)), EnvSpec((8, 8, 3), "uint8", True, 2)),
+        (Spaces(spaces.Box(0, 1, (8, 8, 3), np.bool_)), EnvSpec((8, 8, 3), "bool", True, 2)),
+        (Spaces(spaces.Box(0, 1, (5,), np.bool_)), EnvSpec((5,), "float32", True, 2)),
         (Spaces(spaces.Box(0, 9, (2,), np.int64)), EnvSpec((2,), "float32", True, 2)),
         (Spaces(spaces.Box(0, 1, ())), EnvSpec((1,), "float32", True, 2)),
         (Spaces(spaces.Discrete(5)), EnvSpec((5,), "float32", True, 2)),

@@ -61,8 +61,8 @@ def rolled(env: Any, length: int) -> tuple[jax.Array, FunctionalStep]:
     [
         ("CartPole-v1", EnvSpec((4,), "float32", True, 2), 500),
         ("Pendulum-v1", EnvSpec((3,), "float32", False, 1, (-2.0,), (2.0,)), 200),
-        ("Breakout-MinAtar", EnvSpec((400,), "float32", True, 3), 1000),
-        ("Freeway-MinAtar", EnvSpec((700,), "float32", True, 3), 2500),
+        ("Breakout-MinAtar", EnvSpec((10, 10, 4), "bool", True, 3), 1000),
+        ("Freeway-MinAtar", EnvSpec((10, 10, 7), "bool", True, 3), 2500),
         ("Catch-bsuite", EnvSpec((50,), "float32", True, 3), 1000),
     ],
 )
@@ -78,12 +78,13 @@ def test_steps_equal_gymnaxs(name: str) -> None:
     ours, (theirs, params) = functional_env(f"gymnax/{name}"), gymnax.make(name)
     first, out = rolled(ours, 40)
     obs, state = theirs.reset_env(KEY, params)
-    np.testing.assert_allclose(first, np.ravel(obs), rtol=1e-6)
+    np.testing.assert_allclose(first, np.reshape(obs, ours.spec.obs_shape), rtol=1e-6)
     keys, actions = jax.random.split(KEY, 40), random_actions(ours.spec, 40)
     step_env = jax.jit(theirs.step_env)
     for t in range(40):
         obs, state, reward, ended, _ = step_env(jax.random.split(keys[t])[0], state, actions[t], params)
-        np.testing.assert_allclose(out.next_obs[t], np.ravel(obs), rtol=1e-5, atol=1e-5)
+        theirs_seen = np.reshape(obs, ours.spec.obs_shape).astype(np.float32)
+        np.testing.assert_allclose(out.next_obs[t].astype(np.float32), theirs_seen, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(out.reward[t], np.squeeze(reward), rtol=1e-5, atol=1e-5)
         assert bool(out.terminated[t]) == bool(ended)
         if ended:
@@ -98,7 +99,8 @@ def test_the_time_limit_truncates_and_never_terminates(name: str) -> None:
     out = rolled(env, 9)[1]
     assert out.truncated.tolist() == [False, False, True] * 3
     assert not out.terminated.any()
-    assert [x.dtype for x in out] == [jnp.float32, jnp.float32, jnp.bool_, jnp.bool_, jnp.float32]
+    seen = env.spec.obs_dtype
+    assert [x.dtype for x in out] == [seen, jnp.float32, jnp.bool_, jnp.bool_, seen]
     assert out.obs.shape == out.next_obs.shape == (9, *env.spec.obs_shape)
     np.testing.assert_array_equal(out.obs[:2], out.next_obs[:2])
     if name != "Freeway-MinAtar":  # which may stand still
@@ -114,11 +116,26 @@ def test_a_terminal_state_begins_a_new_episode() -> None:
     assert set(out.reward[ends].tolist()) <= {-1.0, 1.0}
 
 
-def test_images_are_flattened_by_height_width_channel() -> None:
-    first, _ = rolled(functional_env("gymnax/Breakout-MinAtar"), 1)
-    image = first.reshape(10, 10, 4)
-    assert (image[1:4, :, 3] == 1).all()  # the wall of bricks
-    assert image[9, 4, 0] == 1  # the paddle
+def test_an_image_is_height_width_channel() -> None:
+    image, _ = rolled(functional_env("gymnax/Breakout-MinAtar"), 1)
+    assert image[1:4, :, 3].all()  # the wall of bricks
+    assert np.argwhere(image[:, :, 0]).tolist() == [[9, 4]]  # the paddle
+
+
+def test_sticky_actions_where_asked() -> None:
+    """The paddle moves by the action that was taken: against the wall it shows which."""
+    plain, sticky = (
+        functional_env("gymnax/Breakout-MinAtar", env_kwargs=kwargs) for kwargs in ({}, {"sticky_action_prob": 0.1})
+    )
+    assert (sticky.spec, sticky.time_limit) == (plain.spec, plain.time_limit)
+    key, left = jax.random.key(1), jnp.asarray(1)
+    moves = []
+    for env in (plain, sticky):
+        state = env.initial(key)
+        after = jax.vmap(lambda k: env.observation(env.transition(state, left, k)))(jax.random.split(key, 2_000))  # noqa: B023
+        moves.append(float(after[:, 9, 3, 0].mean()))
+    assert moves[0] == 1
+    assert abs(moves[1] - 0.9) < 5 * (0.9 * 0.1 / 2_000) ** 0.5
 
 
 def known(without: str) -> str:
@@ -142,6 +159,21 @@ TIMED = "DiscountingChain-bsuite"
             "Catch-bsuite",
             {"rows": 3},
             "env_kwargs.rows=3 is not allowed: gymnax/Catch-bsuite takes max_steps_in_episode",
+        ),
+        (
+            "Breakout-MinAtar",
+            {"rows": 3},
+            "env_kwargs.rows=3 is not allowed: gymnax/Breakout-MinAtar takes max_steps_in_episode, sticky_action_prob",
+        ),
+        (
+            "Breakout-MinAtar",
+            {"sticky_action_prob": 1},
+            "env_kwargs.sticky_action_prob=1 is not allowed: a probability from 0 to below 1",
+        ),
+        (
+            "Breakout-MinAtar",
+            {"sticky_action_prob": "often"},
+            "env_kwargs.sticky_action_prob='often' is not allowed: a probability from 0 to below 1",
         ),
         (
             "Catch-bsuite",

@@ -90,7 +90,6 @@ def test_a_module_that_cannot_be_imported(code: str, raised: str, site: Path) ->
 @pytest.mark.parametrize(
     ("env_id", "package"),
     [
-        ("MinAtar/Breakout-v1", "minatar"),
         ("MiniGrid-Empty-5x5-v0", "minigrid"),
         ("BabyAI-GoToObj-v0", "minigrid"),
         ("highway-fast-v0", "highway-env"),
