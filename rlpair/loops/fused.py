@@ -14,11 +14,12 @@ import numpy as np
 
 from rlpair.aggregate import bootstrap_interval, interquartile_mean
 from rlpair.config import RunConfig
-from rlpair.disk.tensors import Tensors, check_contents, check_counts, check_transitions
+from rlpair.disk.tensors import Tensors, check_contents, check_counts
 from rlpair.errors import CheckpointError, NonFiniteError
 from rlpair.loops.host import Stopwatch, warn_of_cut
 from rlpair.loops.schedule import Schedule
 from rlpair.make import backend_module, configure_process
+from rlpair.replay.buffer import check_stored
 from rlpair.system.workers import Workers, divide, usable_cores
 from rlpair.types import EnvSpec, Evaluation, Record, State
 
@@ -228,7 +229,7 @@ class FusedLoop:
     def check_contents(self, state: SeedState) -> None:
         """Raises CheckpointError where numbers of a state, whose ``shapes`` are right, cannot be gone on from."""
         check_contents(state.agent)
-        check_transitions(state.rest, self.spec, "replay.")
+        check_stored(state.rest, self.spec, "replay.")
         check_counts(state.rest, "envs.steps", "episode_length")
 
     def load_state_dicts(self, states: Sequence[SeedState]) -> None:

@@ -20,7 +20,7 @@ from rlpair.algos.optimizers_jax import Tree
 from rlpair.envs.functional_jax import EnvState, FunctionalEnv, reset, step
 from rlpair.errors import ConfigError
 from rlpair.loops import host as loop
-from rlpair.replay.buffer_jax import UNIFORM_RING, Replay
+from rlpair.replay.buffer_jax import Replay, default_replay
 from rlpair.replay.storage_jax import Storage
 from rlpair.types import EnvSpec, Transition
 
@@ -72,9 +72,9 @@ class Fused(NamedTuple):
 
 
 def make_fused(
-    learner: Learner, env: FunctionalEnv, config: OffPolicyConfig, num_envs: int, replay: Replay = UNIFORM_RING
+    learner: Learner, env: FunctionalEnv, config: OffPolicyConfig, num_envs: int, replay: Replay | None = None
 ) -> Fused:
-    """The loop for a learner on an environment.
+    """The loop for a learner on an environment; ``replay`` is that of ``default_replay`` unless one is given.
 
     ``run``'s ``start`` and ``stop`` are () int32 and may be traced: one compiled program serves every number of rounds.
     Donate its state. ``draws``, where given, are (stop - start, ...).
@@ -83,7 +83,7 @@ def make_fused(
         ConfigError: the replay's storage has nothing to draw from when learning starts.
     """
     spec, frequency, size = env.spec, config.train_freq, num_envs * config.train_freq
-    storage, sampler = replay
+    storage, sampler = replay or default_replay(spec)
     updates = size if config.gradient_steps == -1 else config.gradient_steps
     warm_rounds = config.learning_starts // size  # after these nothing is learned yet
     shape = updates, config.batch_size

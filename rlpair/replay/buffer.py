@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from rlpair.disk.tensors import Tensors, check_fit
-from rlpair.replay.frames import Frames, frames_bytes, is_image
+from rlpair.disk.tensors import Tensors, check_fit, check_transitions, check_within
+from rlpair.replay.frames import Frames, Streams, frames_bytes, is_image
 from rlpair.replay.samplers import Sampler, Uniform
 from rlpair.replay.storage import Ring, Storage, ring_bytes
 from rlpair.types import Array, EnvSpec, State, Transition
@@ -27,6 +27,24 @@ def default_storage(spec: EnvSpec) -> Callable[[int, int, EnvSpec], Storage]:
 def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
     """Bytes that a replay of the default storage takes once it is full; nothing is allocated."""
     return (frames_bytes if is_image(spec) else ring_bytes)(capacity, num_envs, spec)
+
+
+def row_prefix(spec: EnvSpec) -> str:
+    """What the names of transitions begin with in the state of the fused loop's default replay."""
+    return "transitions." if is_image(spec) else ""
+
+
+def check_stored(state: Mapping[str, np.ndarray], spec: EnvSpec, prefix: str) -> None:
+    """Raises CheckpointError where a state of the fused loop's default replay holds what no run can have led to.
+
+    Names, shapes and dtypes are right; ``prefix``: of the names.
+    """
+    rows = prefix + row_prefix(spec)
+    check_transitions(state, spec, rows)
+    if is_image(spec):
+        streams = Streams(spec.frame_stack, (), len(state[f"{prefix}frames"]))
+        check_within(state, streams.turn, f"{rows}obs", f"{rows}next_obs", f"{prefix}head")
+        check_within(state, len(state[f"{rows}reward"]) + 1, f"{prefix}held")
 
 
 class ReplayBuffer:

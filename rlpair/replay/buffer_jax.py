@@ -2,8 +2,11 @@
 
 from typing import NamedTuple
 
+from rlpair.replay.frames import is_image
+from rlpair.replay.frames_jax import FRAMES
 from rlpair.replay.samplers_jax import UNIFORM, Sampler
 from rlpair.replay.storage_jax import RING, Storage
+from rlpair.types import EnvSpec
 
 
 class Replay(NamedTuple):
@@ -14,3 +17,8 @@ class Replay(NamedTuple):
 
 
 UNIFORM_RING = Replay()
+
+
+def default_replay(spec: EnvSpec) -> Replay:
+    """Images are kept frame by frame, all else transition by transition."""
+    return Replay(FRAMES) if is_image(spec) else UNIFORM_RING

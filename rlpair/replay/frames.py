@@ -42,8 +42,7 @@ class Streams(NamedTuple):
 
     stack: int  # k, frames in an observation
     frame: tuple[int, ...]  # shape of one: (H, W, C)
-    rows: int  # of transitions
-    size: int  # F, frames in a stream
+    size: int  # F, frames in a stream: more than there are rows
 
     @property
     def turn(self) -> int:
@@ -59,7 +58,7 @@ def streams_of(capacity: int, num_envs: int, spec: EnvSpec) -> Streams:
     """What ``capacity`` transitions need. Raises ConfigError where positions do not fit int32."""
     stack, rows = spec.frame_stack, capacity // num_envs
     *axes, channels = spec.obs_shape
-    streams = Streams(stack, (*axes, channels // stack), rows, rows + stack + rows // EPISODE)
+    streams = Streams(stack, (*axes, channels // stack), rows + stack + rows // EPISODE)
     if streams.turn >= 2**30:
         raise ConfigError("algo.buffer_size", capacity, "less: positions of so many frames do not fit int32")
     return streams

@@ -15,6 +15,7 @@ from rlpair.disk.layout import AGENT, REPLAY, RUN, TENSORS, step_of
 from rlpair.disk.tensors import Tensor, read_shapes, read_tensors, read_whole
 from rlpair.errors import CheckpointError, ConfigError, refuse
 from rlpair.nets.arch import named_arrays
+from rlpair.replay.buffer import row_prefix
 from rlpair.runs import formats
 from rlpair.types import EnvSpec, State
 
@@ -72,7 +73,8 @@ class Checkpoint:
     def check_replay(self, config: RunConfig) -> None:
         """Raise CheckpointError where the replay is not as these settings want it, before memory is taken."""
         checkpoint.check_resumable(self.folder)
-        path, name = self.folder / REPLAY, "reward" if config.mode == "host" else "replay.reward"
+        path = self.folder / REPLAY
+        name = "reward" if config.mode == "host" else f"replay.{row_prefix(self.spec)}reward"
         found = read_shapes(path)
         if name not in found:
             refuse(path, f"it has no {name}, as a run with mode={config.mode} has")

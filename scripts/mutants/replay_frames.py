@@ -50,7 +50,7 @@ BUGS = [
     Bug("len is of rows", FRAMES, "return self.held * self.num_envs", "return self.held", MODEL),
     # Bytes
     Bug("frames are stored as floats", FRAMES, "*streams.frame), spec.obs_dtype)}", "*streams.frame), 'float32')}", MILLION),
-    Bug("stacks are stored", FRAMES, "channels // stack), rows", "channels), rows", BYTES),
+    Bug("stacks are stored", FRAMES, "channels // stack), rows + stack", "channels), rows + stack", BYTES),
     Bug("bytes of one environment", FRAMES, "return num_envs * (frames", "return (frames", BYTES),
     Bug("bytes of transitions are forgotten", FRAMES, " + ring_bytes(capacity, num_envs, positions_of(spec))", "", BYTES),
     Bug("images are stored transition by transition", BUFFER, "Frames if is_image(spec) else Ring", "Ring", MILLION),
