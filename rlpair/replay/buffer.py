@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rlpair.disk.tensors import Tensors, check_fit, check_transitions, check_within
-from rlpair.replay.frames import Frames, Streams, frames_bytes, is_image
+from rlpair.replay.frames import Frames, Streams, frames_bytes, has_frames
 from rlpair.replay.samplers import Sampler, Uniform
 from rlpair.replay.storage import Ring, Storage, ring_bytes
 from rlpair.types import Array, EnvSpec, State, Transition
@@ -21,17 +21,17 @@ def make_replay(config: Any, num_envs: int, spec: EnvSpec) -> "ReplayBuffer":
 
 def default_storage(spec: EnvSpec) -> Callable[[int, int, EnvSpec], Storage]:
     """Images are kept frame by frame, all else transition by transition."""
-    return Frames if is_image(spec) else Ring
+    return Frames if has_frames(spec) else Ring
 
 
 def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
     """Bytes that a replay of the default storage takes once it is full; nothing is allocated."""
-    return (frames_bytes if is_image(spec) else ring_bytes)(capacity, num_envs, spec)
+    return (frames_bytes if has_frames(spec) else ring_bytes)(capacity, num_envs, spec)
 
 
 def row_prefix(spec: EnvSpec) -> str:
     """What the names of transitions begin with in the state of the fused loop's default replay."""
-    return "transitions." if is_image(spec) else ""
+    return "transitions." if has_frames(spec) else ""
 
 
 def check_stored(state: Mapping[str, np.ndarray], spec: EnvSpec, prefix: str) -> None:
@@ -41,7 +41,7 @@ def check_stored(state: Mapping[str, np.ndarray], spec: EnvSpec, prefix: str) ->
     """
     rows = prefix + row_prefix(spec)
     check_transitions(state, spec, rows)
-    if is_image(spec):
+    if has_frames(spec):
         streams = Streams(spec.frame_stack, (), len(state[f"{prefix}frames"]))
         check_within(state, streams.turn, f"{rows}obs", f"{rows}next_obs", f"{prefix}head")
         check_within(state, len(state[f"{rows}reward"]) + 1, f"{prefix}held")

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from rlpair.replay.frames import is_image
+from rlpair.replay.frames import has_frames
 from rlpair.replay.frames_jax import FRAMES
 from rlpair.replay.samplers_jax import UNIFORM, Sampler
 from rlpair.replay.storage_jax import RING, Storage
@@ -21,4 +21,4 @@ UNIFORM_RING = Replay()
 
 def default_replay(spec: EnvSpec) -> Replay:
     """Images are kept frame by frame, all else transition by transition."""
-    return Replay(FRAMES) if is_image(spec) else UNIFORM_RING
+    return Replay(FRAMES) if has_frames(spec) else UNIFORM_RING

@@ -27,8 +27,8 @@ EPISODE = (
 FRAMES, HEAD = "frames", "head"  # in the state, beside the transitions
 
 
-def is_image(spec: EnvSpec) -> bool:
-    """Whether observations are images: of uint8 or bool, with at least two axes."""
+def has_frames(spec: EnvSpec) -> bool:
+    """Whether observations are kept as frames: images of uint8 or bool, with at least two axes."""
     return spec.obs_dtype in ("uint8", "bool") and len(spec.obs_shape) > 1
 
 

@@ -169,7 +169,15 @@ def test_the_fused_loop_learns_from_true_stacks() -> None:
 
 def seeds_of(num_seeds: int) -> seeds_jax.Seeds:
     """Those of a run on Camera."""
-    algo = DQNConfig(buffer_size=60, batch_size=4, learning_starts=12, train_freq=2, gradient_steps=1, net_arch=(4,))
+    algo = DQNConfig(
+        buffer_size=60,
+        batch_size=4,
+        learning_starts=12,
+        train_freq=2,
+        gradient_steps=1,
+        net_arch=(4,),
+        encoder="none",
+    )
     config = RunConfig(algo=algo, env="CartPole-v1", mode="fused", num_envs=2, num_seeds=num_seeds, backend="jax")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seeds_jax, "functional_env", lambda *_, **__: Camera())
