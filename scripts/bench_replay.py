@@ -77,7 +77,7 @@ def main() -> None:
     for name, microseconds in times.items():
         print(f"{name:32}{microseconds:8.1f} us")
     print(
-        f"sampling takes {sample / stacks:.2f} of copying 32 stacks, {sample / pairs:.2f} of copying obs and next_obs"
+        f"a sample takes {sample / stacks:.2f} of copying 32 stacks, {sample / pairs:.2f} of copying the 64 that it shows"
     )
 
 

@@ -139,7 +139,7 @@ class Frames:
     def take(self, indices: np.ndarray) -> Transition:
         """The transitions (*indices.shape, ...): copies. The observations are views of the frames of both."""
         batch, envs = self.transitions.take(indices), indices % self.num_envs
-        if ((batch.next_obs - batch.obs) % self.streams.turn == 1).all():
+        if (batch.next_obs - batch.obs == 1).all():  # one window shows both
             window = self._window(batch.next_obs, envs, self.streams.stack + 1)
             obs, next_obs = window[..., :-1, :], window[..., 1:, :]
         else:
@@ -154,9 +154,9 @@ class Frames:
 
     def _stacked(self, frames: np.ndarray) -> np.ndarray:
         """Frames (..., k, size of one) as an observation (..., *obs_shape): a view, where a frame has one channel."""
-        frame = self.streams.frame
-        frames = frames.reshape(*frames.shape[:-1], *frame)
-        return np.moveaxis(frames, -1 - len(frame), -2).reshape(*frames.shape[: -1 - len(frame)], *self._spec.obs_shape)
+        before, channels = frames.shape[:-2], self.streams.frame[-1]
+        pixels = frames.reshape(*before, self.streams.stack, -1, channels).swapaxes(-3, -2)  # (..., H * W, k, C)
+        return pixels.reshape(*before, *self._spec.obs_shape)
 
     def _unstacked(self, obs: np.ndarray) -> np.ndarray:
         """Observations (N, *obs_shape) as frames (N, k, *frame): a view."""
