@@ -155,8 +155,8 @@ class Frames:
     def _stacked(self, frames: np.ndarray) -> np.ndarray:
         """Frames (..., k, size of one) as an observation (..., *obs_shape): a view, where a frame has one channel."""
         before, channels = frames.shape[:-2], self.streams.frame[-1]
-        pixels = frames.reshape(*before, self.streams.stack, -1, channels).swapaxes(-3, -2)  # (..., H * W, k, C)
-        return pixels.reshape(*before, *self._spec.obs_shape)
+        pixels = frames.reshape(*before, self.streams.stack, frames.shape[-1] // channels, channels)
+        return pixels.swapaxes(-3, -2).reshape(*before, *self._spec.obs_shape)
 
     def _unstacked(self, obs: np.ndarray) -> np.ndarray:
         """Observations (N, *obs_shape) as frames (N, k, *frame): a view."""

@@ -30,7 +30,7 @@ BUGS = [
     Bug("a stack has its newest frame first", FRAMES, "np.arange(1 - count, 1)", "np.arange(0, -count, -1)", MODEL),
     Bug("windows do not go round", FRAMES, "np.arange(1 - count, 1)) % self.streams.size", "np.arange(1 - count, 1)).clip(0, self.streams.size - 1)", MODEL),
     Bug("frames of the next environment", FRAMES, "envs = self.transitions.take(indices), indices % self.num_envs", "envs = self.transitions.take(indices), (indices + 1) % self.num_envs", MODEL),
-    Bug("channels of a frame are torn apart", FRAMES, "channels).swapaxes(-3, -2)", "channels).swapaxes(-3, -1)", MODEL),
+    Bug("channels of a frame are torn apart", FRAMES, "pixels.swapaxes(-3, -2)", "pixels", MODEL),
     Bug("n steps end where one does", FRAMES, "(batch.next_obs - batch.obs == 1).all()", "(batch.next_obs - batch.obs >= 1).all()", WINDOWS),
     Bug("what is no stack is taken", FRAMES, "if not np.array_equal(stacks[:, 1:], ", "if len(envs) < 0 and not np.array_equal(stacks[:, 1:], ", f"{HOST}::test_what_is_no_stack_is_refused"),
     # Which are still there

@@ -38,8 +38,8 @@ def program(num_envs: int, rows: int, spec: EnvSpec, n: int) -> Any:
 
     def run(transitions: Transition, truncated: jax.Array, steps: jax.Array) -> Any:
         def one(number: jax.Array, state: Any) -> Any:
-            step = jax.tree.map(lambda x: x[number], (transitions, truncated))
-            return storage.add(state, *step, number)[0]
+            step, ends = jax.tree.map(lambda x: x[number], (transitions, truncated))
+            return storage.add(state, step, ends, number)[0]
 
         state = jax.lax.fori_loop(0, steps, one, storage.init(rows * num_envs, num_envs, spec))
         span = storage.span(state, steps)
@@ -123,9 +123,9 @@ def logging_learner(batch_size: int, num_updates: int) -> Learner:
     """It acts by what it sees, learns nothing and writes its batches down."""
 
     def init(params: Any, hyper: Any) -> LearnerState:
-        return LearnerState({"log": jnp.zeros((num_updates, batch_size, 10))}, {}, {}, (), jnp.zeros((), jnp.int32))
+        return LearnerState({"log": jnp.zeros((num_updates, batch_size, 10))}, {}, {}, {}, (), jnp.zeros((), jnp.int32))
 
-    def act(state: LearnerState, obs: jax.Array, key: jax.Array, env_steps: jax.Array) -> jax.Array:
+    def act(state: LearnerState, obs: jax.Array, noise: Any, env_steps: jax.Array) -> jax.Array:
         return (obs.sum(axis=(1, 2, 3)) + env_steps) % 3
 
     def update(state: LearnerState, batch: Transition, noise: Any) -> tuple[LearnerState, UpdateInfo]:
@@ -134,7 +134,7 @@ def logging_learner(batch_size: int, num_updates: int) -> Learner:
         info = UpdateInfo({"loss/q": batch.reward.mean()}, batch.reward)
         return state._replace(params={"log": log}, num_updates=state.num_updates + 1), info
 
-    return Learner(init, act, lambda params, obs: None, lambda key, shape: (), update)
+    return Learner(init, act, lambda key, n: (), lambda state, obs: obs, lambda key, shape: (), update)
 
 
 def test_the_fused_loop_learns_from_true_stacks() -> None:
@@ -226,7 +226,7 @@ def test_memory_holds_one_replay() -> None:
     fused = make_fused(logging_learner(8, 9), Camera(), DQNConfig(buffer_size=200_000, batch_size=8), 4)
     state: Any = jax.eval_shape(jax.vmap(lambda key: fused.init({}, (), key)), jax.random.split(jax.random.key(0), 3))
     run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), donate_argnums=0, compiler_options=QUICK)
-    memory = run.lower(state, np.int32(0), np.int32(9)).compile().memory_analysis()
+    memory: Any = run.lower(state, np.int32(0), np.int32(9)).compile().memory_analysis()
     stored = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state.replay))
     assert memory.alias_size_in_bytes > stored
     assert memory.temp_size_in_bytes < stored / 10
