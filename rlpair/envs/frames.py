@@ -5,6 +5,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers import FrameStackObservation
 
 
@@ -41,3 +43,35 @@ class StackFrames(gym.ObservationWrapper[Any, Any, Any]):
 def as_channels(image: np.ndarray) -> np.ndarray:
     """(H, W, C), of an image that may have no axis of channels."""
     return image if image.ndim == 3 else image[..., None]
+
+
+class FramesLast(VectorWrapper[Any, Any, Any, Any, Any]):
+    """A vector environment of games that stacks grey frames along its first axis, (N, k, H, W), as (N, H, W, k)."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        stack: Any = env.single_observation_space
+        image = spaces.Box(stack.low[0], stack.high[0], dtype=stack.dtype.type)
+        self.single_observation_space = FrameStack(image, len(stack.low))
+        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """See gymnasium.vector.VectorEnv."""
+        obs, infos = self.env.reset(seed=seed, options=options)
+        return np.moveaxis(obs, 1, -1), infos
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """See gymnasium.vector.VectorEnv."""
+        obs, reward, terminated, truncated, infos = self.env.step(actions)
+        if "final_obs" in infos:
+            finals = [None if final is None else np.moveaxis(final, 0, -1) for final in infos["final_obs"]]
+            infos = {**infos, "final_obs": finals}
+        return np.moveaxis(obs, 1, -1), reward, terminated, truncated, infos
+
+
+def with_frames_last(envs: VectorEnv[Any, Any, Any]) -> VectorEnv[Any, Any, Any]:
+    """The vector environment, its frames last where it is known to stack them first: ALE's own, and envpool's."""
+    bare, space = envs.unwrapped, envs.single_observation_space
+    is_stack = type(bare).__module__ == "ale_py.vector_env" or "stack_num" in (getattr(bare, "config", None) or ())
+    is_grey = isinstance(space, spaces.Box) and len(space.shape) == 3 and not isinstance(space, FrameStack)
+    return FramesLast(envs) if is_stack and is_grey else envs

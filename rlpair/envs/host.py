@@ -7,11 +7,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import iterate
 
 from rlpair.envs import processes
 from rlpair.envs.failures import FAILURE, WrongReturnError, failure_of, is_ours
+from rlpair.envs.frames import with_frames_last
+from rlpair.envs.resets import bare_objects, who_resets
 from rlpair.envs.spec import env_name, env_spec, image_shapes, is_flattened, pixel_scale
 from rlpair.envs.tape import RESTORED, actions_of
 from rlpair.errors import CheckpointError, EnvError, EnvFailedError, NonFiniteError, RLPairError
@@ -27,6 +29,7 @@ class Step(NamedTuple):
     next_obs: np.ndarray  # (N, *obs_shape) the true successor, also where an episode ended
     terminated: np.ndarray  # (N,) bool
     truncated: np.ndarray  # (N,) bool
+    happened: np.ndarray | None = None  # (N,) bool: False where nothing but a reset did; None: a transition in each
 
 
 class Playable(Protocol):
@@ -52,8 +55,9 @@ class Playable(Protocol):
 class HostEnvs:
     """N environments behind one step that resets what ended, in every AutoresetMode to the same effect.
 
-    SAME_STEP gives the last observation of an episode in its infos; in NEXT_STEP and DISABLED the rows that ended are
-    reset at once, so that no step is spent on a reset. Whatever an environment raises or wrongly returns, and the end
+    SAME_STEP gives the last observation of an episode in its infos; of Gymnasium's Sync and Async the rows that ended
+    are reset at once. Any other vector environment in NEXT_STEP spends a step on a reset: there is no transition in it,
+    which ``happened`` says. Whatever an environment raises or wrongly returns, and the end
     or the silence of its process, is an EnvFailedError; after one, no episode can be gone on with.
     """
 
@@ -70,6 +74,7 @@ class HostEnvs:
         Raises:
             EnvError: as ``env_spec``, or two of the environments are one object.
         """
+        envs = with_frames_last(envs)
         self.spec, self.num_envs = env_spec(envs), envs.num_envs
         self.name = env_name(envs) if name is None else name
         self.objects = bare_objects(envs)
@@ -82,7 +87,8 @@ class HostEnvs:
         if isinstance(envs, AsyncVectorEnv):
             self._step_envs, self._reset_envs = partial(processes.step, envs), partial(processes.reset, envs)
         self._taped, self._seed = taped, 0
-        self._resets_rows = _resets_rows(envs)
+        self._resets = who_resets(envs)
+        self._resetting = np.zeros(self.num_envs, bool)  # rows whose next step does nothing but reset them
         self._obs_space, self._obs_dtype = envs.single_observation_space, np.dtype(self.spec.obs_dtype)
         self.images = image_shapes(self._obs_space)  # whose pixels are among the observations' numbers
         self._row_shape, self._obs_shape = (self.num_envs,), (self.num_envs, *self.spec.obs_shape)
@@ -115,13 +121,24 @@ class HostEnvs:
             reward = self._per_env("reward", _cast(env_reward, np.float32))
             _check_finite("reward", reward)
             obs = next_obs = self._observe(env_obs)
+            happened = self._without_resets(reward, terminated, truncated) if self._resetting.any() else None
             ended = terminated | truncated
             if np.count_nonzero(ended):
-                if self._resets_rows:
+                if self._resets == "rlpair":
                     obs, _ = self._reset(options={"reset_mask": ended})
-                else:
+                elif self._resets == "same step":
                     next_obs = self._final_obs(next_obs, ended, infos)
-        return Step(obs, reward, next_obs, terminated, truncated)
+                else:
+                    self._resetting = ended
+        return Step(obs, reward, next_obs, terminated, truncated, happened)
+
+    def _without_resets(self, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray) -> np.ndarray:
+        """Which rows made a transition, (N,) bool. In the others, which are reset now, nothing was paid or ended."""
+        happened = ~self._resetting
+        for values in (reward, terminated, truncated):
+            values[self._resetting] = 0
+        self._resetting = np.zeros(self.num_envs, bool)
+        return happened
 
     def sample_actions(self, rng: np.random.Generator) -> np.ndarray:
         """Uniform over the action space: (N,) int32, or (N, action_dim) float32."""
@@ -186,6 +203,7 @@ class HostEnvs:
         """Observations and infos of a reset."""
         with self._reporting:
             obs, infos = self._reset_envs(**arguments)
+            self._resetting[:] = False
             self._check(infos)
             return self._observe(obs), infos
 
@@ -267,24 +285,3 @@ def _check_finite(name: str, values: np.ndarray) -> None:  # (N, ...)
     if rows.size:
         value = values[rows[0]][~np.isfinite(values[rows[0]])].flat[0]
         raise NonFiniteError(f"{name} of environment {rows[0]} is {value}")
-
-
-def bare_objects(envs: VectorEnv[Any, Any, Any]) -> list[object]:
-    """The environments beneath all wrappers, as far as they live in this process; else the vector environment."""
-    members = getattr(envs.unwrapped, "envs", ())
-    return [env.unwrapped for env in members] or [envs.unwrapped]
-
-
-def _resets_rows(envs: VectorEnv[Any, Any, Any]) -> bool:
-    """Whether rows that ended are ours to reset. Raises EnvError where the true next observation cannot be had."""
-    mode = envs.metadata.get("autoreset_mode")
-    what = f"env={env_name(envs)} with autoreset_mode={mode}"
-    if mode == AutoresetMode.SAME_STEP:
-        return False
-    if not isinstance(envs, SyncVectorEnv | AsyncVectorEnv):
-        advice = "make it with AutoresetMode.SAME_STEP, or use a bare SyncVectorEnv or AsyncVectorEnv"
-        raise EnvError(f"{what} does not give the last observation of an episode: {advice}")
-    if mode == AutoresetMode.NEXT_STEP and isinstance(envs, AsyncVectorEnv) and not envs.shared_memory:
-        advice = "make it with shared_memory=True, or with AutoresetMode.SAME_STEP"
-        raise EnvError(f"{what} and shared_memory=False resets every episode twice: {advice}")
-    return True

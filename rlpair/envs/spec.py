@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 
-from rlpair.envs.frames import FrameStack
+from rlpair.envs.frames import FrameStack, with_frames_last
 from rlpair.errors import EnvError
 from rlpair.types import EnvSpec
 
@@ -27,7 +27,7 @@ def env_spec(env: Any) -> EnvSpec:
     if isinstance(known := getattr(env, "spec", None), EnvSpec):
         return known
     if isinstance(env, VectorEnv):
-        obs_space, action_space = env.single_observation_space, env.single_action_space
+        obs_space, action_space = with_frames_last(env).single_observation_space, env.single_action_space
     elif isinstance(env, gym.Env):
         obs_space, action_space = env.observation_space, env.action_space
     else:
@@ -105,7 +105,7 @@ def env_name(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
     """The id that it is registered by, else the name of its class; of a SyncVectorEnv, its first environment's."""
     if isinstance(vector := env.unwrapped, SyncVectorEnv):
         env = vector.envs[0]
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+    return env.spec.id if isinstance(env.spec, gym.envs.registration.EnvSpec) else type(env.unwrapped).__name__
 
 
 def one_line(value: object) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from rlpair.config import LoopConfig
 from rlpair.envs.host import HostEnvs, Playable
 from rlpair.errors import CheckpointError, ConfigError, EnvFailedError, NonFiniteError, RLPairWarning
+from rlpair.loops.rows import Rows
 from rlpair.loops.schedule import Schedule
 from rlpair.seeding import integer, stream
 from rlpair.types import Agent, Evaluation, Record, Replay, Transition
@@ -116,6 +117,7 @@ class HostLoop(Iterator[Record]):
         self.metrics: dict[str, float] = {}
         self._info: Any = None  # of the newest updates; fetched from the device only when a record is due
         self._obs: Any = None  # (N, *obs_shape), once an episode has begun
+        self._rows = Rows(envs.num_envs)
         self._stopped = False
         self._is_experienced = agent.num_updates > 0
         self._records = self._run()
@@ -134,7 +136,7 @@ class HostLoop(Iterator[Record]):
         self.ended, self.metrics, self._info = earlier.ended, earlier.metrics, earlier._info
         self._is_experienced = earlier._is_experienced
         if self.envs is earlier.envs:
-            self._obs = earlier._obs
+            self._obs, self._rows = earlier._obs, earlier._rows
             self.episode_return, self.episode_length = earlier.episode_return, earlier.episode_length
 
     def __next__(self) -> Record:
@@ -147,7 +149,8 @@ class HostLoop(Iterator[Record]):
             with saying_where("env step 0"):
                 self._obs = self.envs.reset(integer(config.seed, "envs"))
         while self.env_steps < config.total_timesteps and not self._stopped:
-            self._interact()
+            if not self._interact():
+                continue
             self._learn()
             due = schedule.due(self.env_steps)
             if due.log:
@@ -161,7 +164,8 @@ class HostLoop(Iterator[Record]):
                     yield self._checkpoint()
         yield self._checkpoint()
 
-    def _interact(self) -> None:
+    def _interact(self) -> bool:
+        """Step the environments. Whether that made a row of transitions whole, which counts and is stored."""
         if self._is_experienced:
             action = self.agent.act(self._obs)
         elif self.env_steps < self.agent.config.learning_starts:
@@ -173,15 +177,18 @@ class HostLoop(Iterator[Record]):
         except (EnvFailedError, NonFiniteError) as error:
             raise error.at(f"env step {self.env_steps + self.envs.num_envs}") from error.__cause__
         transition = Transition(self._obs, action, step.reward, step.next_obs, step.terminated)
-        self.replay.add(transition, step.truncated)
+        row = self._rows.add(transition, step.truncated, step.happened)
+        if row is not None:
+            self.replay.add(*row)
+            self.env_steps += self.envs.num_envs
         self._obs = step.obs
-        self.env_steps += self.envs.num_envs
         self.episode_return += step.reward
-        self.episode_length += 1
+        self.episode_length += 1 if step.happened is None else step.happened
         if (ended := step.terminated | step.truncated).any():
             self.ended += [ended.sum(), self.episode_return[ended].sum(), self.episode_length[ended].sum()]
             self.episode_return[ended] = 0
             self.episode_length[ended] = 0
+        return row is not None
 
     def _learn(self) -> None:
         config, num_envs = self.agent.config, self.envs.num_envs

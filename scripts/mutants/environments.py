@@ -7,7 +7,7 @@ FAILING, SPECS, HOSTS = "test_failures.py", "test_env_spec.py", "test_host_envs.
 OBS, STEP = f"{FAILING}::test_check_obs", f"{FAILING}::test_a_step_that_fails"
 REFUSED = f"{SPECS}::test_what_cannot_be_learned_is_refused_in_one_line"
 TRAINING, MEMORY, FAMILY = "test_training.py", "test_memory.py", "test_families.py"
-FRAMES, ATARI = "test_frame_stack.py", "test_atari.py"
+FRAMES, ATARI, VECTORS, ROWS = "test_frame_stack.py", "test_atari.py", "test_vectors.py", "test_rows.py"
 BUGS = [
     # What an environment returns
     Bug("an observation's dtype is not looked at", FAILURES, 'if not np.can_cast(array.dtype, space.dtype or array.dtype, "same_kind"):', "if False:", OBS),
@@ -61,6 +61,18 @@ BUGS = [
     Bug("the action asked for pays", "envs/sticky_jax.py", "self.env.reward(state.inner, next_state.action, next_state.inner)", "self.env.reward(state.inner, action, next_state.inner)", "test_sticky.py"),
     Bug("the action asked for is remembered", "envs/sticky_jax.py", "self.env.transition(state.inner, taken, key), taken)", "self.env.transition(state.inner, taken, key), action)", "test_sticky.py"),
     Bug("actions stick as often as not", "envs/sticky_jax.py", "jax.random.bernoulli(coin, self.probability)", "jax.random.bernoulli(coin, 1 - self.probability)", "test_sticky.py"),
+    # Vector environments of others
+    Bug("a step that only resets is a transition", HOST, "self._without_resets(reward, terminated, truncated) if self._resetting.any() else None", "None", VECTORS),
+    Bug("what a reset pays is paid", HOST, "for values in (reward, terminated, truncated):", "for values in (terminated, truncated):", f"{VECTORS}::test_what_a_reset_pays_is_nobodys"),
+    Bug("an episode ends in a reset", HOST, "for values in (reward, terminated, truncated):", "for values in (reward, terminated):", f"{VECTORS}::test_what_a_reset_pays_is_nobodys"),
+    Bug("a new beginning resets rows", HOST, "            self._resetting[:] = False\n", "", f"{HOSTS}::test_a_new_beginning_is_no_reset_of_a_row"),
+    Bug("frames come first", "envs/frames.py", "return FramesLast(envs) if is_stack and is_grey else envs", "return envs", f"{VECTORS}::test_frames_come_last"),
+    Bug("the last frames of an episode come first", "envs/frames.py", "np.moveaxis(final, 0, -1) for final", "final.reshape(*final.shape[1:], -1) for final", f"{VECTORS}::test_the_last_frames_of_an_episode_come_last_too"),
+    Bug("a row waits for nobody", "loops/rows.py", "        if not all(self._waiting):\n            return None\n", "        if not all(self._waiting):\n            return transition, truncated\n", ROWS),
+    Bug("the newest step of an environment is first", "loops/rows.py", "waiting.popleft()", "waiting.pop()", ROWS),
+    Bug("steps that wait are forgotten", "loops/rows.py", "if happened is None and not any(self._waiting):", "if happened is None:", ROWS),
+    Bug("what waits is lost to a later run", "loops/host.py", "self._obs, self._rows = earlier._obs, earlier._rows", "self._obs = earlier._obs", ROWS),
+    Bug("a reset is a step of an episode", "loops/host.py", "self.episode_length += 1 if step.happened is None else step.happened", "self.episode_length += 1", ROWS),
     # Memory, threads
     Bug("the smallest part is named", "memory.py", "max(parts, key=lambda part: part[2])", "min(parts, key=lambda part: part[2])", MEMORY),
     Bug("biases take nothing", "memory.py", "for array in named_arrays(networks).values())", "for name, array in named_arrays(networks).items() if not name.endswith('bias'))", MEMORY),

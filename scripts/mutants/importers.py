@@ -6,7 +6,7 @@ TRAINING, LOOP = "test_training.py", "test_loop.py"
 BUGS = [
     Bug("going on forgets the warm-up generator", "loops/host.py", "self.warm_up_rng, self.minibatch_rng = earlier.warm_up_rng, earlier.minibatch_rng", "self.minibatch_rng = earlier.minibatch_rng", TRAINING),
     Bug("going on forgets the best", "loops/host.py", "self.env_steps, self.best_return = earlier.env_steps, earlier.best_return", "self.env_steps = earlier.env_steps", TRAINING),
-    Bug("going on begins new episodes", "loops/host.py", "            self._obs = earlier._obs\n", "", TRAINING),
+    Bug("going on begins new episodes", "loops/host.py", "            self._obs, self._rows = earlier._obs, earlier._rows\n", "", TRAINING),
     Bug("going on forgets the episodes' returns", "loops/host.py", "            self.episode_return, self.episode_length = earlier.episode_return, earlier.episode_length\n", "", TRAINING),
     Bug("going on forgets experience", "loops/host.py", "        self._is_experienced = earlier._is_experienced\n", "", TRAINING),
     Bug("going on forgets ended episodes", "loops/host.py", "self.ended, self.metrics, self._info = earlier.ended, earlier.metrics, earlier._info", "self.metrics, self._info = earlier.metrics, earlier._info", TRAINING),

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import toy_envs
 from gymnasium import spaces
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 from gymnasium.wrappers import TransformObservation
 
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.errors import EnvError, NonFiniteError
+from rlpair.loops.rows import Rows
 from rlpair.replay.buffer import ReplayBuffer
 from rlpair.types import EnvSpec, State, Transition
 
@@ -29,13 +30,15 @@ def vector(mode: AutoresetMode, num_envs: int = 3, env_id: str = "toy/Counter-v0
 # --- vectors that were handed in
 
 
-def test_a_vector_that_keeps_the_last_observation_to_itself_is_refused() -> None:
-    own = gym.make_vec("CartPole-v1", num_envs=2)  # Gymnasium's own vector class: NEXT_STEP, whatever is asked for
+@pytest.mark.parametrize("mode", [None, AutoresetMode.DISABLED])
+def test_a_vector_that_keeps_the_last_observation_to_itself_is_refused(mode: AutoresetMode | None) -> None:
+    own = VectorWrapper(vector(AutoresetMode.SAME_STEP))
+    own.metadata = {"autoreset_mode": mode}
     with pytest.raises(EnvError) as error:
         as_envs(own)
     assert str(error.value) == (
-        "env=CartPole-v1 with autoreset_mode=AutoresetMode.NEXT_STEP does not give the last observation of an episode: "
-        "make it with AutoresetMode.SAME_STEP, or use a bare SyncVectorEnv or AsyncVectorEnv"
+        f"env=toy/Counter-v0 with autoreset_mode={mode} does not give the last observation of an episode: "
+        "make it with AutoresetMode.NEXT_STEP or SAME_STEP, or use a bare SyncVectorEnv or AsyncVectorEnv"
     )
 
 
@@ -79,6 +82,35 @@ def test_a_vector_that_breaks_the_promise_of_same_step() -> None:
     assert str(error.value) == "env=Custom: SAME_STEP, but its infos have no final_obs where episodes end"
 
 
+def test_a_step_that_only_resets_is_told_from_a_transition() -> None:
+    """Of two environments that count to 10, by 3 and by 1: a step in which one is reset has nothing of it."""
+    envs = as_envs(VectorWrapper(SyncVectorEnv([toy_envs.Counter] * 2)))
+    seen = [envs.reset(seed=7)]
+    steps = [envs.step(np.array([2, 0])) for _ in range(8)]
+    seen += [step.obs for step in steps]
+    counts = [[5, 4], [8, 5], [11, 6], [3, 7], [6, 8], [9, 9], [12, 10], [4, 1], [7, 2]]
+    assert [obs[:, 0].tolist() for obs in seen] == counts
+    assert [step.reward.tolist() for step in steps] == [
+        *([[8, 5], [11, 6], [0, 7], [6, 8]]),
+        *([[9, 9], [12, 10], [0, 0], [7, 2]]),
+    ]
+    ends = {1: [True, False], 5: [True, True]}
+    assert [step.terminated.tolist() for step in steps] == [ends.get(i, [False, False]) for i in range(8)]
+    resets = {2: [False, True], 6: [False, False]}
+    assert [x.happened if x.happened is None else x.happened.tolist() for x in steps] == [
+        resets.get(i) for i in range(8)
+    ]
+
+
+def test_a_new_beginning_is_no_reset_of_a_row() -> None:
+    envs = as_envs(VectorWrapper(SyncVectorEnv([toy_envs.Counter] * 2)))
+    envs.reset(seed=3)
+    while not envs.step(np.array([2, 0])).terminated.any():
+        pass
+    envs.reset(seed=3)
+    assert envs.step(np.array([2, 0])).happened is None
+
+
 # --- step
 
 
@@ -89,11 +121,14 @@ def policy(obs: np.ndarray) -> np.ndarray:  # a function of the observation, and
 def record(envs: HostEnvs, steps: int, seed: int) -> State:
     """What is in the replay after so many steps: (steps, N, ...)."""
     replay = ReplayBuffer(steps * envs.num_envs, envs.num_envs, envs.spec)
-    obs = envs.reset(seed)
-    for _ in range(steps):
+    obs, rows = envs.reset(seed), Rows(envs.num_envs)
+    while steps:
         action = policy(obs)
         step = envs.step(action)
-        replay.add(Transition(obs, action, step.reward, step.next_obs, step.terminated), step.truncated)
+        transition = Transition(obs, action, step.reward, step.next_obs, step.terminated)
+        if (row := rows.add(transition, step.truncated, step.happened)) is not None:
+            replay.add(*row)
+            steps -= 1
         obs = step.obs
     envs.close()
     return replay.state_dict()
@@ -112,6 +147,8 @@ def test_the_replay_is_the_same_in_every_autoreset_mode_and_for_single_environme
         assert kind.sum() >= 5  # episodes end in all three ways
     for mode in AutoresetMode:
         assert_equal(record(as_envs(vector(mode, env_id=env_id)), 100, seed=5), ours)
+    foreign = VectorWrapper(vector(AutoresetMode.NEXT_STEP, env_id=env_id))
+    assert_equal(record(as_envs(foreign), 100, seed=5), ours)
     for row in range(3):
         alone = record(make_envs(env_id), 100, seed=5 + row)
         assert_equal(alone, {n: a[:, row : row + 1] if a.ndim else a for n, a in ours.items()})
@@ -138,7 +175,7 @@ def test_dtypes_and_shapes_of_a_step() -> None:
     envs = make_envs("toy/BoxCounter-v0", 2)
     assert envs.reset(0).dtype == np.float32
     step = envs.step(envs.sample_actions(np.random.default_rng(0)))
-    assert [(a.shape, a.dtype.name) for a in step] == [
+    assert [(a.shape, a.dtype.name) for a in step[:5]] == [
         ((2, 2), "float32"),
         ((2,), "float32"),
         ((2, 2), "float32"),
@@ -242,23 +279,15 @@ def test_async_is_the_same_as_sync(env_id: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
-def test_async_vectors_of_the_users_own(mode: AutoresetMode) -> None:
-    envs = AsyncVectorEnv([toy_envs.Counter] * 2, context="spawn", autoreset_mode=mode)
+@pytest.mark.parametrize(
+    ("mode", "shared_memory"),
+    [(AutoresetMode.NEXT_STEP, True), (AutoresetMode.NEXT_STEP, False), (AutoresetMode.DISABLED, False)],
+)
+def test_async_vectors_of_the_users_own(mode: AutoresetMode, shared_memory: bool) -> None:
+    makers = [toy_envs.Counter] * 2
+    envs = AsyncVectorEnv(makers, context="spawn", shared_memory=shared_memory, autoreset_mode=mode)
     same = SyncVectorEnv([toy_envs.Counter] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
     assert_equal(record(as_envs(envs), 60, 5), record(as_envs(same), 60, 5))
-
-
-@pytest.mark.slow
-def test_async_next_step_without_shared_memory_is_refused() -> None:
-    envs = AsyncVectorEnv([toy_envs.Counter], context="spawn", shared_memory=False)
-    with pytest.raises(EnvError) as error:
-        as_envs(envs)
-    envs.close()
-    assert str(error.value) == (
-        "env=AsyncVectorEnv with autoreset_mode=AutoresetMode.NEXT_STEP and shared_memory=False resets every episode "
-        "twice: make it with shared_memory=True, or with AutoresetMode.SAME_STEP"
-    )
 
 
 INTERRUPTED = """
