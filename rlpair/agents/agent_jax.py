@@ -3,13 +3,14 @@
 import math
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from rlpair.agents.base import BaseAgent, Identity
+from rlpair.agents.packing_jax import Packed, Packing
 from rlpair.algos.learner_jax import Learner, LearnerState, update_many
 from rlpair.algos.optimizers_jax import Tree
 from rlpair.algos.registry import find
@@ -27,7 +28,7 @@ class JaxAgent(BaseAgent):
 
     backend = "jax"
     rng_name = "rng.jax"
-    _packed: "Packed"
+    _packed: Packed
     _key_data: jax.Array  # (2,) uint32; a typed key would leave the fast path of a compiled call
 
     def __init__(self, identity: Identity, params: State, *, device: str, matmul_precision: str) -> None:
@@ -44,7 +45,7 @@ class JaxAgent(BaseAgent):
         self._num_updates = 0
         self._compile(packing)
 
-    def _compile(self, packing: "Packing") -> None:
+    def _compile(self, packing: Packing) -> None:
         learner = self.learner
 
         def greedy(packed: Packed, obs: jax.Array) -> jax.Array:
@@ -146,37 +147,6 @@ class JaxAgent(BaseAgent):
 
     def synchronize(self) -> None:
         jax.block_until_ready((self._packed, self._key_data))  # type: ignore[no-untyped-call]
-
-
-class Packed(NamedTuple):
-    """A LearnerState as few arrays: handing one to a compiled function and back costs about a microsecond each."""
-
-    params: Tree  # apart, since acting needs nothing else of size
-    rest: dict[str, jax.Array]  # one vector per dtype
-
-
-class Packing:
-    """From a state to a Packed and back, both to be traced."""
-
-    def __init__(self, like: LearnerState) -> None:
-        self._leaves, self._structure = jax.tree.flatten(jax.eval_shape(lambda: like._replace(params={})))
-
-    def pack(self, state: LearnerState) -> Packed:
-        """Joins what is of one dtype."""
-        leaves = jax.tree.leaves(state._replace(params={}))
-        dtypes = {str(leaf.dtype) for leaf in leaves}
-        joined = {name: jnp.concatenate([x.ravel() for x in leaves if str(x.dtype) == name]) for name in dtypes}
-        return Packed(state.params, joined)
-
-    def unpack(self, packed: Packed) -> LearnerState:
-        """The inverse of pack."""
-        begin, leaves = dict.fromkeys(packed.rest, 0), []
-        for like in self._leaves:
-            name = str(like.dtype)
-            leaves.append(packed.rest[name][begin[name] : begin[name] + like.size].reshape(like.shape))
-            begin[name] += like.size
-        state: LearnerState = jax.tree.unflatten(self._structure, leaves)
-        return state._replace(params=packed.params)
 
 
 def cast_floats(noise: Tree, dtype: str) -> Tree:

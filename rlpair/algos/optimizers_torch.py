@@ -58,8 +58,8 @@ def empty_moments(optimizer: str, params: Parameters) -> Moments:
     return {x: torch.zeros(shapes[x], dtype=dtypes[x], device=vector.device) for x in SLOTS[optimizer]}
 
 
-def clip_by_global_norm(grad: torch.Tensor, max_norm: float) -> torch.Tensor:
+def clip_by_global_norm(grads: torch.Tensor, max_norm: float) -> torch.Tensor:
     """(D4), (S7), in place. Returns the norm before."""
-    norm = torch.linalg.vector_norm(grad)
-    grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)
+    norm = torch.linalg.vector_norm(grads)
+    grads *= (max_norm / (norm + 1e-6)).clamp(max=1.0)
     return norm

@@ -9,7 +9,7 @@ STEP_TORCH, STEP_JAX = "algos/optimizers_torch.py", "algos/optimizers_jax.py"
 
 LAW = "test_parity.py::test_epsilon_greedy_actions"
 NOISE = "test_parity.py::test_training_noise"
-EXPLORING, MODEL = "test_exploring.py", "test_model_state.py"
+EXPLORING, MODEL, CLEVER = "test_exploring.py", "test_model_state.py", "test_clever.py"
 AGAIN = "test_parity.py::test_every_update_draws_noise_of_its_own"
 BUGS = [
     # Targets and losses
@@ -59,7 +59,7 @@ BUGS = [
     ),
     # The optimizer's step and the target's
     Bug("no clip", STEP_JAX, "jnp.minimum(1.0, max_norm / (norm + 1e-6))", "1.0"),
-    Bug("clip of each element", STEP_TORCH, "grad *= (max_norm / (norm + 1e-6)).clamp(max=1.0)", "grad.clamp_(-max_norm, max_norm)"),
+    Bug("clip of each element", STEP_TORCH, "grads *= (max_norm / (norm + 1e-6)).clamp(max=1.0)", "grads.clamp_(-max_norm, max_norm)"),
     Bug("Adam's epsilon inside the root", STEP_JAX, "jnp.sqrt(nu / nu_scale) + eps", "jnp.sqrt(nu / nu_scale + eps)"),
     Bug("RMSprop's decay of optax", STEP_JAX, "decay=0.99", "decay=0.9"),
     Bug("RMSprop with another decay", STEP_TORCH, "mul_(0.99).addcmul_(grad, grad, value=1 - 0.99)", "mul_(0.9).addcmul_(grad, grad, value=1 - 0.9)"),
@@ -97,4 +97,9 @@ BUGS = [
     Bug("a count of model state taken for the optimizer's", "agents/agent_torch.py", 'if name.startswith("optimizer.") and name.endswith(".count")', 'if name.endswith(".count")', MODEL),
     Bug("moments exchanged", STEP_TORCH, '[moments["mu"]], [moments["nu"]]', '[moments["nu"]], [moments["mu"]]'),
     Bug("number of updates lost", "agents/agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
+    # What is clever, and what stands in for it
+    Bug("a packed state taken apart in the wrong place", "agents/packing_jax.py", "begin[name] += like.size", "begin[name] += 0", CLEVER),
+    Bug("oneDNN where there is none", "nets/onednn_torch.py", "possible = AVAILABLE and x", "possible = x", CLEVER),
+    Bug("narrow layers by oneDNN", "nets/onednn_torch.py", "min(*x.shape, len(bias)) >= WIDE", "len(bias) >= WIDE", CLEVER),
+    Bug("Adam's kernel taken for granted", STEP_TORCH, ' or not hasattr(torch, "_fused_adam_")', "", CLEVER),
 ]  # fmt: skip

@@ -1,0 +1,95 @@
+"""What is clever gives what the framework's own parts give in its place: vectors, Adam's kernel, oneDNN, packing."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import torch
+from devices import agent_of
+from parity_cases import assert_close
+
+from rlpair import DQNConfig, EnvSpec, SACConfig
+from rlpair.agents import agent_jax
+from rlpair.algos import optimizers_torch
+from rlpair.nets import onednn_torch
+from rlpair.parity import FLOAT64, Case, data, without_rng
+
+CASES = {
+    "dqn": Case(DQNConfig(net_arch=(8,), target_update_interval=3), EnvSpec((3,), "float32", True, 3), 0, 8),
+    "sac": Case(SACConfig(net_arch=(8,)), EnvSpec((3,), "float32", False, 1, (-1.0,), (1.0,)), 0, 8),
+}
+
+
+def learned(name: str, backend: str) -> Any:
+    """The state after twenty updates."""
+    agent = agent_of(CASES[name], backend)
+    batch, noise = data(CASES[name], 20)
+    agent.update(batch, noise=noise)
+    return without_rng(agent.state_dict())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_torch_without_adams_kernel_takes_the_formula(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_kernel = learned(name, "torch")
+    monkeypatch.setattr(optimizers_torch, "adam_by_kernel", None)  # not to be called
+    monkeypatch.delattr(torch, "_fused_adam_")
+    assert_close(by_kernel, learned(name, "torch"), FLOAT64)
+
+
+def test_a_vector_steps_as_torch_optim_does_tensor_by_tensor() -> None:
+    agent = agent_of(CASES["sac"], "torch")
+    params = agent.learner.params["actor"]
+    tensors = [x.detach().clone().requires_grad_() for x in params.tensors]
+    adam = torch.optim.Adam(tensors, lr=agent.config.learning_rate)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        grad = torch.randn(params.vector.shape, generator=generator, dtype=torch.float64)
+        for tensor, piece in zip(tensors, params.split(grad), strict=True):
+            tensor.grad = piece.clone()
+        agent.learner.descend("actor", grad)
+        adam.step()
+    for ours, theirs in zip(params.tensors, tensors, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_a_torch_without_onednn_takes_its_own_product(available: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the compiler asks: by whether there is one, not by what this processor has."""
+    monkeypatch.setattr(onednn_torch, "AVAILABLE", available)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    called = []
+    monkeypatch.setattr(onednn_torch, "wide_linear", lambda *arguments: called.append(arguments))
+    x, weight, bias = torch.ones(128, 130), torch.full((132, 130), 0.5), torch.ones(132)
+    product = onednn_torch.linear(x, weight, bias)
+    assert len(called) == available
+    if not available:
+        torch.testing.assert_close(product, torch.full((128, 132), 66.0))
+    assert onednn_torch.linear(x[:127], weight, bias).shape == (127, 132)  # narrow: torch's own
+    assert onednn_torch.linear(x.double(), weight.double(), bias.double()).shape == (128, 132)
+    assert len(called) == available
+
+
+class Unpacked:
+    """In the place of Packing: the state as it is."""
+
+    def __init__(self, like: Any) -> None:
+        self.pack = self.unpack = lambda state: state
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_packed_state_learns_as_one_that_is_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = learned(name, "jax")
+    monkeypatch.setattr(agent_jax, "Packing", Unpacked)
+    assert_close(packed, learned(name, "jax"), FLOAT64)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_packing_is_undone(name: str) -> None:
+    agent = agent_of(CASES[name], "jax", "float32")
+    packed, state = agent._packed, agent.state
+    assert sorted(packed.rest) == ["float32", "int32"]
+    assert len(jax.tree.leaves(packed._replace(params={}))) == 2
+    for one, other in zip(jax.tree.leaves(agent._unpack(agent._pack(state))), jax.tree.leaves(state), strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        np.testing.assert_array_equal(one, other)
