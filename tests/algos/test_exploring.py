@@ -88,6 +88,6 @@ def test_one_twin_acts_on_what_the_other_draws(name: str) -> None:
     obs = draws(50, 1)[0].astype(np.float32)
     for giver in (torchs, jaxs):
         noise = giver.act_noise(50)
-        actions = [agent.act(obs, env_steps=50, noise=noise) for agent in (torchs, jaxs)]
-        np.testing.assert_allclose(*actions, rtol=0, atol=1e-5 if name == "sac" else 0)
-        assert (actions[0] != torchs.act(obs, explore=False)).mean() > 0.1
+        ours, theirs = (agent.act(obs, env_steps=50, noise=noise) for agent in (torchs, jaxs))
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 if name == "sac" else 0)
+        assert (ours != torchs.act(obs, explore=False)).mean() > 0.1

@@ -44,7 +44,8 @@ def test_it_is_the_mean_of_all_that_was_learned_from(backend: str) -> None:
 
 def test_the_twins_are_equal() -> None:
     twins = [learned(backend, 20) for backend in BACKENDS]
-    assert_close(*(without_rng(agent.state_dict()) for agent in twins), FLOAT64)
+    ours, theirs = (without_rng(agent.state_dict()) for agent in twins)
+    assert_close(ours, theirs, FLOAT64)
     obs = data(CASE, 1)[0].obs[0]
     actions = [agent.act(obs, explore=False) for agent in twins]
     np.testing.assert_array_equal(*actions)
@@ -100,4 +101,5 @@ def test_a_compiled_update_changes_it() -> None:
         for u in range(5):
             for agent in agents:
                 agent.update(row(batch, noise, u)[0])
-    assert_close(*({name: host(x) for name, x in agent.state_dict().items()} for agent in agents), FLOAT64)
+    compiled, eager = ({name: host(x) for name, x in agent.state_dict().items()} for agent in agents)
+    assert_close(compiled, eager, FLOAT64)

@@ -65,7 +65,8 @@ def test_the_twins_are_equal(updates: int) -> None:
 def test_exploring_actions_are_equal() -> None:
     twins = [agent_of(CASE, backend) for backend in BACKENDS]
     obs, noise = data(CASE, 1)[0].obs[0], twins[0].act_noise(16)
-    np.testing.assert_allclose(*(agent.act(obs, noise=noise) for agent in twins), rtol=0, atol=1e-6)
+    ours, theirs = (agent.act(obs, noise=noise) for agent in twins)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -119,8 +119,8 @@ def _gradients(learner: Any, net: str, loss: torch.Tensor) -> dict[str, torch.Te
 
 def explore(agent: Any, obs: np.ndarray, noise: Sequence[np.ndarray], env_steps: int) -> np.ndarray:
     """Exploring actions as the learner computes them, in the agent's dtype."""
-    obs, *noise = (torch.as_tensor(x, device=agent.device) for x in (obs, *noise))
-    return numbers(agent.learner.act(obs, tuple(noise), env_steps))
+    tensor, *given = (torch.as_tensor(x, device=agent.device) for x in (obs, *noise))
+    return numbers(agent.learner.act(tensor, tuple(given), env_steps))
 
 
 def training_noise(agent: Any, shape: tuple[int, ...]) -> np.ndarray:
