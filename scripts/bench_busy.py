@@ -77,7 +77,7 @@ class Contestant:
     def _read(self) -> str:
         assert self._process.stdout is not None
         if not (line := self._process.stdout.readline()):
-            raise SystemExit(f"{' '.join(map(str, self._process.args[2:]))} ended, exit code {self._process.wait()}")
+            raise SystemExit(f"{self._process.args!r} ended, exit code {self._process.wait()}")
         return line
 
     def rate(self, seconds: float) -> float:

@@ -49,4 +49,4 @@ def main(library: str, algo: str, env: str, steps: int, updates: int, threads: i
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], *map(int, sys.argv[4:]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))

@@ -42,7 +42,7 @@ def models_of(backend: str, algo: str, env: Any) -> dict[str, Any]:
 
 def settings_of(algo: str, updates: int) -> dict[str, Any]:
     """The work, in skrl's words; nothing is logged."""
-    common = {"gradient_steps": updates, "random_timesteps": 500, "learning_starts": 500}
+    common: dict[str, Any] = {"gradient_steps": updates, "random_timesteps": 500, "learning_starts": 500}
     common["experiment"] = {"write_interval": 0, "checkpoint_interval": 0}
     if algo == "dqn":
         schedule = {"exploration_scheduler": lambda step, steps: max(0.05, 1 - 0.95 * step / 5_000)}
@@ -87,4 +87,4 @@ def main(backend: str, algo: str, env_id: str, steps: int, updates: int, threads
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], *map(int, sys.argv[4:]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))

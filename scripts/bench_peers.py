@@ -95,9 +95,9 @@ def measure(work: Work, variant: str) -> dict[str, float]:
     agent = make_agent(work.algo, backend=backend, env=envs.spec, config=config, **OURS[variant])
     replay = make_replay(config, num_envs, envs.spec)
     loop = HostLoop(agent, envs, replay, LoopConfig(total_timesteps=work.steps, log_every=250))
-    start = None
+    start, first = 0.0, 0
     for record in loop:
-        if start is None and record.env_steps >= FROM_STEP:
+        if not first and record.env_steps >= FROM_STEP:
             agent.synchronize()
             start, first = time.perf_counter(), record.env_steps
     agent.synchronize()

@@ -105,7 +105,7 @@ def returns_of(row: Row) -> np.ndarray:
 
 def returns_of_many(variant: Variant, fault: str) -> np.ndarray:
     """The same for seeds with a fault, which train together in this process."""
-    learners = importlib.import_module(f"{find(variant.algo).module}_jax")
+    learners: Any = importlib.import_module(f"{find(variant.algo).module}_jax")
 
     def make_learner(make: Callable[..., Any], config: Any, spec: Any, networks: Any, **kind: Any) -> Any:
         return FAULTS[fault](make(config, spec, networks, **kind), spec)
@@ -113,7 +113,7 @@ def returns_of_many(variant: Variant, fault: str) -> np.ndarray:
     def here(config: Any) -> Workers:
         return Workers(make_seeds, [(config, range(config.num_seeds))], [usable_cores()])
 
-    variant_module.make_workers = here
+    vars(variant_module)["make_workers"] = here
     configure_process(variant.backend, variant.config, variant.device)
     learners.make_learner = partial(make_learner, learners.make_learner)
     built, check, judged = FusedVariant(variant), CHECKS[variant.env], np.full(variant.num_seeds, -np.inf)

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ class Installed(importlib.metadata.PathDistribution):
         super().__init__(Path())
         self.direct_url = direct_url
 
-    def read_text(self, filename: str) -> str | None:
+    def read_text(self, filename: Any) -> str | None:
         assert filename == "direct_url.json"
         return self.direct_url
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_what_is_given_goes_over_the_table() -> None:
         RunConfig(algo=SACConfig(ent_coef="auto_0.1", max_grad_norm=2.5), seed=9, env_kwargs={"g": 9.81}),
     ],
 )
-def test_config_yaml_brings_a_configuration_back(config: RunConfig, own_folder: Callable[..., str]) -> None:
+def test_config_yaml_brings_a_configuration_back(config: RunConfig, own_folder: Path) -> None:
     assert RunConfig.from_dict(config.to_dict()) == config
     save_config(config, own_folder)
     assert load_config(own_folder) == config
@@ -95,12 +96,19 @@ def test_values_that_are_not_allowed(make: Callable[[], object], message: str) -
 
 
 def test_the_defaults_of_the_algorithms() -> None:
-    common = {"buffer_size": 1_000_000, "learning_starts": 100, "gamma": 0.99, "gradient_steps": 1}
+    common: dict[str, Any] = {"buffer_size": 1_000_000, "learning_starts": 100, "gamma": 0.99}
+    common |= {"gradient_steps": 1}
     common |= {"target_update_interval": 1, "optimizer": "adam", "net_arch": (256, 256), "activation": "relu"}
-    dqn = {"learning_rate": 5e-4, "batch_size": 64, "tau": 0.02, "train_freq": 4, "max_grad_norm": 10.0}
+    dqn: dict[str, Any] = {"learning_rate": 5e-4, "batch_size": 64, "tau": 0.02, "train_freq": 4, "max_grad_norm": 10.0}
     dqn |= {"encoder": "auto", "double_q": False, "exploration_steps": 5_000}
     dqn |= {"exploration_initial_eps": 1.0, "exploration_final_eps": 0.05}
-    sac = {"learning_rate": 3e-4, "batch_size": 256, "tau": 0.005, "train_freq": 1, "max_grad_norm": None}
+    sac: dict[str, Any] = {
+        "learning_rate": 3e-4,
+        "batch_size": 256,
+        "tau": 0.005,
+        "train_freq": 1,
+        "max_grad_norm": None,
+    }
     sac |= {"encoder": "none", "ent_coef": "auto", "target_entropy": "auto", "n_critics": 2}
     assert dataclasses.asdict(DQNConfig()) == common | dqn
     assert dataclasses.asdict(SACConfig()) == common | sac

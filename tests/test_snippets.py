@@ -254,7 +254,8 @@ def own_data(text: str, backend: str, capsys: pytest.CaptureFixture[str]) -> Non
     agent = rlpair.make_agent("dqn", backend=backend, env=rlpair.EnvSpec((3,), "float32", True, 2))
     obs, ones = np.ones((4, 3), np.float32), np.ones(4, np.float32)
     names: dict[str, Any] = {"rlpair": rlpair, "agent": agent, "obs": obs, "action": np.ones(4, np.int32)}
-    exec(text, names | (results := {"reward": ones, "next_obs": obs, "terminated": ones}), results)
+    results: dict[str, Any] = {"reward": ones, "next_obs": obs, "terminated": ones}
+    exec(text, names | results, results)
     assert agent.num_updates == 1
     assert results["info"].td_error.shape == results["action"].shape == (4,)
 

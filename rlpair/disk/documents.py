@@ -7,7 +7,7 @@ is what JSON has, without tags, anchors and aliases.
 import json
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from rlpair.errors import first_line
 

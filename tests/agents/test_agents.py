@@ -13,7 +13,7 @@ from runs import config_of
 from safetensors.numpy import load_file, save_file
 from scipy import stats
 
-from rlpair import DQNConfig, EnvSpec, SACConfig, load_agent, make_agent
+from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, load_agent, make_agent
 from rlpair.agents import agent_jax, agent_torch
 from rlpair.errors import ConfigError
 from rlpair.seeding import integer
@@ -112,7 +112,7 @@ def test_the_precision_reaches_every_product(algo: str, precision: str) -> None:
     for function in (
         lambda: learner.greedy(state, obs),
         lambda: learner.act(state, obs, learner.act_noise(keys, 5), np.int32(0)),
-        lambda: learner.update(state, agent_jax.Transition(*batch), learner.sample_noise(keys, (5,))),
+        lambda: learner.update(state, Transition(*batch), learner.sample_noise(keys, (5,))),
     ):
         text = str(jax.make_jaxpr(function)())
         products = text.count("dot_general[")

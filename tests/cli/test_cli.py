@@ -15,7 +15,7 @@ from rlpair.algos.registry import names
 from rlpair.cli import command as cli
 from rlpair.cli.command import Command
 from rlpair.cli.help import help_text, written
-from rlpair.compare.__main__ import CompareConfig
+from rlpair.compare.grid import CompareConfig
 from rlpair.config import RunConfig
 from rlpair.presets import DEFAULTS
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ for call in range(100):
 """
 
 
-def worker(code: str, *args: object) -> subprocess.Popen:
+def worker(code: str, *args: object) -> Any:
     command = [sys.executable, "-c", WORKER + code, *map(str, args)]
     root = Path(atomic.__file__).parents[2]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, cwd=root)

@@ -11,7 +11,7 @@ import pytest
 from saved import RUN, load_checkpoint, load_run
 from saving import META, REPLAY, SPEC, TENSORS, message, names, save
 
-from rlpair.disk import checkpoint, tensors
+from rlpair.disk import checkpoint, layout, tensors
 from rlpair.disk.checkpoint import drop_old_replays, find_checkpoint
 from rlpair.errors import CheckpointError, NonFiniteError
 from rlpair.runs import formats
@@ -165,5 +165,5 @@ def test_the_documented_names_are_the_ones_in_the_code():
     assert f'"format_version": {checkpoint.FORMAT_VERSION}' in text
     for name in (*formats.Header.__annotations__, *EnvSpec._fields):
         assert re.search(rf'"{name}":', text), name
-    for name in (checkpoint.AGENT, checkpoint.TENSORS, checkpoint.RUN, checkpoint.REPLAY, *tensors.DTYPES):
+    for name in (layout.AGENT, layout.TENSORS, layout.RUN, layout.REPLAY, *tensors.DTYPES):
         assert f"`{name}`" in text, name

@@ -41,7 +41,7 @@ def test_a_step_is_four_frames_the_last_two_put_together_and_made_small() -> Non
     ale = ale_py.ALEInterface()
     ale.setFloat("repeat_action_probability", 0.0)
     ale.loadROM(ale_py.roms.get_rom_path("pong"))
-    for _ in range(env.unwrapped.ale.getEpisodeFrameNumber()):
+    for _ in range(vars(env.unwrapped)["ale"].getEpisodeFrameNumber()):
         ale.act(0)
     seen = [cv2.resize(ale.getScreenGrayscale(), (84, 84), interpolation=cv2.INTER_AREA)] * 4
     np.testing.assert_array_equal(obs, np.stack(seen, -1))

@@ -255,10 +255,10 @@ def test_box_actions_of_any_shape_and_dtype_stay_in_the_box() -> None:
     envs = make_envs("toy/BoxCounter-v0", 2)
     rng = np.random.default_rng(0)
     actions = np.stack([envs.sample_actions(rng) for _ in range(200)])
-    assert (actions.shape, actions.dtype) == ((200, 2, 4), np.float32)
+    assert (actions.shape, actions.dtype.name) == ((200, 2, 4), "float32")
     np.testing.assert_allclose(actions.mean((0, 1)), [0.2, 0.4, 0.6, 0.7], atol=0.05)
     envs.reset(0)
     for bound in (envs.spec.action_low, envs.spec.action_high):
-        envs.step(np.tile(np.float32(bound), (2, 1)))  # the environment asserts that it is in its box
+        envs.step(np.tile(np.array(bound, np.float32), (2, 1)))  # the environment asserts that it is in its box
     for action in actions:
         envs.step(action)

@@ -213,7 +213,7 @@ def test_a_vector_that_was_handed_in() -> None:
 )
 def test_a_vector_that_returns_too_little(part: int, value: Any, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     vector = SyncVectorEnv([failing_envs.Counter] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
-    right = (np.zeros((2, 2)), np.zeros(2), np.zeros(2, bool), np.zeros(2, bool), {})
+    right: tuple[Any, ...] = (np.zeros((2, 2)), np.zeros(2), np.zeros(2, bool), np.zeros(2, bool), {})
     monkeypatch.setattr(vector, "step", lambda action: (*right[:part], value, *right[part + 1 :]))
     with pytest.raises(EnvFailedError) as error:
         play(as_envs(vector), 1)

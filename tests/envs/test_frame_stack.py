@@ -70,7 +70,7 @@ def test_what_is_made_of_a_stack_is_none() -> None:
 def test_the_bounds_are_those_of_the_image() -> None:
     space = FrameStack(spaces.Box(3, 7, COLOUR, np.uint8), 2)
     assert (space.low.min(), space.low.max(), space.high.min(), space.high.max()) == (3, 3, 7, 7)
-    assert (space.shape, space.dtype) == ((4, 5, 6), np.uint8)
+    assert (space.shape, str(space.dtype)) == ((4, 5, 6), "uint8")
 
 
 @pytest.mark.parametrize(("shape", "k"), [((5,), 2), ((2, 4, 5, 3), 2), (PLAIN, 0)])

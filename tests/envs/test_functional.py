@@ -209,7 +209,7 @@ def test_spec_and_time_limit_are_gymnasiums(env_id: str) -> None:
 # 1e-6 (Dvoretzky, Kiefer, Wolfowitz).
 DRAWS = 20_000
 KOLMOGOROV = math.sqrt(math.log(2 / 1e-6) / (2 * DRAWS))
-STARTS = {
+STARTS: dict[str, list[Any]] = {
     "CartPole-v1": [(-0.05, 0.05)] * 4,
     "Pendulum-v1": [(-PI, PI), (-1, 1)],
     "Acrobot-v1": [(-0.1, 0.1)] * 4,
@@ -323,8 +323,8 @@ def test_resets_of_many_environments_differ() -> None:
 class Drawing(Walk):
     """Observations in a matrix, drawn anew in each state; actions in a matrix."""
 
-    observation_space = spaces.Box(0, 1, (2, 2), np.float64)
-    action_space = spaces.Box(-1, 1, (1, 2), np.float32)
+    observation_space: Any = spaces.Box(0, 1, (2, 2), np.float64)  # type: ignore[arg-type]
+    action_space: Any = spaces.Box(-1, 1, (1, 2), np.float32)
 
     def transition(self, state: Any, action: Any, rng: Any, params: Any = None) -> jax.Array:
         return state + action[0, 0] - action[0, 1]
@@ -382,7 +382,7 @@ def test_the_pole_of_gymnasiums_phys2d_is_another() -> None:
 class DiscreteObs(Walk):
     """Observations that are numbers."""
 
-    observation_space = spaces.Discrete(4)
+    observation_space: Any = spaces.Discrete(4)
 
 
 ALLOWED = (

@@ -3,66 +3,22 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from walk_jax import QUICK, Walk, logging_learner
 
 from rlpair import DQNConfig
-from rlpair.algos.learner_jax import Learner, LearnerState
 from rlpair.loops.fused_jax import make_fused
-from rlpair.types import EnvSpec, Transition, UpdateInfo
+from rlpair.types import EnvSpec
 
-QUICK = {"xla_backend_optimization_level": 0}  # to compile is what takes long here
 ACTIONS, START = 3, 7
-
-
-class Track:
-    """x -> (5 x + action + 1) mod 23 from 7 on; terminal where x is 0 or below ``end``, cut after ``limit`` steps."""
-
-    spec = EnvSpec((2,), "float32", True, ACTIONS, action_start=1)
-
-    def __init__(self, end: int, limit: int) -> None:
-        self.end, self.time_limit = end, limit
-
-    def initial(self, key: jax.Array) -> jax.Array:
-        return jnp.array([START, 0], jnp.int32)
-
-    def transition(self, state: jax.Array, action: jax.Array, key: jax.Array) -> jax.Array:
-        return jnp.stack([(5 * state[0] + action + 1) % 23, state[1] + 1])
-
-    def observation(self, state: jax.Array) -> jax.Array:
-        return state.astype(jnp.float32)
-
-    def reward(self, state: jax.Array, action: jax.Array, next_state: jax.Array) -> jax.Array:
-        return next_state[0].astype(jnp.float32)
-
-    def terminal(self, state: jax.Array) -> jax.Array:
-        return state[0] <= self.end
+SPEC = EnvSpec((2,), "float32", True, ACTIONS, action_start=1)
 
 
 def policy(obs: Any, env_steps: Any) -> Any:
     """Of observations (..., 2) and the env steps, in numpy and in jax."""
     return 1 + (obs[..., 0] + 7 * obs[..., 1] + env_steps) % ACTIONS
-
-
-def logging_learner(batch_size: int, num_updates: int) -> Learner:
-    """Acts by ``policy``, learns nothing, and writes its batches down: obs, action, reward, next_obs, terminated."""
-
-    def init(params: Any, hyper: Any) -> LearnerState:
-        return LearnerState({"log": jnp.zeros((num_updates, batch_size, 7))}, {}, {}, {}, (), jnp.zeros((), jnp.int32))
-
-    def act(state: LearnerState, obs: jax.Array, noise: Any, env_steps: jax.Array) -> jax.Array:
-        return policy(obs.astype(jnp.int32), env_steps)
-
-    def update(state: LearnerState, batch: Transition, noise: Any) -> tuple[LearnerState, UpdateInfo]:
-        rest = (batch.action, batch.reward, batch.terminated)
-        columns = [batch.obs, *(x[:, None].astype(jnp.float32) for x in rest), batch.next_obs]
-        log = state.params["log"].at[state.num_updates].set(jnp.concatenate(columns, -1))
-        info = UpdateInfo({"loss/q": batch.reward.mean()}, batch.reward)
-        return state._replace(params={"log": log}, num_updates=state.num_updates + 1), info
-
-    return Learner(init, act, lambda key, n: (), lambda state, obs: None, lambda key, shape: (), update)
 
 
 class Case(NamedTuple):
@@ -110,8 +66,8 @@ def ours(case: Case) -> tuple[Any, list[Any], Any]:
     algo = DQNConfig(**case.algo, net_arch=(4,))
     size = algo.train_freq * case.num_envs
     updates = size if algo.gradient_steps == -1 else algo.gradient_steps
-    learner = logging_learner(algo.batch_size, case.stops[-1] * updates)
-    fused = make_fused(learner, Track(case.end, case.limit), algo, case.num_envs)
+    learner = logging_learner(policy, algo.batch_size, case.stops[-1] * updates)
+    fused = make_fused(learner, Walk(SPEC, case.end, case.limit, START), algo, case.num_envs)
     state = jax.jit(fused.init, compiler_options=QUICK)({}, (), jax.random.key(case.limit))
     run, told, start = jax.jit(fused.run, compiler_options=QUICK), [], 0
     for stop in case.stops:
@@ -122,7 +78,7 @@ def ours(case: Case) -> tuple[Any, list[Any], Any]:
     log = np.asarray(state.learner.params["log"])[: int(state.learner.num_updates)]
     if len(log):
         np.testing.assert_allclose(progress.metrics["loss/q"], log[-1][:, 3].mean(), rtol=1e-6)
-    return jax.tree.map(np.asarray, state.replay), told, log.reshape(-1, updates, algo.batch_size, 7)
+    return jax.tree.map(np.asarray, state.replay), told, log[..., :7].reshape(-1, updates, algo.batch_size, 7)
 
 
 @st.composite

@@ -1,6 +1,7 @@
 """What the fused loop tells of its seeds, which are best, what it saves: over workers that follow a script."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from saved import load_checkpoint
 from rlpair import DQNConfig, EnvSpec, Record
 from rlpair.config import RunConfig
 from rlpair.errors import NonFiniteError
-from rlpair.loops import host as loop_module
 from rlpair.loops.fused import FusedLoop
 from rlpair.loops.seeds_jax import Chunk, Saved
 from rlpair.runs.fused_run import FusedRun
@@ -43,7 +43,8 @@ class Script:
         if method == "save":
             saved = [Saved({"q.0.0.weight": np.full((2, 2), k, np.float32)}, {}) for k in range(3)]
             return [saved[:2], saved[2:]]
-        return {"get_spec": [SPEC, SPEC], "count": [2, 1]}[method]
+        answers: dict[str, list[Any]] = {"get_spec": [SPEC, SPEC], "count": [2, 1]}
+        return answers[method]
 
     def _chunk(self, start: int, stop: int) -> tuple[Any, ...]:
         rounds, seeds = stop - start, np.arange(3)
@@ -180,7 +181,7 @@ def test_rates_are_of_all_seeds_since_the_last_record(monkeypatch: pytest.Monkey
             now[0] += {"collect": 1.0, "evaluate": 1000.0}.get(method, 0.0)
             return super().call(method, *arguments, each=each)
 
-    monkeypatch.setattr(loop_module.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     records = list(loop_of(Slow(), eval_every=24))
     rates = [r.values for r in records if "throughput/env_steps_per_second" in r.values]
     assert len(rates) == 5

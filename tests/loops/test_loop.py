@@ -1,6 +1,7 @@
 """The host loop: how many updates, which records, what is stored, and that it goes on where it stood."""
 
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_values_of_records() -> None:
 
 
 def test_rates_leave_out_the_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module.time, "perf_counter", iter([0.0, 1.0, 9.0, 10.0]).__next__)
+    monkeypatch.setattr(time, "perf_counter", iter([0.0, 1.0, 9.0, 10.0]).__next__)
     stopwatch = Stopwatch(100, 10)
     with stopwatch.paused():  # from 1 to 9
         pass

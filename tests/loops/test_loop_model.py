@@ -119,7 +119,7 @@ def naive(case: Case, stops: list[int]) -> Story:
             held = [transition for slot in sorted(memory) for transition in memory[slot]]
             for draw in minibatch.integers(len(held), size=(count, algo["batch_size"])).tolist():
                 batches.append([list(field) for field in zip(*(held[k] for k in draw), strict=True)])
-                metrics = {"loss/q": float(np.float32(batches[-1][2]).mean())}
+                metrics = {"loss/q": float(np.array(batches[-1][2], np.float32).mean())}
             updates += count
         if reached(steps, loop["log_every"], n):
             told = np.mean(ended, axis=0) if ended else ()
@@ -128,7 +128,7 @@ def naive(case: Case, stops: list[int]) -> Story:
             ended = []
         if reached(steps, loop["eval_every"], n):
             scores = naive_evaluation(case, integer(seed, "evaluation", steps))
-            values = {"eval/mean_return": np.mean(scores), "eval/std_return": np.std(scores)}
+            values = {"eval/mean_return": float(np.mean(scores)), "eval/std_return": float(np.std(scores))}
             records.append(Record(steps, values, best=values["eval/mean_return"] > best))
             best = max(best, values["eval/mean_return"])
         if reached(steps, loop["checkpoint_every"], n) and steps < loop["total_timesteps"]:

@@ -1,6 +1,7 @@
 """What the host loop tells: metrics, episodes, rates, what is best; and what it remembers when it goes on."""
 
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from rlpair import Record
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import make_envs
 from rlpair.errors import CheckpointError, NonFiniteError
-from rlpair.loops import host as loop_module
 from rlpair.loops.host import HostLoop, Stopwatch
 from rlpair.seeding import integer
 
@@ -31,7 +31,7 @@ def test_the_metrics_are_those_of_the_last_update(
 
 
 def test_rates_are_since_the_last_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module.time, "perf_counter", iter([0.0, 2.0, 3.0, 4.0, 6.0]).__next__)
+    monkeypatch.setattr(time, "perf_counter", iter([0.0, 2.0, 3.0, 4.0, 6.0]).__next__)
     stopwatch = Stopwatch(100, 10)
     first = stopwatch.lap(200, 20)
     with stopwatch.paused():  # from 3 to 4
@@ -55,7 +55,7 @@ def test_neither_evaluations_nor_checkpoints_count_as_time(monkeypatch: pytest.M
             tick(100)
             return super().reset(seed)
 
-    monkeypatch.setattr(loop_module.time, "perf_counter", tick)
+    monkeypatch.setattr(time, "perf_counter", tick)
     eval_envs = Slow(ends=lambda step, env: True)
     times = {"total_timesteps": 40, "log_every": 10, "eval_every": 10, "checkpoint_every": 10, "eval_episodes": 1}
     loop = make_loop(CountingAgent(), Line(2), eval_envs, **times)

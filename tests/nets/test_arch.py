@@ -118,7 +118,8 @@ class ScaleModule(torch.nn.Module):
 
 def test_a_layer_of_ones_own_is_a_class_and_a_function_in_each_framework(monkeypatch: pytest.MonkeyPatch) -> None:
     layers: Any = (Dense(3, 4, "tanh"), Scale(4, "relu"), Dense(4, 2))
-    own, tables = Arch(layers), (networks_torch.LAYERS, networks_jax.LAYERS, networks_torch.MODULES)
+    own = Arch(layers)
+    tables: Any = (networks_torch.LAYERS, networks_jax.LAYERS, networks_torch.MODULES)
     functions: Any = (
         lambda layer: lambda x, scale: x * scale,
         lambda layer, params, x, precision: x * params["scale"][None],

@@ -190,7 +190,8 @@ def test_pixels_are_scaled_once_and_planes_are_not(module: str) -> None:
 
 
 def test_nature() -> None:
-    first, second, third, dense = layers = nature((84, 84, 4))
+    layers: Any = nature((84, 84, 4))
+    first, second, third, dense = layers
     assert [layer.out_shape for layer in layers[:3]] == [(20, 20, 32), (9, 9, 64), (7, 7, 64)]
     assert (first.activation, second.activation, third.activation) == ("relu",) * 3
     assert dense == Dense(3136, 512, "relu")

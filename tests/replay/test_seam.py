@@ -112,9 +112,10 @@ def test_the_host_loop_is_a_plain_one(num_envs: int, rows: int, frequency: int, 
         rounds += 1
     assert rounds == len(agent.batches) > 10
     replay.state_dict()  # the sampler has heard all
+    heard_by: Any = replay.sampler
     for (t, env), priority in model.priority.items():
         if t >= len(replay.steps) - rows:
-            np.testing.assert_allclose(replay.sampler.priorities[t % rows, env], priority, rtol=1e-12)
+            np.testing.assert_allclose(heard_by.priorities[t % rows, env], priority, rtol=1e-12)
     weights = np.concatenate([batch.weight for batch in agent.batches])
     assert (weights.max(-1) == 1).all()
     assert weights.min() < 0.8  # they do differ
@@ -184,7 +185,8 @@ def test_an_own_replay_may_hear_td_errors_and_need_not() -> None:
 def walked(replay: ReplayBuffer, steps: Any, first: int) -> None:
     """Put them in, of one environment: step k is from k to 100 + k."""
     for k, (reward, terminated, truncated) in enumerate(steps, first):
-        rest = (np.zeros(1, np.int32), np.float32([reward]), np.full((1, 2), 100 + k), np.float32([terminated]))
+        ends = np.array([terminated], np.float32)
+        rest = (np.zeros(1, np.int32), np.array([reward], np.float32), np.full((1, 2), 100 + k), ends)
         replay.add(Transition(np.full((1, 2), k), *rest), np.array([truncated]))
 
 
@@ -197,6 +199,7 @@ def test_windows_by_hand() -> None:
     for first, last in ((0, 5), (2, 7)):
         batch, indices = replay.sample(200, 1, np.random.default_rng(0))
         number = batch.obs[0, :, 0].astype(int)
+        assert batch.discount is not None
         assert set(number) == set(range(first, last + 1))
         np.testing.assert_array_equal(indices[0], number % 8)
         found = np.stack([batch.reward[0], batch.next_obs[0, :, 0], batch.discount[0]], -1)

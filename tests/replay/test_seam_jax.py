@@ -8,59 +8,26 @@ import numpy as np
 import pytest
 from own_replays import WALK, Model, literal_steps, td_error_of
 from own_replays_jax import Windows, n_step, prioritized
+from walk_jax import QUICK, Walk, logging_learner
 
 from rlpair import DQNConfig
-from rlpair.algos.learner_jax import Learner, LearnerState
 from rlpair.errors import ConfigError
 from rlpair.loops.fused_jax import make_fused
 from rlpair.replay.buffer_jax import UNIFORM_RING, Replay
 from rlpair.replay.samplers_jax import UNIFORM
 from rlpair.replay.storage_jax import RING
-from rlpair.types import Transition, UpdateInfo
+from rlpair.types import Transition
 
-QUICK = {"xla_backend_optimization_level": 0}  # to compile is what takes long here
-
-
-class Walk:
-    """x -> (5 x + action + 1) mod 23, which pays x; terminal where it is below 4, cut after five steps."""
-
-    spec, time_limit = WALK, 5
-
-    def initial(self, key: jax.Array) -> jax.Array:
-        return jnp.stack([jax.random.randint(key, (), 4, 23), jnp.int32(0)])
-
-    def transition(self, state: jax.Array, action: jax.Array, key: jax.Array) -> jax.Array:
-        return jnp.stack([(5 * state[0] + action + 1) % 23, state[1] + 1])
-
-    def observation(self, state: jax.Array) -> jax.Array:
-        return state.astype(jnp.float32)
-
-    def reward(self, state: jax.Array, action: jax.Array, next_state: jax.Array) -> jax.Array:
-        return next_state[0].astype(jnp.float32)
-
-    def terminal(self, state: jax.Array) -> jax.Array:
-        return state[0] < 4
+COLUMNS = [0, 1, 2, 3, 5, 6, 7, 8]  # of the log: all but terminated
 
 
-def logging_learner(batch_size: int, num_updates: int) -> Learner:
-    """Its TD errors are td_error_of's; it learns nothing and writes its batches down, their weights last."""
+def walk() -> Walk:
+    """Terminal below 4, cut after five steps."""
+    return Walk(WALK, 3, 5)
 
-    def init(params: Any, hyper: Any) -> LearnerState:
-        return LearnerState({"log": jnp.zeros((num_updates, batch_size, 8))}, {}, {}, {}, (), jnp.zeros((), jnp.int32))
 
-    def act(state: LearnerState, obs: jax.Array, noise: Any, env_steps: jax.Array) -> jax.Array:
-        return (obs[:, 0].astype(jnp.int32) + env_steps) % 3
-
-    def update(state: LearnerState, batch: Transition, noise: Any) -> tuple[LearnerState, UpdateInfo]:
-        ones = jnp.ones(batch.reward.shape)
-        rest = (ones if x is None else x for x in (batch.discount, batch.weight))
-        columns = [batch.obs, batch.action[:, None], batch.reward[:, None], batch.next_obs, *(x[:, None] for x in rest)]
-        log = state.params["log"].at[state.num_updates].set(jnp.concatenate(columns, -1))
-        td_error = td_error_of(batch.reward, 1 if batch.discount is None else batch.discount)
-        info = UpdateInfo({"loss/q": batch.reward.mean()}, td_error)
-        return state._replace(params={"log": log}, num_updates=state.num_updates + 1), info
-
-    return Learner(init, act, lambda key, n: (), lambda state, obs: None, lambda key, shape: (), update)
+def policy(obs: Any, env_steps: Any) -> Any:
+    return (obs[:, 0] + env_steps) % 3
 
 
 def steps_of(state: Windows) -> list[Any]:
@@ -79,8 +46,8 @@ def test_the_fused_loop_is_a_plain_one(num_envs: int, rows: int, frequency: int,
     replay = Replay(n_step(n, 0.5), prioritized(0.6, 0.4))
 
     def train(capacity: int) -> Any:
-        learner = logging_learner(batch_size, rounds * updates)
-        fused = make_fused(learner, Walk(), DQNConfig(**settings, buffer_size=capacity), num_envs, replay)
+        learner = logging_learner(policy, batch_size, rounds * updates)
+        fused = make_fused(learner, walk(), DQNConfig(**settings, buffer_size=capacity), num_envs, replay)
         keys = jnp.stack([jax.random.key(seed) for seed in range(2)])
         state = jax.jit(jax.vmap(lambda key: fused.init({}, (), key)), compiler_options=QUICK)(keys)
         run = jax.jit(jax.vmap(fused.run, in_axes=(0, None, None)), compiler_options=QUICK)
@@ -93,7 +60,7 @@ def test_the_fused_loop_is_a_plain_one(num_envs: int, rows: int, frequency: int,
         uniform = [[np.asarray(jax.random.uniform(key, (updates, batch_size))) for key in seed] for seed in keys]
     for seed in range(2):
         history = steps_of(jax.tree.map(lambda x, seed=seed: x[seed], whole.replay))
-        log = np.asarray(trained.learner.params["log"][seed]).reshape(rounds, updates, batch_size, 8)
+        log = np.asarray(trained.learner.params["log"][seed]).reshape(rounds, updates, batch_size, 9)
         model = Model(rows, num_envs, n=n, gamma=0.5, alpha=0.6, beta=0.4)
         for number in range(rounds):
             for step in history[number * frequency : (number + 1) * frequency]:
@@ -105,7 +72,7 @@ def test_the_fused_loop_is_a_plain_one(num_envs: int, rows: int, frequency: int,
                 which, expected = model.sample(uniform[seed][number][u])
                 heard.append((which, [td_error_of(row[2], row[4]) for row in expected]))
                 rows_of = [[*row[0], row[1], row[2], *row[3], *row[4:]] for row in expected]
-                np.testing.assert_allclose(log[number - warm_rounds, u], rows_of, rtol=1e-6)
+                np.testing.assert_allclose(log[number - warm_rounds, u][:, COLUMNS], rows_of, rtol=1e-6)
             for told in heard:
                 model.feedback(*told)
         held = steps - min(rows, steps)
@@ -150,11 +117,11 @@ def test_windows_by_hand() -> None:
 
 def test_a_storage_that_has_nothing_to_draw_from_is_refused() -> None:
     """Learning starts after two steps of every environment, and the first window of three is whole after three."""
-    learner, settings = logging_learner(4, 9), {"buffer_size": 30, "batch_size": 4, "train_freq": 2}
+    learner, settings = logging_learner(policy, 4, 9), {"buffer_size": 30, "batch_size": 4, "train_freq": 2}
     replay = Replay(n_step(3, 0.5), UNIFORM)
-    make_fused(learner, Walk(), DQNConfig(**settings, learning_starts=4), 2, replay)
+    make_fused(learner, walk(), DQNConfig(**settings, learning_starts=4), 2, replay)
     with pytest.raises(ConfigError) as error:
-        make_fused(learner, Walk(), DQNConfig(**settings, learning_starts=3), 2, replay)
+        make_fused(learner, walk(), DQNConfig(**settings, learning_starts=3), 2, replay)
     assert str(error.value) == (
         "algo.learning_starts=3 is not allowed: "
         "more: after 2 steps of every environment the replay has nothing to draw from"
@@ -164,12 +131,15 @@ def test_a_storage_that_has_nothing_to_draw_from_is_refused() -> None:
 def test_the_default_replay_adds_nothing_to_what_is_carried() -> None:
     """Five arrays of transitions, and no state of a sampler."""
     assert Replay(RING, UNIFORM) == UNIFORM_RING
-    learner, config = logging_learner(4, 9), DQNConfig(buffer_size=30, batch_size=4, learning_starts=2, train_freq=1)
-    fused = make_fused(learner, Walk(), config, 2)
+    learner, config = (
+        logging_learner(policy, 4, 9),
+        DQNConfig(buffer_size=30, batch_size=4, learning_starts=2, train_freq=1),
+    )
+    fused = make_fused(learner, walk(), config, 2)
     state = jax.eval_shape(fused.init, {}, (), jax.random.key(0))
     assert state.sampler == ()
     assert [x.shape for x in jax.tree.leaves(state.replay)] == [(15, 2, 2), (15, 2), (15, 2), (15, 2, 2), (15, 2)]
-    own = make_fused(learner, Walk(), config, 2, Replay(RING, UNIFORM))
+    own = make_fused(learner, walk(), config, 2, Replay(RING, UNIFORM))
     programs = [str(jax.make_jaxpr(loop.run)(state_of(loop), 0, 9)) for loop in (fused, own)]
     assert programs[0] == programs[1]
     assert programs[0].count("while[") == 2

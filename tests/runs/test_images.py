@@ -16,7 +16,7 @@ SMALL = ["algo=dqn", "total_timesteps=30", "algo.learning_starts=10", "algo.buff
 SHORT = [*SMALL, "algo.net_arch=[]", "run_dir=run"]
 
 
-class Picture(gym.Env[np.ndarray, int]):
+class Picture(gym.Env[np.ndarray, Any]):
     """An image of noise; the reward is for the action 1. An episode has five steps."""
 
     action_space = spaces.Discrete(2)

@@ -36,6 +36,11 @@ def raises(error: BaseException) -> Callable[[], Any]:
     return act
 
 
+def interrupted() -> None:
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(1)
+
+
 ACTS: dict[str, Callable[[], Any]] = {  # instead of a step
     "error": raises(ValueError("boom")),
     "empty": raises(AssertionError()),
@@ -48,7 +53,7 @@ ACTS: dict[str, Callable[[], Any]] = {  # instead of a step
     "leave": lambda: os._exit(0),
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": lambda: time.sleep(1e6),
-    "ctrl-c": lambda: signal.raise_signal(signal.SIGINT) or time.sleep(1),
+    "ctrl-c": interrupted,
 }
 OBS = np.zeros(2, np.float32)
 RETURNS: dict[str, tuple[Any, ...]] = {  # from a step

@@ -22,7 +22,7 @@ class ProbeState(NamedTuple):
 
     reset: jax.Array  # (8,) uint8, the key that began it
     step: jax.Array  # (8,) uint8, the key of its last step; zeros before the first
-    count: jax.Array  # () uint8, steps
+    steps: jax.Array  # () uint8
 
 
 class ProbeEnv:
@@ -35,10 +35,10 @@ class ProbeEnv:
         return ProbeState(key_bytes(key), jnp.zeros(8, jnp.uint8), jnp.zeros((), jnp.uint8))
 
     def transition(self, state: ProbeState, action: jax.Array, key: jax.Array) -> ProbeState:
-        return ProbeState(state.reset, key_bytes(key), state.count + jnp.uint8(1))
+        return ProbeState(state.reset, key_bytes(key), state.steps + jnp.uint8(1))
 
     def observation(self, state: ProbeState) -> jax.Array:
-        return jnp.concatenate([state.reset, state.step, state.count[None]])
+        return jnp.concatenate([state.reset, state.step, state.steps[None]])
 
     def reward(self, state: ProbeState, action: jax.Array, next_state: ProbeState) -> jax.Array:
         low, middle, high = getattr(next_state, self.pays)[:3].astype(jnp.float32)

@@ -1,6 +1,7 @@
 """An environment and an agent of which all is known: what the tests of the training loop run on."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -36,7 +37,7 @@ class Stairs(gym.Env[np.ndarray, Any]):
 
 
 def stairs(*lengths: int, truncates: bool = False) -> HostEnvs:
-    fns: list[Callable[[], Any]] = [lambda length=length: Stairs(length, truncates) for length in lengths]
+    fns: list[Callable[[], Any]] = [partial(Stairs, length, truncates) for length in lengths]
     return as_envs(SyncVectorEnv(fns, autoreset_mode=AutoresetMode.SAME_STEP))
 
 

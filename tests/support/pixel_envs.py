@@ -25,4 +25,6 @@ class Clock(gym.Env[np.ndarray, Any]):
         return self._obs(), 0.0, self.count == 15, False, {}
 
     def _obs(self) -> np.ndarray:
-        return np.full(self.observation_space.shape, self.count, np.uint8)
+        shape = self.observation_space.shape
+        assert shape is not None
+        return np.full(shape, self.count, np.uint8)

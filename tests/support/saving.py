@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from rlpair.errors import CheckpointError
 from rlpair.types import EnvSpec
 
 SPEC = EnvSpec((3,), "float32", False, 1, (-2.0,), (2.0,))
-META = {
+META: dict[str, Any] = {
     "rlpair_version": "0.1.0",
     "algo": "sac",
     "backend": "torch",
@@ -22,7 +24,7 @@ META = {
     "spec": SPEC._asdict(),
     "config": {"learning_rate": 3e-4, "net_arch": [4, 4], "ent_coef": "auto", "max_grad_norm": None},
 }
-TENSORS = {
+TENSORS: dict[str, Any] = {
     "actor.0.0.weight": np.arange(6, dtype=np.float32).reshape(3, 2).T,  # not contiguous
     "log_alpha": np.array(-1.5, np.float64),  # 0-d
     "num_updates": np.array(2**40, np.int64),
@@ -35,8 +37,9 @@ TENSORS = {
 REPLAY = {"obs": np.ones((5, 1, 3), np.float32), "position": np.array(5, np.int64)}
 
 
-def save(path: Path, **changes: object) -> Path:
-    save_checkpoint(path, **{"tensors": TENSORS, "meta": META, "run": RUN, "replay": REPLAY, **changes})
+def save(path: Path, **changes: Any) -> Path:
+    whole: dict[str, Any] = {"tensors": TENSORS, "meta": META, "run": RUN, "replay": REPLAY}
+    save_checkpoint(path, **whole | changes)
     return path
 
 
@@ -44,7 +47,7 @@ def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
-def message(path: Path, load=load_checkpoint) -> str:
+def message(path: Path, load: Callable[[Path], Any] = load_checkpoint) -> str:
     """The error's line, with the folder's name cut off."""
     with pytest.raises(CheckpointError) as error:
         load(path)
@@ -52,7 +55,7 @@ def message(path: Path, load=load_checkpoint) -> str:
     return str(error.value).replace(f"{path}", "PATH")
 
 
-def edit(folder: Path, **changes: object) -> None:
+def edit(folder: Path, **changes: Any) -> None:
     """Change keys of agent.json; None removes one."""
     meta = json.loads((folder / "agent.json").read_text()) | changes
     (folder / "agent.json").write_text(json.dumps({key: value for key, value in meta.items() if value is not None}))

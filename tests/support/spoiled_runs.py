@@ -27,6 +27,7 @@ from rlpair.train import train
 CASES = int(os.environ.get("RLPAIR_FUZZ_CASES", "1320"))  # of all tests of spoiled files together, about
 SECONDS, MEGABYTES = 5, 500  # that no file may cost
 DEFAULTS: dict[str, Any] = {"total_timesteps": 400, "env_kwargs": {}}  # of the command that resumes
+NASTY: list[Any]
 NASTY = [None, True, False, -1, 0, 1, 2, 1.5, -0.0, 1e308, 2**31, 2**63, 2**70, -(2**70), 10**30, "", "x", "5", "nan"]
 NASTY += [
     "../../x",

@@ -46,7 +46,7 @@ class InPlaceCounter(Counter):
 class BoxCounter(Counter):
     """Adds the rounded sum of a (2, 2) action of float64, and asserts that it is one."""
 
-    action_space = spaces.Box(0.1, np.array([[0.3, 0.7], [1.1, 1.3]]), (2, 2), np.float64)
+    action_space: Any = spaces.Box(0.1, np.array([[0.3, 0.7], [1.1, 1.3]]), (2, 2), np.float64)
 
     def _increment(self, action: Any) -> int:
         assert self.action_space.contains(action), action
@@ -66,7 +66,7 @@ class StartAtMinusOne(Counter):
 class Mixed(Counter):
     """The same count, as a Dict of everything that Gymnasium flattens."""
 
-    observation_space = spaces.Dict(
+    observation_space: Any = spaces.Dict(
         count=spaces.Box(0, 100, (1,), np.float64),
         parity=spaces.Discrete(2),
         rest=spaces.Tuple((spaces.MultiBinary(2), spaces.MultiDiscrete([2, 3]))),
@@ -85,12 +85,12 @@ class Poisoned(Counter):
         self.where, self.value = where, value
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        obs, reward, *rest = super().step(action)
+        obs, reward, terminated, truncated, info = super().step(action)
         if self.steps >= 3:
             obs, reward = (
                 (obs, self.value) if self.where == "reward" else (np.array([0, self.value], np.float32), reward)
             )
-        return obs, reward, *rest
+        return obs, reward, terminated, truncated, info
 
 
 class Hidden(Counter):
@@ -100,11 +100,11 @@ class Hidden(Counter):
         self.where, self.rng = where, np.random.default_rng()
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        obs, reward, *rest = super().step(action)
-        return obs, reward + self.rng.random() * (self.where == "reward"), *rest
+        obs, reward, terminated, truncated, info = super().step(action)
+        return obs, reward + self.rng.random() * (self.where == "reward"), terminated, truncated, info
 
     def _obs(self) -> np.ndarray:
-        return super()._obs() + np.float32([self.rng.random() * (self.where == "observation"), 0])
+        return super()._obs() + np.array([self.rng.random() * (self.where == "observation"), 0], np.float32)
 
 
 class MersenneCounter(Counter):
