@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,31 +144,32 @@ def test_a_checkpoint_crosses() -> None:
 
 def rlpair_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """In a process that knows nothing of td3 but the folder of the examples."""
-    command = [sys.executable, "-W", "error", "-m", *arguments]
+    line = [sys.executable, "-W", "error", "-m", *arguments]
     environment = os.environ | {"PYTHONPATH": f"{EXAMPLES.parent}:{EXAMPLES}"}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_command_trains_resumes_and_evaluates(backend: str) -> None:
-    train = ["rlpair.train", *SHORT, f"backend={backend}"]
+def test_the_command_trains_resumes_and_evaluates(
+    backend: str, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for run_dir, steps in (("whole", 200), ("half", 100)):
-        ran = rlpair_command(*train, f"total_timesteps={steps}", f"run_dir={run_dir}")
-        assert (ran.returncode, ran.stdout[:4]) == (0, "td3 "), ran.stderr
-    refused = rlpair_command("rlpair.train", "resume=half", "total_timesteps=200")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "rlpair: half/config.yaml: algo.name='td3' is not allowed: one of dqn, sac\n"
-    ran = rlpair_command("rlpair.train", ALGO, "resume=half", "total_timesteps=200")
-    assert ran.returncode == 0, ran.stderr
+        code, out, err = command(
+            "train", *SHORT, f"backend={backend}", f"total_timesteps={steps}", f"run_dir={run_dir}"
+        )
+        assert (code, out[:4]) == (0, "td3 "), err
+    with monkeypatch.context() as patch:
+        patch.delitem(registry._algorithms, "td3")
+        line = "rlpair: half/config.yaml: algo.name='td3' is not allowed: one of dqn, sac\n"
+        assert command("train", "resume=half", "total_timesteps=200") == (2, "", line)
+    code, _, err = command("train", ALGO, "resume=half", "total_timesteps=200")
+    assert code == 0, err
     for name in ("agent.safetensors", "replay.safetensors"):
         assert Path(f"half/checkpoints/step_200/{name}").read_bytes() == (
             Path(f"whole/checkpoints/step_200/{name}").read_bytes()
         )
-    ran = rlpair_command("rlpair.evaluate", ALGO, "run_dir=half", "episodes=1")
-    assert (ran.returncode, ran.stdout.splitlines()[0]) == (
-        0,
-        f"Pendulum-v1, td3 in {backend}, last checkpoint of half",
-    ), ran.stderr
+    code, out, err = command("evaluate", ALGO, "run_dir=half", "episodes=1")
+    assert (code, out.splitlines()[0]) == (0, f"Pendulum-v1, td3 in {backend}, last checkpoint of half"), err
 
 
 def test_what_goes_on_names_the_module_that_the_user_named(monkeypatch: pytest.MonkeyPatch) -> None:
