@@ -14,7 +14,7 @@ SPECS = {
 }
 
 
-def agent_of(algo: str, backend: str, spec: EnvSpec | None = None) -> Any:
+def small_agent(algo: str, backend: str, spec: EnvSpec | None = None) -> Any:
     config = DQNConfig(net_arch=(8,)) if algo == "dqn" else SACConfig(net_arch=(8,))
     return make_agent(algo, backend=backend, env=spec or SPECS[algo], config=config)
 
@@ -25,12 +25,12 @@ def test_one_observation_gives_one_action(algo: str, explore: bool) -> None:
     obs = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     found = []
     for backend in ("torch", "jax"):
-        one = agent_of(algo, backend).act(obs[0], explore=explore)
-        of_a_batch = agent_of(algo, backend).act(obs[:1], explore=explore)  # the same draws
+        one = small_agent(algo, backend).act(obs[0], explore=explore)
+        of_a_batch = small_agent(algo, backend).act(obs[:1], explore=explore)  # the same draws
         assert (of_a_batch.shape, of_a_batch.dtype) == ((1, *one.shape), one.dtype)
         np.testing.assert_array_equal(one, of_a_batch[0])
         found.append((one.shape, one.dtype.name))
-        assert agent_of(algo, backend).act(obs).shape == (4, *one.shape)
+        assert small_agent(algo, backend).act(obs).shape == (4, *one.shape)
     assert found == [((), "int32") if algo == "dqn" else ((2,), "float32")] * 2
 
 
@@ -48,13 +48,13 @@ def test_one_observation_gives_one_action(algo: str, explore: bool) -> None:
 )
 def test_another_shape_is_one_line(backend: str, obs: Any, found: str) -> None:
     with pytest.raises(ObservationError) as error:
-        agent_of("sac", backend).act(obs)
+        small_agent("sac", backend).act(obs)
     assert str(error.value) == f"obs {found}, and this agent takes an array of (3,) or (N, 3)"
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_an_image(backend: str) -> None:
-    agent = agent_of("dqn", backend, EnvSpec((4, 3, 1), "uint8", True, 2))
+    agent = small_agent("dqn", backend, EnvSpec((4, 3, 1), "uint8", True, 2))
     assert agent.act(np.zeros((4, 3, 1), np.uint8)).shape == ()
     with pytest.raises(ObservationError) as error:
         agent.act(np.zeros((4, 3), np.uint8))

@@ -20,15 +20,15 @@ from rlpair.seeding import integer
 from rlpair.train import train
 
 BACKENDS = ("torch", "jax")
-SMALL: dict[str, Any] = {"net_arch": (8,), "batch_size": 8}
-DISCRETE = EnvSpec((3,), "float32", True, 4)
-BOX = EnvSpec((3,), "float32", False, 2, (-1.0, -1.0), (1.0, 1.0))
-CASES = {"dqn": (DQNConfig(**SMALL), DISCRETE), "sac": (SACConfig(**SMALL), BOX)}
+TINY: dict[str, Any] = {"net_arch": (8,), "batch_size": 8}
+FOUR_ACTIONS = EnvSpec((3,), "float32", True, 4)
+SQUARE = EnvSpec((3,), "float32", False, 2, (-1.0, -1.0), (1.0, 1.0))
+CASES = {"dqn": (DQNConfig(**TINY), FOUR_ACTIONS), "sac": (SACConfig(**TINY), SQUARE)}
 AGENTS = [(algo, backend) for algo in CASES for backend in BACKENDS]
 P = 1e-7  # that a law fails by chance, with another seed
 
 
-def agent_of(algo: str, backend: str, **options: Any) -> Any:
+def small_agent(algo: str, backend: str, **options: Any) -> Any:
     config, spec = CASES[algo]
     return make_agent(algo, backend=backend, env=spec, config=config, **options)
 
@@ -40,7 +40,7 @@ def explored(agent: Any) -> np.ndarray:
 
 @pytest.mark.parametrize(("algo", "backend"), AGENTS)
 def test_the_seed_decides_parameters_and_exploration(algo: str, backend: str) -> None:
-    first, again, other = (agent_of(algo, backend, seed=seed) for seed in (3, 3, 4))
+    first, again, other = (small_agent(algo, backend, seed=seed) for seed in (3, 3, 4))
     names = [name for name in first.state_dict() if name.endswith("weight")]
     assert names
     for name in names:
@@ -54,7 +54,7 @@ def test_the_seed_decides_parameters_and_exploration(algo: str, backend: str) ->
 
 @pytest.mark.parametrize(("algo", "backend"), AGENTS)
 def test_reseed_starts_the_generator_of_that_seed(algo: str, backend: str) -> None:
-    agent = agent_of(algo, backend)
+    agent = small_agent(algo, backend)
     told = []
     for seed in (5, 5, 6):
         agent.reseed(seed)
@@ -65,7 +65,7 @@ def test_reseed_starts_the_generator_of_that_seed(algo: str, backend: str) -> No
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_checkpoint_says_the_seed_and_keeps_it(backend: str) -> None:
-    agent_of("dqn", backend, seed=3).save("saved")
+    small_agent("dqn", backend, seed=3).save("saved")
     assert json.loads(Path("saved/agent.json").read_text())["seed"] == 3
     assert load_agent("saved").seed == 3
 
@@ -75,7 +75,7 @@ def test_the_device_is_the_one_asked_for(backend: str, monkeypatch: pytest.Monke
     module: Any = {"torch": agent_torch, "jax": agent_jax}[backend]
     find, asked = module.find_device, []
     monkeypatch.setattr(module, "find_device", lambda device: asked.append(device) or find("cpu"))
-    agent_of("dqn", backend, device="cuda").save("saved")
+    small_agent("dqn", backend, device="cuda").save("saved")
     load_agent("saved", device="cuda")
     load_agent("saved")
     assert asked == ["cuda", "cuda", "auto"]
@@ -85,7 +85,7 @@ def test_the_device_is_the_one_asked_for(backend: str, monkeypatch: pytest.Monke
 def test_a_device_that_is_not_there_is_no_fault_of_the_checkpoint(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent_of("dqn", backend).save("saved")
+    small_agent("dqn", backend).save("saved")
     module: Any = {"torch": agent_torch, "jax": agent_jax}[backend]
 
     def none_here(device: str) -> Any:
@@ -103,7 +103,7 @@ def test_a_device_that_is_not_there_is_no_fault_of_the_checkpoint(
 @pytest.mark.parametrize("algo", CASES)
 def test_the_precision_reaches_every_product(algo: str, precision: str) -> None:
     spec = CASES[algo][1]
-    agent = agent_of(algo, "jax", matmul_precision=precision)
+    agent = small_agent(algo, "jax", matmul_precision=precision)
     obs, keys = np.zeros((5, 3), np.float32), jax.random.key(0)
     action = np.zeros(5, np.int32) if spec.discrete else np.zeros((5, 2), np.float32)
     zeros = np.zeros(5, np.float32)
@@ -124,7 +124,7 @@ def test_the_precision_reaches_every_product(algo: str, precision: str) -> None:
 def test_the_precision_is_torchs(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_float32_matmul_precision()
     try:
-        agent_of("dqn", "torch", matmul_precision=precision)
+        small_agent("dqn", "torch", matmul_precision=precision)
         assert torch.get_float32_matmul_precision() == precision
     finally:
         torch.set_float32_matmul_precision(before)
@@ -136,7 +136,7 @@ def test_the_precision_is_torchs(precision: str, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("log_std", "std"), [(10.0, np.exp(2.0)), (-30.0, np.exp(-20.0)), (-1.0, np.exp(-1.0))])
 def test_an_exploring_sac_keeps_the_bounds_of_log_std(backend: str, log_std: float, std: float) -> None:
-    agent = agent_of("sac", backend, dtype="float64")
+    agent = small_agent("sac", backend, dtype="float64")
     state = agent.state_dict()
     state["actor.0.1.weight"] = np.zeros_like(state["actor.0.1.weight"])
     state["actor.0.1.bias"] = np.array([0, 0, log_std, log_std])  # mean 0
@@ -155,7 +155,7 @@ def test_an_exploring_sac_keeps_the_bounds_of_log_std(backend: str, log_std: flo
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_exploring_dqn_draws_every_action_for_every_environment(backend: str) -> None:
-    actions = explored(agent_of("dqn", backend)).reshape(10, 50)  # epsilon is 1
+    actions = explored(small_agent("dqn", backend)).reshape(10, 50)  # epsilon is 1
     counts = np.bincount(actions.ravel(), minlength=4)
     assert stats.chisquare(counts).pvalue > P
     assert len(np.unique(actions, axis=0)) == 10  # acts
@@ -166,7 +166,7 @@ def test_an_exploring_dqn_draws_every_action_for_every_environment(backend: str)
 def test_an_agent_acts_beyond_two_to_the_31_env_steps(backend: str) -> None:
     obs, told = np.zeros((50, 3), np.float32), []
     for env_steps in (2**31 - 1, 2**31, 2**40, None):
-        agent = agent_of("dqn", backend, seed=1)
+        agent = small_agent("dqn", backend, seed=1)
         told.append(np.concatenate([agent.act(obs, env_steps=env_steps) for _ in range(10)]))
         np.testing.assert_array_equal(told[-1], told[0])
     assert 0 < (told[0] != agent.act(obs[:1], explore=False)).mean() < 0.15  # epsilon is 0.05
@@ -178,8 +178,8 @@ def test_an_agent_acts_beyond_two_to_the_31_env_steps(backend: str) -> None:
 @pytest.mark.parametrize(("algo", "backend"), AGENTS)
 def test_a_state_without_the_generator_does_not_repeat_the_noise_from_the_start(algo: str, backend: str) -> None:
     """As when a checkpoint of the CPU goes on on a GPU, or one of the other framework here."""
-    agent = agent_of(algo, backend)
-    begun = explored(agent_of(algo, backend))
+    agent = small_agent(algo, backend)
+    begun = explored(small_agent(algo, backend))
     state = agent.state_dict()
     state["num_updates"] = np.array(7, np.int32)
     state["rng.torch.other"] = state.pop(agent.rng_name)
@@ -220,10 +220,10 @@ def rename_generator(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_noise_is_drawn_in_the_dtype_of_the_computation(dtype: str) -> None:
-    torchs = agent_of("sac", "torch", dtype=dtype)
+    torchs = small_agent("sac", "torch", dtype=dtype)
     drawn = torchs.learner.sample_noise(torchs.generator, (3, 5))
     assert [(tuple(x.shape), x.dtype) for x in drawn] == [((3, 5, 2), getattr(torch, dtype))] * 2
-    jaxs = agent_of("sac", "jax", dtype=dtype)
+    jaxs = small_agent("sac", "jax", dtype=dtype)
     with agent_jax.precision_of(dtype):
         shapes = jax.eval_shape(lambda key: jaxs.learner.sample_noise(key, (3, 5)), jax.random.key(0))
     assert [(x.shape, str(x.dtype)) for x in shapes] == [((3, 5, 2), dtype)] * 2

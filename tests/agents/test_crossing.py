@@ -12,6 +12,7 @@ from devices import DEVICE, agent_of
 from parity_cases import assert_close
 from safetensors.numpy import save_file
 from saved import load_checkpoint
+from specs import BOX, DISCRETE
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, load_agent
 from rlpair.disk.checkpoint import save_checkpoint
@@ -20,8 +21,6 @@ from rlpair.parity import FLOAT64, Case, data, without_rng
 
 BACKENDS = ("torch", "jax")
 COMMON: dict[str, Any] = {"net_arch": (16, 8), "learning_rate": 1e-3, "max_grad_norm": 1.0}
-DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
-BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
 CASES = {
     "dqn": Case(DQNConfig(**COMMON, tau=0.3, target_update_interval=7), DISCRETE, 0, 16),
     "double dqn, rmsprop": Case(DQNConfig(**COMMON, double_q=True, optimizer="rmsprop"), DISCRETE, 1, 16),

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from devices import DEVICE, host
+from devices import agent_of, host
 from parity_cases import assert_close
 from runs import command, config_of, overrides_of
+from specs import BOX, DISCRETE
 
-from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig, make_agent
+from rlpair import DQNConfig, EnvSpec, RLPairError, SACConfig
 from rlpair.algos.compile_torch import counting
 from rlpair.algos.cuda_graph_torch import Recorded
 from rlpair.algos.optimizers_torch import adam_by_formula, adam_by_kernel
@@ -22,14 +23,12 @@ from rlpair.nets import onednn_torch
 from rlpair.nets.onednn_torch import wide_linear, wide_product
 from rlpair.parity import FLOAT32, FLOAT64, Case, data, row, without_rng
 
-BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
-DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
-SMALL: dict[str, Any] = {"net_arch": (17, 13), "batch_size": 8}
+ODD: dict[str, Any] = {"net_arch": (17, 13), "batch_size": 8}
 CASES = {
-    "dqn": Case(DQNConfig(**SMALL, double_q=True, target_update_interval=3, tau=0.3), DISCRETE, 0, 8),
-    "impala": Case(DQNConfig(**SMALL, encoder="impala"), EnvSpec((5, 6, 2), "uint8", True, 3), 0, 3),
-    "sac": Case(SACConfig(**SMALL, max_grad_norm=0.5), BOX, 0, 8),
-    "rmsprop": Case(DQNConfig(**SMALL, optimizer="rmsprop"), DISCRETE, 0, 8),
+    "dqn": Case(DQNConfig(**ODD, double_q=True, target_update_interval=3, tau=0.3), DISCRETE, 0, 8),
+    "impala": Case(DQNConfig(**ODD, encoder="impala"), EnvSpec((5, 6, 2), "uint8", True, 3), 0, 3),
+    "sac": Case(SACConfig(**ODD, max_grad_norm=0.5), BOX, 0, 8),
+    "rmsprop": Case(DQNConfig(**ODD, optimizer="rmsprop"), DISCRETE, 0, 8),
 }
 
 
@@ -39,11 +38,6 @@ def compilers_own_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def agent_of(case: Case, backend: str, dtype: str, **options: Any) -> Any:
-    name = case.config.name
-    return make_agent(name, backend=backend, env=case.spec, config=case.config, dtype=dtype, device=DEVICE, **options)
 
 
 @pytest.mark.slow
@@ -70,7 +64,7 @@ def test_equals_its_twins_after_every_of_20_updates(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("compile", [False, True])
 def test_a_learning_rate_that_is_filled_anew_holds_without_a_new_graph(compile: bool) -> None:
-    case = Case(SACConfig(**SMALL, learning_rate=1e-3), BOX, 0, 8)
+    case = Case(SACConfig(**ODD, learning_rate=1e-3), BOX, 0, 8)
     batch, noise = data(case, 2)
     agents = agent, twin = agent_of(case, "torch", "float64", compile=compile), agent_of(case, "jax", "float64")
 

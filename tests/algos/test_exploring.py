@@ -10,13 +10,12 @@ from devices import agent_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import mlp
+from specs import BOX, DISCRETE
 
-from rlpair import DQNConfig, EnvSpec, SACConfig
+from rlpair import DQNConfig, SACConfig
 from rlpair.parity import Case, without_rng
 
 BACKENDS = {"torch": backend_torch, "jax": backend_jax}
-DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
-BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
 SCHEDULE: dict[str, Any] = {"exploration_initial_eps": 0.75, "exploration_final_eps": 0.25, "exploration_steps": 100}
 CASES = {
     "dqn": Case(DQNConfig(net_arch=(8,), **SCHEDULE), DISCRETE, 3, 8),

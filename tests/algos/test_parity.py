@@ -13,8 +13,9 @@ import pytest
 from devices import agent_of, host
 from hypothesis import Phase, given, settings
 from parity_cases import assert_close, dqn_cases, image_cases, sac_cases
+from specs import BOX, DISCRETE
 
-from rlpair import DQNConfig, EnvSpec, SACConfig
+from rlpair import DQNConfig, SACConfig
 from rlpair.algos.base import OPTIMIZERS
 from rlpair.nets.arch import ACTIVATIONS
 from rlpair.nets.encoders import ENCODERS
@@ -31,8 +32,6 @@ from rlpair.parity import (
 
 BACKENDS = {"torch": backend_torch, "jax": backend_jax}
 GRID = list(itertools.product(OPTIMIZERS, ACTIVATIONS))
-BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
-DISCRETE = EnvSpec((3,), "float32", True, 3, action_start=-1)
 SLOW = {"impala": pytest.mark.slow}  # to compile
 IMAGE_CASES = [pytest.param(partial(image_cases, x), id=x, marks=SLOW.get(x, ())) for x in ENCODERS]
 

@@ -16,6 +16,7 @@ import td3
 import torch
 from devices import DEVICE, agent_of
 from parity_cases import assert_close
+from specs import BOX
 
 import rlpair
 from rlpair import LoopConfig, evaluate_agent, load_agent, make_agent, run
@@ -25,11 +26,9 @@ from rlpair.errors import CheckpointError, ConfigError, EnvError
 from rlpair.make import configure_process
 from rlpair.parity import FLOAT64, Case, data, row, without_rng
 from rlpair.runs.run_dir import go_on
-from rlpair.types import EnvSpec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BACKENDS = ("torch", "jax")
-BOX = EnvSpec((3,), "float32", False, 2, (-2.0, 0.0), (2.0, 1.0))
 CASE = Case(td3.TD3Config(net_arch=(16, 8), policy_delay=3, max_grad_norm=0.5), BOX, 0, 16, True, True)
 PROSE = re.search("^Then `(algo=NAME:NAME)` is known", (EXAMPLES.parent / "CONTRIBUTING.md").read_text(), re.MULTILINE)
 assert PROSE

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fused_probe import BOX, DISCRETE, ProbeEnv, probe_learner, words
+from fused_probe import PROBE_BOX, PROBE_DISCRETE, ProbeEnv, probe_learner, words
 from scipy import stats
 
 from rlpair import DQNConfig, SACConfig
@@ -49,7 +49,7 @@ def run_probe(
     rounds: int,
     num_envs: int = 1,
     seeds: int = 1,
-    spec: EnvSpec = DISCRETE,
+    spec: EnvSpec = PROBE_DISCRETE,
     action: Any = env_steps_action,
     *,
     time_limit: int = 4,
@@ -101,7 +101,7 @@ def assert_independent(one: np.ndarray, other: np.ndarray, cells: int) -> None:
 @pytest.mark.parametrize(("num_envs", "train_freq"), [(1, 1), (3, 2)])
 def test_no_key_is_used_twice(num_envs: int, train_freq: int) -> None:
     told = run_probe(
-        40, num_envs, seeds=3, spec=BOX, action=key_action, train_freq=train_freq, gradient_steps=-1, time_limit=5
+        40, num_envs, seeds=3, spec=PROBE_BOX, action=key_action, train_freq=train_freq, gradient_steps=-1, time_limit=5
     )
     assert len(np.unique(told.step_keys)) == told.step_keys.size
     begins = told.reset_keys[told.counts == 0]
@@ -186,8 +186,8 @@ def test_random_actions_are_uniform_over_all_there_are(train_freq: int) -> None:
 
 
 def test_random_actions_fill_the_box() -> None:
-    told = run_probe(4000, 2, seeds=2, spec=BOX, train_freq=2, learning_starts=2**14, action=key_action)
-    low, high = np.array(BOX.action_low), np.array(BOX.action_high)
+    told = run_probe(4000, 2, seeds=2, spec=PROBE_BOX, train_freq=2, learning_starts=2**14, action=key_action)
+    low, high = np.array(PROBE_BOX.action_low), np.array(PROBE_BOX.action_high)
     share = (told.actions - low) / (high - low)  # (S, T, N, A)
     for seed in range(2):
         for env in range(2):

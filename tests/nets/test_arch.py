@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from specs import BOX
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.agents.agent_jax import hyper_of, tree_of
@@ -17,20 +18,19 @@ from rlpair.algos.registry import find
 from rlpair.nets import arch, networks_jax, networks_torch
 from rlpair.nets.arch import Arch, Array, Dense, LayerDefaults, draw_params, mlp, named_arrays
 
-SMALL = mlp(3, (4, 5), 2, "relu")
-BOX = EnvSpec((3,), "float32", False, 2, (-1.0, -1.0), (1.0, 1.0))
+THREE_LAYERS = mlp(3, (4, 5), 2, "relu")
 
 
 def test_an_mlp_has_no_activation_after_its_last_layer() -> None:
-    assert Arch((Dense(3, 4, "relu"), Dense(4, 5, "relu"), Dense(5, 2))) == SMALL
+    assert Arch((Dense(3, 4, "relu"), Dense(4, 5, "relu"), Dense(5, 2))) == THREE_LAYERS
     assert mlp(3, (), 2, "relu") == Arch((Dense(3, 2),))
 
 
 def test_what_follows_from_the_layers() -> None:
-    assert SMALL.units == 3 + 4 + 5 + 2
-    assert SMALL.forward_flop == 2 * (12 + 20 + 10)
-    assert SMALL.training_flop == 2 * (12 + 20 + 10) + 2 * (12 + 20 + 10) + 2 * (20 + 10)
-    assert [arch.threads_worth(SMALL, 2**22 // 20 * k + k) for k in (0, 1, 2, 5)] == [1, 1, 2, 5]
+    assert THREE_LAYERS.units == 3 + 4 + 5 + 2
+    assert THREE_LAYERS.forward_flop == 2 * (12 + 20 + 10)
+    assert THREE_LAYERS.training_flop == 2 * (12 + 20 + 10) + 2 * (12 + 20 + 10) + 2 * (20 + 10)
+    assert [arch.threads_worth(THREE_LAYERS, 2**22 // 20 * k + k) for k in (0, 1, 2, 5)] == [1, 1, 2, 5]
 
 
 def test_names_and_shapes() -> None:
@@ -76,9 +76,9 @@ def test_initial_parameters_fill_their_interval() -> None:
 
 
 def test_torch_has_the_names_and_the_shapes_of_an_arch() -> None:
-    network = networks_torch.Network(SMALL)
-    assert [name for name, _ in network.named_parameters()] == list(SMALL.arrays)
-    for name, array in SMALL.arrays.items():
+    network = networks_torch.Network(THREE_LAYERS)
+    assert [name for name, _ in network.named_parameters()] == list(THREE_LAYERS.arrays)
+    for name, array in THREE_LAYERS.arrays.items():
         assert networks_torch.file_layout(network.get_parameter(name), array).shape == array.shape
     x = torch.ones(7, 3)
     torch.testing.assert_close(network(x), networks_torch.apply(network, network.tensors, x), rtol=0, atol=0)

@@ -10,8 +10,8 @@ from rlpair.replay.buffer import ReplayBuffer
 from rlpair.replay.storage import ring_bytes
 from rlpair.types import EnvSpec, State, Transition
 
-DISCRETE = EnvSpec((2,), "float32", True, 3)
-BOX = EnvSpec((2, 3), "float32", False, 2, (-1.0, -1.0), (1.0, 1.0))
+NUMBERED = EnvSpec((2,), "float32", True, 3)
+MATRIX = EnvSpec((2, 3), "float32", False, 2, (-1.0, -1.0), (1.0, 1.0))
 IMAGE = EnvSpec((4, 4, 1), "uint8", True, 2)
 
 
@@ -37,7 +37,7 @@ def filled(spec: EnvSpec, capacity: int, num_envs: int, adds: int) -> ReplayBuff
     capacity=st.integers(1, 12),
     num_envs=st.integers(1, 4),
     adds=st.integers(0, 30),
-    spec=st.sampled_from([DISCRETE, BOX]),
+    spec=st.sampled_from([NUMBERED, MATRIX]),
 )
 def test_it_holds_the_newest(capacity: int, num_envs: int, adds: int, spec: EnvSpec) -> None:
     capacity = max(capacity, num_envs)
@@ -54,12 +54,12 @@ def test_it_holds_the_newest(capacity: int, num_envs: int, adds: int, spec: EnvS
 
 @given(st.integers(1, 9), st.integers(1, 3), st.integers(1, 30), st.integers(0, 12))
 def test_a_loaded_replay_goes_on_to_the_bit(rows: int, num_envs: int, adds: int, more: int) -> None:
-    original = filled(BOX, rows * num_envs, num_envs, adds)
-    loaded = ReplayBuffer(rows * num_envs, num_envs, BOX)
+    original = filled(MATRIX, rows * num_envs, num_envs, adds)
+    loaded = ReplayBuffer(rows * num_envs, num_envs, MATRIX)
     loaded.load_state_dict({name: array.copy() for name, array in original.state_dict().items()})
     for count in range(adds, adds + more):
-        original.add(*transition(BOX, num_envs, count))
-        loaded.add(*transition(BOX, num_envs, count))
+        original.add(*transition(MATRIX, num_envs, count))
+        loaded.add(*transition(MATRIX, num_envs, count))
     assert_equal(original.state_dict(), loaded.state_dict())
     samples = [replay.sample(5, 3, np.random.default_rng(1)) for replay in (original, loaded)]
     np.testing.assert_array_equal(samples[0][1], samples[1][1])
@@ -75,8 +75,8 @@ def assert_equal(a: State, b: State) -> None:
 @pytest.mark.parametrize(
     ("spec", "obs", "action"),
     [
-        (DISCRETE, ((2, 5, 2), "float32"), ((2, 5), "int32")),
-        (BOX, ((2, 5, 2, 3), "float32"), ((2, 5, 2), "float32")),
+        (NUMBERED, ((2, 5, 2), "float32"), ((2, 5), "int32")),
+        (MATRIX, ((2, 5, 2, 3), "float32"), ((2, 5, 2), "float32")),
         (IMAGE, ((2, 5, 4, 4, 1), "uint8"), ((2, 5), "int32")),
     ],
 )
@@ -89,7 +89,7 @@ def test_shapes_and_dtypes_of_a_sample(spec: EnvSpec, obs: tuple, action: tuple)
 
 
 def test_all_fields_of_a_sample_belong_together() -> None:
-    batch, _ = filled(BOX, 30, 3, 17).sample(100, 2, np.random.default_rng(0))
+    batch, _ = filled(MATRIX, 30, 3, 17).sample(100, 2, np.random.default_rng(0))
     number = batch.reward
     np.testing.assert_array_equal(batch.obs, np.broadcast_to(number[..., None, None], (2, 100, 2, 3)))
     np.testing.assert_array_equal(batch.next_obs, batch.obs + 1)
@@ -98,7 +98,7 @@ def test_all_fields_of_a_sample_belong_together() -> None:
 
 
 def test_what_is_given_and_what_is_sampled_are_copies() -> None:
-    replay, (given_, truncated) = ReplayBuffer(4, 2, DISCRETE), transition(DISCRETE, 2, 1)
+    replay, (given_, truncated) = ReplayBuffer(4, 2, NUMBERED), transition(NUMBERED, 2, 1)
     replay.add(given_, truncated)
     given_.obs[:] = 99
     batch, _ = replay.sample(50, 1, np.random.default_rng(0))
@@ -108,20 +108,20 @@ def test_what_is_given_and_what_is_sampled_are_copies() -> None:
 
 
 def test_every_transition_is_equally_likely() -> None:
-    _, indices = filled(DISCRETE, 100, 2, 5).sample(1000, 20, np.random.default_rng(0))
+    _, indices = filled(NUMBERED, 100, 2, 5).sample(1000, 20, np.random.default_rng(0))
     counts = np.bincount(indices.ravel(), minlength=10)
     assert len(counts) == 10
     assert np.abs(counts - 2000).max() < 200  # 4.7 standard deviations
 
 
 def test_the_boundaries_of_episodes_are_kept() -> None:
-    state = filled(DISCRETE, 100, 2, 6).state_dict()
+    state = filled(NUMBERED, 100, 2, 6).state_dict()
     assert state["truncated"].tolist() == (np.arange(12) % 5 == 0).reshape(6, 2).tolist()
     assert state["truncated"].dtype == bool
 
 
 def test_the_state_is_what_is_filled() -> None:
-    state = filled(DISCRETE, 1000, 2, 6).state_dict()
+    state = filled(NUMBERED, 1000, 2, 6).state_dict()
     assert {name: array.shape for name, array in state.items()} == {
         "obs": (6, 2, 2),
         "action": (6, 2),
@@ -136,10 +136,10 @@ def test_the_state_is_what_is_filled() -> None:
 
 
 def test_a_replay_that_has_not_wrapped_fits_another_capacity() -> None:
-    state = filled(DISCRETE, 100, 2, 6).state_dict()
-    loaded = ReplayBuffer(12, 2, DISCRETE)
+    state = filled(NUMBERED, 100, 2, 6).state_dict()
+    loaded = ReplayBuffer(12, 2, NUMBERED)
     loaded.load_state_dict(state)
-    loaded.add(*transition(DISCRETE, 2, 6))
+    loaded.add(*transition(NUMBERED, 2, 6))
     assert sorted(loaded.state_dict()["reward"].ravel().tolist()) == list(range(2, 14))
 
 
@@ -172,17 +172,17 @@ def test_a_replay_that_has_not_wrapped_fits_another_capacity() -> None:
     ],
 )
 def test_a_state_of_another_shape_is_refused_and_changes_nothing(change: State, message: str) -> None:
-    replay = filled(DISCRETE, 10, 2, 4)
+    replay = filled(NUMBERED, 10, 2, 4)
     before = {name: array.copy() for name, array in replay.state_dict().items()}
     with pytest.raises(CheckpointError) as error:
-        replay.load_state_dict(filled(DISCRETE, 10, 2, 3).state_dict() | change)
+        replay.load_state_dict(filled(NUMBERED, 10, 2, 3).state_dict() | change)
     assert str(error.value) == message
     assert_equal(replay.state_dict(), before)
 
 
 @pytest.mark.parametrize("position", [-1, 6])
 def test_the_next_row_of_a_full_replay_is_one_of_its_rows(position: int) -> None:
-    replay = filled(DISCRETE, 10, 2, 5)
+    replay = filled(NUMBERED, 10, 2, 5)
     with pytest.raises(CheckpointError) as error:
         replay.load_state_dict(replay.state_dict() | {"position": np.array(position)})
     assert str(error.value) == f"the replay's state, 5 rows with the next at {position}, does not fit here"
@@ -190,38 +190,38 @@ def test_the_next_row_of_a_full_replay_is_one_of_its_rows(position: int) -> None
 
 def test_a_state_that_is_too_large_is_refused() -> None:
     with pytest.raises(CheckpointError) as error:
-        ReplayBuffer(4, 2, DISCRETE).load_state_dict(filled(DISCRETE, 10, 2, 5).state_dict())
+        ReplayBuffer(4, 2, NUMBERED).load_state_dict(filled(NUMBERED, 10, 2, 5).state_dict())
     assert str(error.value) == "the replay's state has 5 rows, and here are 2 rows of 2 environments"
 
 
 def test_capacities_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"^algo\.buffer_size=3 is not allowed: at least num_envs=4$"):
-        ReplayBuffer(3, 4, DISCRETE)
+        ReplayBuffer(3, 4, NUMBERED)
     with pytest.raises(
         ConfigError, match=r"^algo\.buffer_size=1\d+ is not allowed: as many transitions as fit into mem"
     ):
-        ReplayBuffer(10**18, 1, BOX)
+        ReplayBuffer(10**18, 1, MATRIX)
 
 
 def test_memory_is_taken_as_it_fills() -> None:
-    replay = ReplayBuffer(10**9, 1, BOX)  # 65 GB, were it written to
-    replay.add(*transition(BOX, 1, 0))
+    replay = ReplayBuffer(10**9, 1, MATRIX)  # 65 GB, were it written to
+    replay.add(*transition(MATRIX, 1, 0))
     assert len(replay) == 1
 
 
 def test_an_empty_replay_cannot_be_sampled() -> None:
     with pytest.raises(ValueError, match=r"^the replay has nothing to draw from: add transitions before sampling$"):
-        ReplayBuffer(4, 2, DISCRETE).sample(1, 1, np.random.default_rng(0))
+        ReplayBuffer(4, 2, NUMBERED).sample(1, 1, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", ["discount", "weight"])
 def test_discounts_and_weights_are_not_stored(name: str) -> None:
-    given_, truncated = transition(DISCRETE, 2, 0)
+    given_, truncated = transition(NUMBERED, 2, 0)
     with pytest.raises(ValueError, match=r"^the replay stores no discount and no weight: add them to what it samples$"):
-        ReplayBuffer(4, 2, DISCRETE).add(given_._replace(**{name: np.ones(2)}), truncated)
+        ReplayBuffer(4, 2, NUMBERED).add(given_._replace(**{name: np.ones(2)}), truncated)
 
 
-@pytest.mark.parametrize(("spec", "expected"), [(DISCRETE, 29), (BOX, 65)])
+@pytest.mark.parametrize(("spec", "expected"), [(NUMBERED, 29), (MATRIX, 65)])
 def test_its_bytes_are_known_before_it_is_made(spec: EnvSpec, expected: int) -> None:
     assert ring_bytes(10**12, 3, spec) == 999_999_999_999 * expected
     state = filled(spec, 8, 3, 2).state_dict()

@@ -5,15 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from rlpair import make_agent
 from rlpair.parity import Case
-from rlpair.parity import agent_of as agent_on
 
 DEVICE = os.environ.get("RLPAIR_TEST_DEVICE", "cpu")
 
 
-def agent_of(case: Case, backend: str, dtype: str = "float64", device: str = DEVICE) -> Any:
-    """The agent of a case, there."""
-    return agent_on(case, backend, dtype, device)
+def agent_of(case: Case, backend: str, dtype: str = "float64", device: str = DEVICE, **options: Any) -> Any:
+    """The agent of a case, there; ``options`` as make_agent takes them."""
+    options |= {"config": case.config, "seed": case.seed, "dtype": dtype, "device": device}
+    return make_agent(case.config.name, backend=backend, env=case.spec, **options)
 
 
 def host(x: Any) -> np.ndarray:

@@ -13,8 +13,8 @@ import numpy as np
 from rlpair.algos.learner_jax import Learner, LearnerState
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
-DISCRETE = EnvSpec((17,), "uint8", True, 5, action_start=-2)
-BOX = EnvSpec((17,), "uint8", False, 2, (-1.0, 10.0), (3.0, 30.0))
+PROBE_DISCRETE = EnvSpec((17,), "uint8", True, 5, action_start=-2)
+PROBE_BOX = EnvSpec((17,), "uint8", False, 2, (-1.0, 10.0), (3.0, 30.0))
 
 
 class ProbeState(NamedTuple):
@@ -28,7 +28,7 @@ class ProbeState(NamedTuple):
 class ProbeEnv:
     """Never terminal; truncated after ``time_limit`` steps. A step pays a number made of its key, or of its reset's."""
 
-    def __init__(self, spec: EnvSpec = DISCRETE, time_limit: int | None = 4, pays: str = "step") -> None:
+    def __init__(self, spec: EnvSpec = PROBE_DISCRETE, time_limit: int | None = 4, pays: str = "step") -> None:
         self.spec, self.time_limit, self.pays = spec, time_limit, pays
 
     def initial(self, key: jax.Array) -> ProbeState:
