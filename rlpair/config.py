@@ -21,12 +21,12 @@ MOST_ENVS, MOST_SEEDS = 10_000, 100_000  # on the host each environment is an ob
 
 
 def check_choice(key: str, value: object) -> None:
-    """Raises ConfigError unless the value is one that the key takes."""
+    """Raise ConfigError unless the value is one that the key takes."""
     check_one_of(key, value, CHOICES[key])
 
 
 def check_compile(compile: bool, backend: str) -> None:
-    """Raises ConfigError where there is nothing that torch.compile could do."""
+    """Raise ConfigError where there is nothing that torch.compile could do."""
     if compile and backend != "torch":
         raise ConfigError("compile", compile, f"false with backend={backend}, which is always compiled")
 
@@ -115,7 +115,7 @@ class RunConfig(LoopConfig):
             raise ConfigError("algo.buffer_size", size, f"at least num_envs={self.num_envs}")
 
     def _check_fused(self) -> None:
-        """The compiled loop is JAX's, and counts vector steps and transitions in int32."""
+        """Raise ConfigError where the compiled loop cannot: it is JAX's, and counts in int32."""
         if self.backend != "jax":
             raise ConfigError("mode", self.mode, f"host with backend={self.backend}; fused needs backend=jax")
         if self.total_timesteps // self.num_envs >= 2**31:
@@ -124,13 +124,13 @@ class RunConfig(LoopConfig):
             raise ConfigError("algo.buffer_size", self.algo.buffer_size, "less than 2**31 with mode=fused")
 
     def to_dict(self) -> dict[str, Any]:
-        """As config.yaml has it: plain values, the algorithm's under ``algo`` with its name."""
+        """Return the settings as config.yaml has them: plain values, the algorithm's under ``algo`` with its name."""
         values = asdict(self)
         return values | {"algo": {"name": self.algo.name, **values["algo"]}}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of ``to_dict``. Raises ConfigError for a value that is out of range."""
+        """Make a configuration of what ``to_dict`` returns. Raises ConfigError for a value that is out of range."""
         algo = dict(values["algo"])
         groups = {name: group(**values[name]) for name, group in groups_of(cls).items()}
         return cls(**(values | groups | {"algo": find(algo.pop("name")).config(**algo)}))

@@ -37,7 +37,7 @@ def make_agent(
     matmul_precision: str = "highest",
     compile: bool = False,
 ) -> BaseAgent:
-    """An untrained agent. At equal seeds both backends begin from the same parameters.
+    """Make an untrained agent. At equal seeds both backends begin from the same parameters.
 
     Args:
         algo: "dqn", "sac", or one that is registered; "module:name" imports the module first.
@@ -75,7 +75,7 @@ def make_agent(
 
 
 def describe_env(env: Any) -> tuple[EnvSpec, str | None]:
-    """The EnvSpec of all that ``make_agent`` takes, and the name that a preset is found by.
+    """Return the EnvSpec of all that ``make_agent`` takes, and the name that a preset is found by.
 
     Raises:
         EnvError: it cannot be built, or no algorithm here can learn it.
@@ -93,7 +93,7 @@ def describe_env(env: Any) -> tuple[EnvSpec, str | None]:
 
 
 def open_playable(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> Playable:
-    """One environment by id, to evaluate in: Gymnasium's, or, of a family that is only compiled, that, stepped.
+    """Return one environment by id, to evaluate in: Gymnasium's, or, of a family that is only compiled, that, stepped.
 
     Raises:
         EnvError, MissingExtraError: it cannot be built here.
@@ -105,12 +105,12 @@ def open_playable(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> P
 
 
 def agent_class(backend: str) -> Any:
-    """TorchAgent or JaxAgent. Raises MissingExtraError with the command that installs what is missing."""
+    """Return TorchAgent or JaxAgent. Raises MissingExtraError with the command that installs what is missing."""
     return getattr(backend_module("agents.agent", backend), AGENTS[backend])
 
 
 def backend_module(name: str, backend: str) -> ModuleType:
-    """The module ``rlpair.<name>_<backend>``, imported now."""
+    """Return the module ``rlpair.<name>_<backend>``, imported now."""
     try:
         return importlib.import_module(f"rlpair.{name}_{backend}")
     except ModuleNotFoundError as error:
@@ -121,9 +121,9 @@ def backend_module(name: str, backend: str) -> ModuleType:
 
 
 def configure_process(backend: str, config: Any, device: str = "auto") -> str:
-    """Settings of the whole process (threads, dispatch, memory) that suit the backend: for commands, at their start.
+    """Set the whole process (threads, dispatch, memory) up for a backend: for commands, at their start.
 
     Returns what is set, for the command to print.
     """
-    told: str = backend_module("agents.runtime", backend).configure(config, device)
-    return told
+    settings: str = backend_module("agents.runtime", backend).configure(config, device)
+    return settings

@@ -15,17 +15,17 @@ PROCESS_BYTES = 2**26  # of an environment in a process of its own: Python, nump
 
 
 def host_bytes() -> int:
-    """Returns the bytes of memory that this machine has."""
+    """Return the bytes of memory that this machine has."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def check_networks(config: Any, networks: Networks) -> None:
-    """Raises ConfigError where an agent's networks, targets, gradients and moments do not fit into this machine."""
+    """Raise ConfigError where an agent's networks, targets, gradients and moments do not fit into this machine."""
     check_sum([("algo.net_arch", config.net_arch, network_bytes(networks))], host_bytes())
 
 
 def check_run(config: Any, spec: EnvSpec, networks: Networks, available: int) -> None:
-    """Raises ConfigError where a run does not fit into the bytes there are; names the setting that takes the most.
+    """Raise ConfigError where a run does not fit into the bytes there are; it names the setting that takes the most.
 
     Args:
         config: a RunConfig.
@@ -49,7 +49,7 @@ def check_run(config: Any, spec: EnvSpec, networks: Networks, available: int) ->
 
 
 def check_sum(parts: list[tuple[str, Any, int]], available: int) -> None:
-    """Raises ConfigError of the largest part, (key, value, bytes), where their sum is more than what there is."""
+    """Raise ConfigError of the largest part, (key, value, bytes), where their sum is more than what there is."""
     if (total := sum(count for _, _, count in parts)) <= available:
         return
     key, value, most = max(parts, key=lambda part: part[2])
@@ -58,12 +58,12 @@ def check_sum(parts: list[tuple[str, Any, int]], available: int) -> None:
 
 
 def network_bytes(networks: Networks) -> int:
-    """Returns the bytes of all that is kept of the parameters, in float64."""
+    """Return the bytes of all that is kept of the parameters, in float64."""
     return COPIES * 8 * sum(math.prod(array.shape) for array in named_arrays(networks).values())
 
 
 def in_units(count: float) -> str:
-    """Returns bytes for people: 34.0 TiB."""
+    """Write bytes for people: 34.0 TiB."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.1f} {unit}"

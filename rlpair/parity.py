@@ -61,7 +61,7 @@ IMAGE = (36, 40, 2)  # of settings with an encoder
 
 
 def data(case: Case, num_updates: int) -> tuple[Transition, Noise]:
-    """(U, B, ...) transitions and the noises of the updates, (U, B, A) each. Any row may be terminal."""
+    """Draw (U, B, ...) transitions and the noises of the updates, (U, B, A) each. Any row may be terminal."""
     rng, spec, shape = np.random.default_rng(case.seed), case.spec, (num_updates, case.batch_size)
     if levels := {"uint8": 256, "bool": 2}.get(spec.obs_dtype):
         dtype: Any = np.dtype(spec.obs_dtype)
@@ -82,30 +82,30 @@ def data(case: Case, num_updates: int) -> tuple[Transition, Noise]:
 
 
 def row(batch: Transition, noise: Noise, u: int) -> tuple[Transition, Noise]:
-    """Update u's (B, ...) of (U, B, ...)."""
+    """Return update u's (B, ...) of (U, B, ...)."""
     return Transition(*(None if x is None else x[u] for x in batch)), tuple(x[u] for x in noise)
 
 
 def agent_of(case: Case, backend: str, dtype: str = "float64", device: str = "cpu") -> Any:
-    """The agent of a case. At equal seeds both backends begin from the same parameters."""
+    """Make the agent of a case. At equal seeds both backends begin from the same parameters."""
     options = {"config": case.config, "seed": case.seed, "dtype": dtype, "device": device}
     return make_agent(case.config.name, backend=backend, env=case.spec, **options)
 
 
 def without_rng(state: Mapping[str, np.ndarray]) -> State:
-    """A state without its generator, which is each backend's own."""
+    """Return a state without its generator, which is each backend's own."""
     return {name: value for name, value in state.items() if not name.startswith("rng.")}
 
 
 def errors(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float]:
-    """The relative error of each tensor, by name. Raises ValueError unless both have the same names and shapes."""
+    """Return each tensor's relative error, by name. Raises ValueError unless both have the same names and shapes."""
     if a.keys() != b.keys():
         raise ValueError(f"only one has {', '.join(sorted(a.keys() ^ b.keys()))}")
     return {name: relative_error(np.asarray(a[name]), np.asarray(b[name])) for name in a}
 
 
 def relative_error(a: np.ndarray, b: np.ndarray) -> float:
-    """max|a - b| / max|a|; of counters 0 or infinite, and infinite where a number is not finite."""
+    """Return max|a - b| / max|a|; of counters 0 or infinite, and infinite where a number is not finite."""
     if a.shape != b.shape:
         raise ValueError(f"shapes {a.shape} and {b.shape} differ")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -117,7 +117,7 @@ def relative_error(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def compare(case: Case, device: str, updates: int) -> dict[str, dict[str, float]]:
-    """The largest relative error of each quantity, by column, after one update and after all of them."""
+    """Return the largest relative error of each quantity, by column, after one update and after all of them."""
     batch, noise = data(case, updates)
     agents = {
         (backend, dtype): agent_of(case, backend, dtype, device)
@@ -144,18 +144,18 @@ def compare(case: Case, device: str, updates: int) -> dict[str, dict[str, float]
 
 
 def numbers(info: UpdateInfo) -> State:
-    """What an update told, on the host."""
+    """Return what an update told, on the host."""
     values = {**info.metrics, "td_error": info.td_error}
     return {name: np.asarray(x.cpu() if hasattr(x, "cpu") else x) for name, x in values.items()}
 
 
 def action_error(a: np.ndarray, b: np.ndarray) -> float:
-    """Of discrete actions the share that differs, of others the relative error."""
+    """Return the share of discrete actions that differs, or the relative error of others."""
     return float((a != b).mean()) if a.dtype.kind == "i" else relative_error(a, b)
 
 
 def grouped(found: Mapping[str, float], update: int) -> dict[str, float]:
-    """The largest error of each quantity. Adam's first moment after one update is a tenth of the gradient."""
+    """Return the largest error of each quantity. Adam's first moment after one update is a tenth of the gradient."""
     first = "gradients" if update == 1 else "first moments"
     groups = {"loss/": "losses", "train/": "losses", "td_error": "TD errors", "target_": "targets"}
     largest: dict[str, float] = {}
@@ -171,7 +171,7 @@ def grouped(found: Mapping[str, float], update: int) -> dict[str, float]:
 
 
 def tolerances(quantity: str, rounding: float) -> dict[str, float]:
-    """What the errors of such a quantity may be, by column; ``rounding`` is what float32 makes of one twin alone."""
+    """Return what errors of such a quantity may be, by column; ``rounding`` is what float32 makes of one twin alone."""
     in_float32 = FLOAT32 if quantity in BEFORE_A_STEP else max(FLOAT32, STEPPED_ROUNDING * rounding)
     return {"float64": FLOAT64, "float32": in_float32}
 
@@ -196,19 +196,19 @@ class ParityConfig:
 
 
 def devices() -> list[str]:
-    """cpu, and cuda where both frameworks see a GPU."""
+    """Return cpu, and cuda where both frameworks see a GPU."""
     both = all(backend_module("agents.runtime", backend).has_gpu("cuda") for backend in BACKENDS)
     return ["cpu", "cuda"] if both else ["cpu"]
 
 
 def cases(algo: Sequence[str] | None) -> dict[str, OffPolicyConfig]:
-    """The settings that are shown, by their heading, of some algorithms; None: of all."""
+    """Return the settings that are shown, by their heading, of some algorithms; None: of all."""
     records = algorithms() if algo is None else [find(name) for name in algo]
     return {heading: config for record in records for heading, config in record.parity.items()}
 
 
 def spec_for(config: OffPolicyConfig) -> EnvSpec:
-    """An environment of the kind that such settings learn."""
+    """Return an environment of the kind that such settings learn."""
     try:
         config.validate_spec(spec := DISCRETE)
     except EnvError:
@@ -242,13 +242,13 @@ def task(values: Values, given: set[str]) -> int:
 
 
 def outside(quantity: str, found: Mapping[str, float]) -> list[str]:
-    """The columns that exceed their tolerance."""
+    """Return the columns that exceed their tolerance."""
     allowed = tolerances(quantity, found[ROUNDING])
     return [column for column, most in allowed.items() if not found[column] <= most]
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """Markdown: a row a quantity; what exceeds its tolerance is marked."""
+    """Write a Markdown table: a row a quantity; what exceeds its tolerance is marked."""
     lines = [f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
     for quantity, found in rows.items():
         marks = outside(quantity, found)
@@ -258,7 +258,7 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def heading(config: ParityConfig) -> str:
-    """What the tables show, and the versions."""
+    """Return what the tables show, and the versions."""
     found = versions()
     named = ", ".join(f"{name} {found[name]}" for name in PACKAGES)
     return f"""# The twins compared
@@ -275,7 +275,7 @@ Written by `python -m rlpair.parity`, Python {platform.python_version()}, {platf
 
 
 def main() -> None:
-    """The command; exits with its code."""
+    """Run the command; exit with its code."""
     sys.exit(Command("parity", ParityConfig, task).main())
 
 

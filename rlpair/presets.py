@@ -102,7 +102,7 @@ class Preset(NamedTuple):
 
 
 def preset(algo: str, env: str) -> Preset:
-    """The tuned settings of an algorithm on an environment; for one that is not in the table, the algorithm's own.
+    """Return the tuned settings of an algorithm on an environment; where the table has none, the algorithm's own.
 
     Args:
         algo: as ``make_agent`` takes it.
@@ -121,12 +121,12 @@ def preset(algo: str, env: str) -> Preset:
 
 
 def defaults(algo: str, env: str | None) -> dict[str, Any]:
-    """The table's values for an algorithm on an environment, by dotted key; ``env`` None: on its default one."""
+    """Return the table's values for an algorithm on an environment, by dotted key; ``env`` None: on its default one."""
     rows = rows_of(algo)
     env = env or rows["*"]["env"]
     return {**rows["*"], **rows.get(env.rpartition(":")[2], {}), "env": env}  # module:id is tuned as id
 
 
 def rows_of(algo: str) -> Mapping[str, Mapping[str, Any]]:
-    """The table of an algorithm, by environment."""
+    """Return the table of an algorithm, by environment."""
     return DEFAULTS.get(algo) or find(algo).presets

@@ -58,11 +58,11 @@ class Replay(Protocol):
         ...
 
     def sample(self, batch_size: int, num_batches: int, rng: np.random.Generator) -> tuple[Transition, Any]:
-        """Transitions (U, B, ...), and anything that says which they are. All randomness comes from ``rng``."""
+        """Draw transitions (U, B, ...), and anything that says which they are. All randomness comes from ``rng``."""
         ...
 
     def state_dict(self) -> State:
-        """All that it holds, by name: for who writes it to a disk."""
+        """Return all that it holds, by name: for who writes it to a disk."""
         ...
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
@@ -84,7 +84,7 @@ class Agent(Protocol):
     def act(
         self, obs: np.ndarray, *, explore: bool = True, env_steps: int | None = None, noise: Any = None
     ) -> np.ndarray:
-        """(N, *obs_shape) -> (N,) or (N, action_dim); of one observation, (*obs_shape), () or (action_dim,).
+        """Choose actions: (N, *obs_shape) -> (N,) or (N, action_dim); for one observation, () or (action_dim,).
 
         ``env_steps`` drives schedules; None means their final value. ``noise`` is all that is random in exploring:
         given, it advances no generator. Raises ObservationError for another shape.
@@ -92,11 +92,11 @@ class Agent(Protocol):
         ...
 
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
-        """One gradient step on (B, ...), or U steps in order on (U, B, ...). Given noise advances no generator."""
+        """Make a gradient step on (B, ...), or U in order on (U, B, ...). Given noise advances no generator."""
         ...
 
     def state_dict(self) -> State:
-        """Parameters, targets, optimizer moments, counters and generator, by backend-free name."""
+        """Return parameters, targets, optimizer moments, counters and generator, by backend-free name."""
         ...
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:

@@ -28,14 +28,14 @@ SHORT = 0.5  # seconds of a chunk, during which the records of the one before it
 
 
 def make_seeds(config: RunConfig, seeds: range) -> Any:
-    """The seeds of one process."""
+    """Make the seeds of one process."""
     configure_process("jax", config.algo, config.device)
     backend_module("agents.runtime", "jax").dispatch_ahead()
     return backend_module("loops.seeds", "jax").Seeds(config, seeds)
 
 
 def make_workers(config: RunConfig) -> Workers:
-    """One process for all seeds on a GPU; on a CPU one for each core, as far as there are seeds."""
+    """Start one process for all seeds on a GPU; on a CPU one for each core, as far as there are seeds."""
     seeds = range(config.seed, config.seed + config.num_seeds)
     configure_process("jax", config.algo, config.device)
     if config.num_seeds == 1 or backend_module("agents.runtime", "jax").has_gpu(config.device):
@@ -65,7 +65,7 @@ class FusedLoop:
         self._round_size = config.algo.train_freq * config.num_envs
         self._schedule = Schedule(config, self._round_size)
         self._running = deque[int]()  # of chunks that have begun: the round that each ends with
-        self._collected = self._told = 0  # rounds whose results are here, and those that records have told of
+        self._collected = self._reported = 0  # rounds whose results are here, and those that are in records
         self._wait = math.inf  # seconds, for the last results
         self.best_return = np.full(config.num_seeds, -math.inf)
         self.improved = np.zeros(config.num_seeds, bool)  # whose last evaluation was its best
@@ -99,9 +99,9 @@ class FusedLoop:
 
     def __iter__(self) -> Iterator[Record]:
         stopwatch = Stopwatch(*self._work())
-        while self._told < self._begun or (self.env_steps < self.config.total_timesteps and not self._stopped):
+        while self._reported < self._begun or (self.env_steps < self.config.total_timesteps and not self._stopped):
             self._train()
-            env_steps = self._told * self._round_size
+            env_steps = self._reported * self._round_size
             due = self._schedule.due(env_steps)
             if due.log:
                 yield Record(env_steps, self._log() | stopwatch.lap(*self._work()))
@@ -114,12 +114,12 @@ class FusedLoop:
         yield Record(self.env_steps, {}, checkpoint=True)
 
     def _work(self) -> tuple[int, int]:
-        """Environment steps and updates of all agents that records have told of."""
-        return self._told * self._round_size * len(self.seeds), self._updates(self._told)
+        """Return the environment steps and updates of all agents that records have told of."""
+        return self._reported * self._round_size * len(self.seeds), self._updates(self._reported)
 
     def _train(self) -> None:
         """Go on to where something is due next, its results collected."""
-        if self._told == self._collected:  # else a checkpoint has already waited for them
+        if self._reported == self._collected:  # else a checkpoint has already waited for them
             if not self._running:
                 self._begin()
             if self._may_run_ahead():
@@ -127,10 +127,10 @@ class FusedLoop:
             began = time.perf_counter()
             self._collect()
             self._wait = time.perf_counter() - began
-        self._told = self._collected
+        self._reported = self._collected
 
     def _may_run_ahead(self) -> bool:
-        """Whether the next chunk may begin before the records of this one are made, so that they cost nothing.
+        """Return whether the next chunk may begin before the records of this one are made, so that they cost nothing.
 
         Not where an evaluation or a checkpoint wants the agents as they are then, nor where a chunk takes so long that
         a signal would have to wait for two of them.
@@ -158,20 +158,22 @@ class FusedLoop:
                 raise NonFiniteError(f"{what} of seed {seed} was not finite before env step {env_steps}")
 
     def _log(self) -> dict[str, float]:
-        """Means over the seeds; where there are many, each one's return and their interquartile mean too."""
+        """Return means over the seeds; where there are many, each one's return and their interquartile mean too."""
         count, return_sum, length_sum = self.ended
         self.ended = np.zeros_like(self.ended)
-        learned = self.metrics if self._updates(self._told) else {}
+        learned = self.metrics if self._updates(self._reported) else {}
         metrics = {tag: float(values.mean()) for tag, values in learned.items()}
         if not count.any():
             return metrics
-        told = count > 0
-        lengths = {"rollout/episodic_length": float((length_sum[told] / count[told]).mean())}
-        returns = dict(zip(np.array(self.seeds)[told].tolist(), return_sum[told] / count[told], strict=True))
+        has_ended = count > 0
+        lengths = {"rollout/episodic_length": float((length_sum[has_ended] / count[has_ended]).mean())}
+        returns = dict(
+            zip(np.array(self.seeds)[has_ended].tolist(), return_sum[has_ended] / count[has_ended], strict=True)
+        )
         return spread_over_seeds("rollout", "episodic_return", returns, len(self.seeds)) | lengths | metrics
 
     def evaluate(self) -> Evaluation:
-        """Greedy episodes of every agent, (S * episodes,)."""
+        """Play greedy episodes of every agent, (S * episodes,)."""
         shares = zip(*self._workers.call("evaluate", self.env_steps), strict=True)
         returns, lengths, cut = (np.concatenate(share).ravel() for share in shares)
         if cut.any():
@@ -203,11 +205,11 @@ class FusedLoop:
         return shapes
 
     def agents(self) -> list[State]:
-        """The state of each agent, by backend-free name."""
+        """Return the state of each agent, by backend-free name."""
         return [agent for share in self._workers.call("save", False) for agent, _ in share]
 
     def state_dicts(self) -> list[SeedState]:
-        """All that ``load_state_dicts`` goes on from; where a chunk is running, from its end."""
+        """Return all that ``load_state_dicts`` goes on from; where a chunk is running, from its end."""
         while self._running:
             self._collect()
         saved = [seed for share in self._workers.call("save", True) for seed in share]
@@ -222,12 +224,12 @@ class FusedLoop:
         }
 
     def check_env_steps(self, env_steps: int) -> None:
-        """Raises CheckpointError unless a round ends there."""
+        """Raise CheckpointError unless a round ends there."""
         if env_steps % self._round_size:
             raise CheckpointError(f"env_steps={env_steps} is not a multiple of {self._round_size}, a round's")
 
     def check_contents(self, state: SeedState) -> None:
-        """Raises CheckpointError where numbers of a state, whose ``shapes`` are right, cannot be gone on from."""
+        """Raise CheckpointError where numbers of a state, whose ``shapes`` are right, cannot be gone on from."""
         check_contents(state.agent)
         check_stored(state.rest, self.spec, "replay.")
         check_counts(state.rest, "envs.steps", "episode_length")
@@ -237,7 +239,7 @@ class FusedLoop:
         for k, (_, run, _) in enumerate(states):
             best = run["best_return"]
             self.best_return[k], self.ended[:, k] = -math.inf if best is None else best, run["ended"]
-            self._collected = self._told = run["env_steps"] // self._round_size
+            self._collected = self._reported = run["env_steps"] // self._round_size
         shares, begin = [], 0
         for size in self._workers.call("count"):
             shares.append([(agent, rest) for agent, _, rest in states[begin : begin + size]])
@@ -246,7 +248,7 @@ class FusedLoop:
 
 
 def spread_over_seeds(group: str, name: str, by_seed: dict[int, float], num_seeds: int) -> dict[str, float]:
-    """The mean over seeds; of many seeds also each one's, and the interquartile mean with its 95 % interval."""
+    """Average over seeds; of many seeds tell also each one's, and the interquartile mean with its 95 % interval."""
     scores = np.array(list(by_seed.values()))
     values = {f"{group}/{name}": float(scores.mean())}
     if num_seeds == 1:

@@ -74,7 +74,7 @@ class Fused(NamedTuple):
 def make_fused(
     learner: Learner, env: FunctionalEnv, config: OffPolicyConfig, num_envs: int, replay: Replay | None = None
 ) -> Fused:
-    """The loop for a learner on an environment; ``replay`` is that of ``default_replay`` unless one is given.
+    """Make the loop for a learner on an environment; ``replay`` is that of ``default_replay`` unless one is given.
 
     ``run``'s ``start`` and ``stop`` are () int32 and may be traced: one compiled program serves every number of rounds.
     Donate its state. ``draws``, where given, are (stop - start, ...).
@@ -111,65 +111,65 @@ def make_fused(
         return jnp.where(env_steps < config.learning_starts, draws.warm_up, policy.astype(draws.warm_up.dtype))
 
     def interact(learns: bool, carry: Carry, inputs: tuple[jax.Array, Draws]) -> tuple[Carry, None]:
-        """One step of every environment."""
-        (state, told), (vector_step, draws) = carry, inputs
+        """Make one step of every environment."""
+        (state, progress), (vector_step, draws) = carry, inputs
         env_steps = jnp.minimum(vector_step, LAST_STEP // num_envs) * num_envs  # beyond int32 every schedule has ended
         action = choose(state, env_steps, draws, learns)
         envs, out = jax.vmap(partial(step, env))(state.envs, action, draws.envs, draws.initial)
         transition = Transition(state.obs, action, out.reward, out.next_obs, out.terminated)
         ended = out.terminated | out.truncated
         returns, lengths = state.episode_return + out.reward, state.episode_length + 1
-        told = told._replace(
-            episodes=told.episodes + jnp.sum(ended, dtype=jnp.int32),
-            return_sum=told.return_sum + jnp.sum(jnp.where(ended, returns, 0)),
-            length_sum=told.length_sum + jnp.sum(jnp.where(ended, lengths, 0), dtype=jnp.int32),
-            finite=told.finite & jnp.isfinite(out.reward).all() & jnp.isfinite(out.next_obs).all(),
+        progress = progress._replace(
+            episodes=progress.episodes + jnp.sum(ended, dtype=jnp.int32),
+            return_sum=progress.return_sum + jnp.sum(jnp.where(ended, returns, 0)),
+            length_sum=progress.length_sum + jnp.sum(jnp.where(ended, lengths, 0), dtype=jnp.int32),
+            finite=progress.finite & jnp.isfinite(out.reward).all() & jnp.isfinite(out.next_obs).all(),
         )
         stored, row = storage.add(state.replay, transition, out.truncated, vector_step)
         weighed = sampler.add(state.sampler, row)
         kept = jnp.where(ended, 0, returns), jnp.where(ended, 0, lengths)
-        return (FusedState(state.learner, stored, envs, out.obs, *kept, state.key, weighed), told), None
+        return (FusedState(state.learner, stored, envs, out.obs, *kept, state.key, weighed), progress), None
 
-    def learn(state: FusedState, told: Progress, vector_steps: jax.Array, draws: Draws) -> Carry:
-        """The updates of a round, after so many steps of every environment."""
+    def learn(state: FusedState, progress: Progress, vector_steps: jax.Array, draws: Draws) -> Carry:
+        """Make the updates of a round, after so many steps of every environment."""
         span = storage.span(state.replay, vector_steps)
         indices, weights, weighed = sampler.sample(state.sampler, span, draws.sample, shape)
         batch = storage.take(state.replay, indices)
         batch = batch if weights is None else batch._replace(weight=weights)
         learned, info = update_many(learner, state.learner, batch, draws.noise)
         weighed = sampler.feedback(weighed, indices, info.td_error)
-        told = told._replace(metrics=jax.tree.map(lambda x: x[-1], info.metrics))
-        return state._replace(learner=learned, sampler=weighed), told
+        progress = progress._replace(metrics=jax.tree.map(lambda x: x[-1], info.metrics))
+        return state._replace(learner=learned, sampler=weighed), progress
 
     def run(state: FusedState, start: jax.Array, stop: jax.Array, draws: Draws | None = None) -> Carry:
         def one_round(learns: bool, number: jax.Array, carry: Carry) -> Carry:
-            state, told = carry
+            state, progress = carry
             if draws is None:
                 state, now = draw(state)
             else:
                 now = jax.tree.map(lambda x: x[number - start], draws)
             vector_steps = number * frequency + jnp.arange(frequency)
             of_steps = now._replace(sample=None, noise=None)  # type: ignore[arg-type] # a tree with fewer leaves
-            carry, _ = jax.lax.scan(partial(interact, learns), (state, told), (vector_steps, of_steps))
+            carry, _ = jax.lax.scan(partial(interact, learns), (state, progress), (vector_steps, of_steps))
             return learn(*carry, (number + 1) * frequency, now) if learns else carry
 
-        told = nothing_yet(learner, state.learner, storage.take(state.replay, jnp.zeros(config.batch_size, int)))
+        progress = nothing_yet(learner, state.learner, storage.take(state.replay, jnp.zeros(config.batch_size, int)))
         switch = jnp.clip(warm_rounds, start, stop)
-        carry = jax.lax.fori_loop(start, switch, partial(one_round, False), (state, told))
+        carry = jax.lax.fori_loop(start, switch, partial(one_round, False), (state, progress))
         return jax.lax.fori_loop(switch, stop, partial(one_round, True), carry)
 
     return Fused(init, run)
 
 
 def check_first_draw(storage: Storage, learning_starts: int, vector_steps: int) -> None:
-    """Raises ConfigError where nothing can be drawn after so many steps of every environment."""
+    """Raise ConfigError where nothing can be drawn after so many steps of every environment."""
     if vector_steps < storage.least:
         allowed = f"more: after {vector_steps} steps of every environment the replay has nothing to draw from"
         raise ConfigError("algo.learning_starts", learning_starts, allowed)
 
 
 def random_actions(spec: EnvSpec, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Uniform over the action space, in its units: (*shape,) int32 or (*shape, A) float32."""
+    """Draw actions uniformly over the action space, in its units: (*shape,) int32 or (*shape, A) float32."""
     if spec.discrete:
         return jax.random.randint(key, shape, 0, spec.action_dim, jnp.int32) + spec.action_start
     low, high = jnp.asarray(spec.action_low, jnp.float32), jnp.asarray(spec.action_high, jnp.float32)
@@ -177,7 +177,7 @@ def random_actions(spec: EnvSpec, key: jax.Array, shape: tuple[int, ...]) -> jax
 
 
 def nothing_yet(learner: Learner, state: LearnerState, batch: Transition) -> Progress:
-    """What no rounds tell: metrics are 0 until there is an update."""
+    """Return what no rounds tell: metrics are 0 until there is an update."""
     noise = learner.sample_noise(jax.random.key(0), batch.reward.shape)
     _, info = jax.eval_shape(learner.update, state, batch, noise)
     metrics = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), info.metrics)
@@ -194,7 +194,7 @@ class Episodes(NamedTuple):
 
 
 def play(learner: Learner, env: FunctionalEnv, state: LearnerState, key: jax.Array, episodes: int) -> Episodes:
-    """Greedy episodes, all together; every one counts, however long it takes, up to LONGEST_EPISODE of host.py."""
+    """Play greedy episodes, all together; every one counts, however long it is, up to LONGEST_EPISODE of host.py."""
 
     class Play(NamedTuple):
         envs: EnvState

@@ -48,7 +48,7 @@ def evaluate(agent: Agent, envs: Playable, episodes: int, seed: int) -> Evaluati
 
 
 def _play(agent: Agent, envs: Playable, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns and lengths (count,) of an episode in each of the first ``count`` environments."""
+    """Play an episode in each of the first ``count`` environments: returns and lengths, (count,) each."""
     obs = envs.reset(seed)
     returns, lengths = np.zeros(envs.num_envs), np.zeros(envs.num_envs, np.int64)
     playing = np.ones(envs.num_envs, bool)
@@ -77,7 +77,7 @@ def warn_of_cut(env: str) -> None:
 
 @contextmanager
 def saying_where(where: str) -> Iterator[None]:
-    """Lets the errors of environments inside say where they arose."""
+    """Let the errors of environments inside say where they arose."""
     try:
         yield
     except (EnvFailedError, NonFiniteError) as error:
@@ -103,7 +103,7 @@ class HostLoop(Iterator[Record]):
         *,
         eval_envs: HostEnvs | None = None,
     ) -> None:
-        """``eval_envs`` are needed where ``config.eval_every`` is not 0."""
+        """Put a loop together; ``eval_envs`` are needed where ``config.eval_every`` is not 0."""
         if config.eval_every and eval_envs is None:
             raise ConfigError("eval_every", config.eval_every, "0, or give the loop eval_envs to evaluate on")
         self.agent, self.envs, self.replay, self.config = agent, envs, replay, config
@@ -202,7 +202,7 @@ class HostLoop(Iterator[Record]):
             self._feedback(which, self._info.td_error)
 
     def _episodes(self) -> dict[str, float]:
-        """The mean over the episodes that ended since the last record; nothing where none did."""
+        """Average over the episodes that ended since the last record; nothing where none did."""
         count, return_sum, length_sum = self.ended.tolist()
         self.ended[:] = 0
         if count == 0:
@@ -210,7 +210,7 @@ class HostLoop(Iterator[Record]):
         return {"rollout/episodic_return": return_sum / count, "rollout/episodic_length": length_sum / count}
 
     def _fetch_metrics(self) -> dict[str, float]:
-        """Those of the newest update. Raises NonFiniteError where one is not a number."""
+        """Fetch the metrics of the newest update. Raises NonFiniteError where one is not a number."""
         if self._info is not None:
             self.metrics = {tag: float(value[-1]) for tag, value in self._info.metrics.items()}
             self._info = None
@@ -233,7 +233,7 @@ class HostLoop(Iterator[Record]):
         return Record(self.env_steps, {}, checkpoint=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """All of the loop's own state but the replay's, as JSON can hold it exactly."""
+        """Return all of the loop's own state but the replay's, as JSON can hold it exactly."""
         return {
             "env_steps": self.env_steps,
             "best_return": self.best_return if math.isfinite(self.best_return) else None,
@@ -280,7 +280,7 @@ class Stopwatch:
         self.env_steps, self.num_updates, self.start = env_steps, num_updates, time.perf_counter()
 
     def lap(self, env_steps: int, num_updates: int) -> dict[str, float]:
-        """Environment steps and updates per second since the last lap."""
+        """Return environment steps and updates per second since the last lap."""
         now = time.perf_counter()
         seconds = now - self.start
         values = {
@@ -292,7 +292,7 @@ class Stopwatch:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Time that is nobody's: evaluation, writing a checkpoint."""
+        """Leave the time inside out: evaluation, writing a checkpoint."""
         began = time.perf_counter()
         yield
         self.start += time.perf_counter() - began

@@ -21,11 +21,11 @@ class Schedule:
     """
 
     def __init__(self, config: LoopConfig, stride: int) -> None:
-        """``stride``: num_envs of a loop that stops after every vector step, those of a round of one that does not."""
+        """Keep ``stride``: num_envs of a loop that stops after every vector step, else the steps of a round."""
         self._config, self._stride = config, stride
 
     def due(self, env_steps: int) -> Due:
-        """What is due at the end of the stride that brought the loop to ``env_steps``."""
+        """Return what is due at the end of the stride that brought the loop to ``env_steps``."""
         config = self._config
         return Due(
             log=self._reached(config.log_every, env_steps),
@@ -34,7 +34,7 @@ class Schedule:
         )
 
     def next_stop(self, env_steps: int) -> int:
-        """The end of the first stride after ``env_steps`` at which something is due, or ``total_timesteps`` reached."""
+        """Return the end of the first stride after ``env_steps`` at which something is due, or all is done."""
         config = self._config
         periods = [every for every in (config.log_every, config.eval_every, config.checkpoint_every) if every]
         targets = [(env_steps // every + 1) * every for every in periods]

@@ -53,7 +53,7 @@ class Seeds:
     def __init__(
         self, config: Any, seeds: Sequence[int], dtype: str = "float32", devices: Sequence[jax.Device] | None = None
     ) -> None:
-        """Each agent begins with the parameters that a host loop of its seed begins with.
+        """Begin each agent with the parameters that a host loop of its seed begins with.
 
         Args:
             config: a RunConfig.
@@ -86,8 +86,8 @@ class Seeds:
     def begin(self, start: int, stop: int) -> None:
         """Have the device train through the rounds start to stop - 1, after what it is at; do not wait for it."""
         with precision_of(self._dtype):
-            self._state, told = self._run(self._state, np.int32(start), np.int32(stop))
-        self._running.append(told)
+            self._state, progress = self._run(self._state, np.int32(start), np.int32(stop))
+        self._running.append(progress)
 
     def collect(self) -> Chunk:
         """Wait for what began first, and return what it told."""
@@ -99,31 +99,31 @@ class Seeds:
         return self.collect()
 
     def evaluate(self, *tag: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Greedy episodes of each agent: returns, lengths, which were cut, (S, episodes). ``tag``: of their starts."""
+        """Play greedy episodes of each agent: returns, lengths, cuts, (S, episodes). ``tag``: of their starts."""
         with precision_of(self._dtype):
             returns, lengths, cut = self._play(self._state.learner, self._keys("evaluation", *tag))
         return np.asarray(returns, np.float64), np.asarray(lengths, np.int64), np.asarray(cut)
 
     def get_spec(self) -> EnvSpec:
-        """What the agents know of the environment."""
+        """Return what the agents know of the environment."""
         return self._spec
 
     def get_shapes(self) -> tuple[Tensors, Tensors]:
-        """Names, shapes and dtypes of one seed's Saved."""
+        """Return the names, shapes and dtypes of one seed's Saved."""
         own = jax.eval_shape(lambda state: jax.tree.map(lambda x: x[0], state), self._state)
         rest = {name: Tensor(x.shape, np.dtype(x.dtype)) for name, x in named_leaves(rest_of(own)).items()}
         return named_shapes(own.learner) | {"rng.jax": Tensor((2,), np.dtype(np.uint32))}, rest
 
     def count(self) -> int:
-        """S."""
+        """Return how many seeds there are."""
         return len(self._seeds)
 
     def peak_memory(self) -> int:
-        """Bytes of the host that this process has had at most."""
+        """Return the bytes of the host that this process has had at most."""
         return peak_memory()
 
     def save(self, with_rest: bool) -> list[Saved]:
-        """Of each seed, what ``load`` takes; ``rest`` is {} unless it is asked for."""
+        """Return for each seed what ``load`` takes; ``rest`` is {} unless it is asked for."""
         saved = [self._saved(jax.tree.map(lambda x, k=k: x[k], self._state)) for k in range(self.count())]
         return saved if with_rest else [Saved(agent, {}) for agent, _ in saved]
 
@@ -147,12 +147,12 @@ class Seeds:
 
 
 def rest_of(state: FusedState) -> FusedState:
-    """Without what an agent's file holds."""
+    """Return a state without what an agent's file holds."""
     return state._replace(learner=None, key=None)  # type: ignore[arg-type] # a tree with fewer leaves
 
 
 def named_leaves(tree: Tree) -> dict[str, jax.Array]:
-    """By dotted path."""
+    """Return the leaves by dotted path."""
 
     def text(key: Any) -> str:
         return str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", None))))
@@ -161,20 +161,20 @@ def named_leaves(tree: Tree) -> dict[str, jax.Array]:
 
 
 def find_devices(device: str) -> list[jax.Device]:
-    """All GPUs, or the CPU. Raises ConfigError where there is none such."""
+    """Find all GPUs, or the CPU. Raises ConfigError where there is none such."""
     first = find_device(device)
     return [first] if first.platform == "cpu" else jax.devices(first.platform)
 
 
 def sharding(devices: Sequence[jax.Device], num_seeds: int) -> jax.sharding.Sharding:
-    """Over all of them, where they share the seeds evenly; else on the first."""
+    """Share the seeds over all devices, where that goes evenly; else put them on the first."""
     if len(devices) == 1 or num_seeds % len(devices):
         return SingleDeviceSharding(devices[0])
     return NamedSharding(Mesh(np.array(devices), ("seeds",)), PartitionSpec("seeds"))  # type: ignore[no-untyped-call]
 
 
 def memory_of(devices: Sequence[jax.Device]) -> int:
-    """Bytes that the devices have together, or this machine; where they do not say it, as many as one can name."""
+    """Return the bytes that the devices have together, or this machine; sys.maxsize where they do not say it."""
     if devices[0].platform == "cpu":
         return host_bytes()
     return len(devices) * min((device.memory_stats() or {}).get("bytes_limit", sys.maxsize) for device in devices)

@@ -100,19 +100,19 @@ def evaluate_agent(agent: Agent, env: Any, episodes: int = 20, seed: int = 0) ->
 
 
 def is_same(env: Any, other: Any) -> bool:
-    """Whether they are one id, or one object."""
+    """Return whether two environments are one id, or one object."""
     return env is other or (isinstance(env, str) and env == other)
 
 
 def check_fit(agent: Agent, envs: Playable, key: str = "env") -> None:
-    """Raises EnvError where the agent was made for other observations or actions than these, given as ``key``."""
+    """Raise EnvError where the agent was made for other observations or actions than these, given as ``key``."""
     for field, made_for in agent.spec._asdict().items():
         if (here := getattr(envs.spec, field)) != made_for:
             raise EnvError(f"{key} has {field}={here}, and the agent was made for {field}={made_for}")
 
 
 def check_resumable(earlier: Training, envs: HostEnvs, config: LoopConfig) -> None:
-    """Raises EnvError or ConfigError where an earlier training cannot go on so."""
+    """Raise EnvError or ConfigError where an earlier training cannot go on so."""
     if envs.num_envs != earlier.envs.num_envs:
         raise EnvError(f"env has num_envs={envs.num_envs}, and the run that is resumed {earlier.envs.num_envs}")
     if config.total_timesteps <= earlier.env_steps:
