@@ -3,7 +3,7 @@
 from mutants import Bug
 
 BASE, TORCH, JAX, MAKE = "agents/base.py", "agents/agent_torch.py", "agents/agent_jax.py", "make.py"
-AGENTS, GOAL = "test_agents.py", "test_functional.py::test_the_goal_wants_its_velocity"
+AGENTS, GOAL = "test_agents.py", "test_classic.py::test_the_goal_wants_its_velocity"
 RESEED = f"{AGENTS}::test_reseed_starts_the_generator_of_that_seed"
 BOUNDS = f"{AGENTS}::test_an_exploring_sac_keeps_the_bounds_of_log_std"
 PRECISION = f"{AGENTS}::test_the_precision_reaches_every_product"

@@ -6,8 +6,9 @@ CHECKPOINT, LINKS, TRUST, ATOMIC = "test_checkpoint.py", "test_links.py", "test_
 REFUSALS, TENSORS, FORMATS, DOCUMENTS = "test_refusals.py", "disk/tensors.py", "runs/formats.py", "disk/documents.py"
 YAML, JSON, RUN_JSON = "test_documents.py::test_yaml", "test_documents.py::test_json", f"{REFUSALS}::test_run_json"
 CONTENTS, TRANSITIONS = "test_tensors.py::test_contents_of_an_agent", "test_tensors.py::test_transitions"
-ACTIONS, RESULT = f"{REFUSALS}::test_actions_of_an_episode", f"{REFUSALS}::test_result_json"
-KEPT = f"{REFUSALS}::test_settings_that_could_not_be_read_again_are_not_written"
+ACTIONS, RESULT = f"{REFUSALS}::test_actions_of_an_episode", "test_refused_settings.py::test_result_json"
+SETTINGS = "test_refused_settings.py"
+KEPT = f"{SETTINGS}::test_settings_that_could_not_be_read_again_are_not_written"
 TORCH = f"{REFUSALS}::test_a_generator_of_torch"
 BUGS = [
     # Documents
@@ -26,9 +27,9 @@ BUGS = [
     Bug("bounds the wrong way round", FORMATS, "if not all(a < b for a, b", "if not all(True for a, b", f"{REFUSALS}::test_spec"),
     Bug("a result's number of any size", FORMATS, "if abs(number) > LARGEST:", "if False:", RESULT),
     Bug("result.json is taken as it is", "runs/result.py", "formats.checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))", "read_json(path, most=formats.RESULT_VALUES)", RESULT),
-    Bug("an algorithm's name that is a list", "algos/registry.py", "_algorithms.get(name) if isinstance(name, str) else None", "_algorithms.get(name)", f"{REFUSALS}::test_config_yaml"),
+    Bug("an algorithm's name that is a list", "algos/registry.py", "_algorithms.get(name) if isinstance(name, str) else None", "_algorithms.get(name)", f"{SETTINGS}::test_config_yaml"),
     Bug("settings too long to be read again are written", "runs/saved_config.py", "if len(content) > most:", "if False:", KEPT),
-    Bug("a resume reads agent.json twice", "runs/saved_run.py", "if folder not in self._checkpoints:", "if True:", f"{REFUSALS}::test_a_resume_reads_what_it_goes_by_once"),
+    Bug("a resume reads agent.json twice", "runs/saved_run.py", "if folder not in self._checkpoints:", "if True:", f"{SETTINGS}::test_a_resume_reads_what_it_goes_by_once"),
     # Arrays
     Bug("moments below zero", TENSORS, "(value < 0).any():\n            raise CheckpointError(f\"{name} holds a number below 0", "False:\n            raise CheckpointError(f\"{name} holds a number below 0", CONTENTS),
     Bug("a count beyond the updates", TENSORS, "not 0 <= value <= updates", "not 0 <= value", CONTENTS),
@@ -47,7 +48,7 @@ BUGS = [
     Bug("links are followed", "disk/files.py", "    if stat.S_ISLNK(mode):\n        raise OSError(errno.ELOOP, NOT_FOLLOWED)\n", "", LINKS, (("disk/files.py", "_check_regular(os.lstat(path).st_mode)", "_check_regular(os.stat(path).st_mode)"), ("disk/files.py", 'getattr(os, "O_NOFOLLOW", 0) | ', ""))),
     Bug("a folder behind a link", "disk/files.py", "    if path.is_symlink():\n        raise OSError(errno.ELOOP, NOT_FOLLOWED, str(path))\n", "", LINKS),
     Bug("a new file over an old one", "disk/files.py", "os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL", "os.O_WRONLY | os.O_APPEND | os.O_CREAT", f"{LINKS}::test_a_new_file_never_stands_in_an_old_ones_place"),
-    Bug("a file of any size", "disk/files.py", "> limit:", "> 2**62:", f"{REFUSALS}::test_config_yaml"),
+    Bug("a file of any size", "disk/files.py", "> limit:", "> 2**62:", f"{SETTINGS}::test_config_yaml"),
     Bug("leftovers of any name are deleted", "disk/atomic.py", "elif OWN.fullmatch(entry.name):", "else:", f"{LINKS}::test_only_what_a_save_leaves_is_deleted"),
     Bug("the only whole folder is deleted", "disk/atomic.py", " and parent / name not in kept", "", f"{ATOMIC}::test_leftovers_are_removed_but_the_only_whole_folder_stays"),
     Bug("what made room is not found", "disk/atomic.py", "or not files.is_folder(old) else old", "or True else old", f"{ATOMIC}::test_a_folder_that_makes_room_is_still_found"),

@@ -1,8 +1,6 @@
 """Every single refusal of what a file may hold, by its whole message: a line each."""
 
 import base64
-import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +13,10 @@ from runs import config_of
 from specs import BOX, DISCRETE
 
 from rlpair.agents.agent_torch import check_mersenne_twister
-from rlpair.cli.sweep import JobOutcome, score
-from rlpair.config import RunConfig
-from rlpair.disk import files
 from rlpair.envs.tape import actions_of
-from rlpair.errors import CheckpointError, ConfigError
+from rlpair.errors import CheckpointError
 from rlpair.runs import formats
 from rlpair.runs.loading import check_spec
-from rlpair.runs.result import load_result
-from rlpair.runs.saved_config import load_config, save_config, to_yaml
-from rlpair.train import main, train
 
 F = Path("F")
 
@@ -203,114 +195,3 @@ def test_a_generator_of_torch(part: slice, value: Any, message: str) -> None:
     state[part] = np.frombuffer(value.tobytes(), np.uint8)
     expected = f"rng.torch.cpu is not a state of a generator: {message}"
     assert refused(lambda: check_mersenne_twister(state), CheckpointError) == expected
-
-
-# config.yaml
-
-DEEP: Any = 1
-for _ in range(20):
-    DEEP = [DEEP]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"env_kwargs": {"a": ["x" * 99] * 700}},
-            re.compile(
-                r"env_kwargs=.{1,500} is not allowed: less, as the settings together take 73,\d{3} bytes "
-                r"of config.yaml, which has at most 65,536"
-            ),
-        ),
-        (
-            {"env_kwargs": {"a": DEEP}},
-            re.compile("env_kwargs=.* is not allowed: what config.yaml can hold: it is nested in more than 20 levels"),
-        ),
-        (
-            {"seed": 10**100},
-            re.compile("seed=.* is not allowed: what config.yaml can hold: line 1 has '10*': a text wants quotes"),
-        ),
-    ],
-)
-def test_settings_that_could_not_be_read_again_are_not_written(
-    changes: dict[str, Any], message: re.Pattern[str]
-) -> None:
-    config = config_of("dqn", "torch", run_dir="run", **changes)
-    for write in (lambda: to_yaml(config), lambda: save_config(config, Path()), lambda: train(config)):
-        assert message.fullmatch(refused(write, ConfigError))
-    assert list(Path().iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("algo: {name: [dqn]}", "config.yaml: algo.name=['dqn'] is not allowed: one of dqn, sac"),
-        ("algo: {name: ppo}", "config.yaml: algo.name='ppo' is not allowed: one of dqn, sac"),
-        ("algo: dqn", "config.yaml: is not a run's configuration: it has no algo"),
-        ("[]", "config.yaml: is not a run's configuration: it has no algo"),
-        ("algo: {name: dqn}\nnum_envs: 1.5", "config.yaml: num_envs=1.5 is not allowed: a whole number"),
-        ("algo: {name: dqn}\nenv: 5", "config.yaml: env=5 is not allowed: a text"),
-        ("algo: {name: dqn}\nx: 5", "config.yaml: it has an unknown key, x"),
-        ("#" * 65_537, "config.yaml: has 65,537 bytes, and such a file has at most 65,536"),
-    ],
-    ids=lambda value: value[:30],
-)
-def test_config_yaml(text: str, message: str) -> None:
-    Path("config.yaml").write_text(text)
-    assert refused(lambda: load_config(Path()), CheckpointError) == message
-
-
-# result.json
-
-RESULT: dict[str, Any] = {"algo": "dqn", "backend": "jax", "env": "CartPole-v1", "seeds": [0], "env_steps": 9}
-RESULT |= {"mean": 1.0, "std": 0.0, "returns": [[1.0]], "lengths": [[1]], "seconds": 2.5, "versions": {"python": "3"}}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"mean": "1"}, "result.json: mean='1' is not allowed: a number"),
-        ({"mean": 1.1e300}, "result.json: mean=1.1e+300 is not allowed: a number from -1e+300 to 1e+300"),
-        ({"std": -1.0}, "result.json: std=-1.0 is not allowed: greater than or equal to 0"),
-        ({"returns": 5}, "result.json: returns=5 is not allowed: a list"),
-        ({"returns": [5]}, "result.json: returns[0]=5 is not allowed: a list"),
-        ({"lengths": [[1.5]]}, "result.json: lengths[0][0]=1.5 is not allowed: a whole number"),
-        ({"env_steps": None}, "result.json: env_steps=None is not allowed: a whole number"),
-        ({"x": 1}, "result.json: it has an unknown key, x"),
-    ],
-)
-def test_result_json(changes: dict[str, Any], message: str) -> None:
-    path = Path("result.json")
-    path.write_text(json.dumps(RESULT))
-    assert score(JobOutcome(0, Path())) == ("1.0 +- 0.0", "1", "9", "2")
-    path.write_text(json.dumps(RESULT | changes))
-    assert refused(lambda: load_result(Path()), CheckpointError) == message
-    assert score(JobOutcome(0, Path())) == (message, "", "", "")
-
-
-def test_a_job_without_a_result_says_so() -> None:
-    assert score(JobOutcome(0, Path())) == ("result.json: is missing", "", "", "")
-    assert score(JobOutcome(2, Path())) == ("exit code 2", "", "", "")
-
-
-# Going on
-
-
-def test_a_resume_reads_what_it_goes_by_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    train(config_of("dqn", "torch", run_dir="run", total_timesteps=100, eval_every=0, eval_episodes=1))
-    opened: list[str] = []
-    original = files.open_to_read
-
-    def counting(path: Path) -> Any:
-        opened.append(path.name)
-        return original(path)
-
-    monkeypatch.setattr(files, "open_to_read", counting)
-    monkeypatch.setattr("sys.argv", ["rlpair train", "resume=run", "total_timesteps=110"])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 0
-    assert {name: opened.count(name) for name in ("config.yaml", "agent.json")} == {"config.yaml": 1, "agent.json": 1}
-    assert load_config(Path("run")) == RunConfig.from_dict(
-        config_of("dqn", "torch", total_timesteps=110, eval_every=0, eval_episodes=1).to_dict()
-    )
