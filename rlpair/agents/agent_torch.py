@@ -24,7 +24,7 @@ class TorchAgent(BaseAgent):
     def __init__(
         self, identity: Identity, params: State, *, device: str, matmul_precision: str, compile: bool = False
     ) -> None:
-        """``params``: by backend-free name, of the algorithm's ``initial_params``. ``device``: auto, cpu or cuda.
+        """Begin with ``params``, by name as the algorithm's ``initial_params`` has them. ``device``: auto, cpu or cuda.
 
         The precision of float32 matrix products is a setting of the whole process in PyTorch, and is set here.
         """
@@ -65,7 +65,7 @@ class TorchAgent(BaseAgent):
         return tuple(x.cpu().numpy() for x in self.learner.act_noise(self.generator, num_envs))
 
     def _moved(self, noise: Any) -> tuple[torch.Tensor, ...]:
-        """Noise that was given, on the device, its floats in the dtype of the computation."""
+        """Put noise that was given onto the device, its floats in the dtype of the computation."""
         tensors = [torch.as_tensor(x, device=self.device) for x in noise]
         return tuple(x.to(self.learner.dtype) if x.is_floating_point() else x for x in tensors)
 
@@ -83,7 +83,7 @@ class TorchAgent(BaseAgent):
         return UpdateInfo(metrics, torch.stack([info.td_error for info in infos]))
 
     def _update(self, batch: Transition, noise: Any) -> UpdateInfo:
-        """One gradient step, counted."""
+        """Return one gradient step, counted."""
         info = self.learner.update(batch, noise, self._num_updates)
         self._num_updates += 1
         return info
@@ -104,7 +104,7 @@ class TorchAgent(BaseAgent):
         self._num_updates = int(state["num_updates"])
 
     def _set_generator(self, state: np.ndarray) -> None:
-        """Raises CheckpointError for bytes that no generator has led to."""
+        """Set the generator. Raises CheckpointError for bytes that no generator has led to."""
         if self.device.type == "cpu":
             check_mersenne_twister(state)
         try:
@@ -121,7 +121,7 @@ class TorchAgent(BaseAgent):
 
 
 def check_mersenne_twister(state: np.ndarray) -> None:
-    """Raises CheckpointError where torch, which does not check it, would read beyond its 624 words.
+    """Raise CheckpointError where torch, which does not check it, would read beyond its 624 words.
 
     ``state``: of a generator on a CPU, uint8: seed (8 bytes), words left (4), whether it is seeded (4), next word (8),
     words (8 each), normals kept back (3 of 8, whether there is one, 1 of 4).
@@ -137,19 +137,19 @@ def check_mersenne_twister(state: np.ndarray) -> None:
 
 
 def find_device(device: str) -> torch.device:
-    """auto: the GPU if there is one. Raises ConfigError for one that is not there."""
+    """Find a device; auto: the GPU if there is one. Raises ConfigError for one that is not there."""
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device", device, "PyTorch sees no GPU here; use device=cpu or device=auto")
     return torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
 
 
 def each(arrays: Transition, function: Callable[[Any], Any]) -> Transition:
-    """The function of every array that is there."""
+    """Apply the function to every array that is there."""
     return Transition(*(None if x is None else function(x) for x in arrays))
 
 
 def named_tensors(learner: Learner) -> dict[str, torch.Tensor]:
-    """Parameters, targets, moments and model state by backend-free name, as views in the shapes of files."""
+    """Return parameters, targets, moments and model state by backend-free name, as views in the shapes of files."""
     named: dict[str, torch.Tensor] = {}
     for params in learner.params.values():
         named |= params.named(params.vector)

@@ -60,7 +60,7 @@ class BaseAgent(ABC):
 
     @abstractmethod
     def _act(self, obs: np.ndarray, explore: bool, env_steps: int, noise: Any) -> np.ndarray:
-        """(N, *obs_shape) -> (N,) or (N, action_dim)."""
+        """Choose actions: (N, *obs_shape) -> (N,) or (N, action_dim)."""
 
     @abstractmethod
     def act_noise(self, num_envs: int) -> tuple[np.ndarray, ...]:
@@ -107,7 +107,7 @@ class BaseAgent(ABC):
             self.reseed(integer(self.seed, "noise", self.num_updates))
 
     def check_fit(self, state: Tensors) -> None:
-        """Raises CheckpointError unless a state, or what is said of one, has names, shapes and dtypes of this agent."""
+        """Raise CheckpointError unless a state, or what is said of one, has names, shapes and dtypes of this agent."""
         own = self.state_dict()
         if self.rng_name not in state:
             del own[self.rng_name]
@@ -117,7 +117,7 @@ class BaseAgent(ABC):
         check_fit({name: x for name, x in state.items() if not self._is_foreign(name)}, own)
 
     def _is_foreign(self, name: str) -> bool:
-        """Whether it is a generator of another backend or device."""
+        """Return whether it is a generator of another backend or device."""
         return name.startswith("rng.") and name != self.rng_name
 
     def save(self, path: str | Path) -> None:
@@ -128,12 +128,12 @@ class BaseAgent(ABC):
         save_checkpoint(os.path.realpath(path), self.state_dict(), self.description())
 
     def description(self) -> dict[str, Any]:
-        """What ``agent.json`` says: all that ``load_agent`` needs beside the state."""
+        """Return what ``agent.json`` says: all that ``load_agent`` needs beside the state."""
         return describe(self.identity, self.backend)
 
 
 def describe(identity: Identity, backend: str) -> dict[str, Any]:
-    """What ``agent.json`` says of such an agent."""
+    """Return what ``agent.json`` says of such an agent."""
     return {
         "rlpair_version": __version__,
         "algo": identity.config.name,

@@ -16,7 +16,7 @@ PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
 
 
 def configure(config: Any, device: str) -> str:
-    """Before the first array.
+    """Set JAX up for this process, before the first array.
 
     On a CPU, an act is over sooner than another thread would wake up for it; and where all of a network is, XLA gets a
     pool of one thread, whose size it takes from NPROC: that is worth a fifth of a fused loop of DQN. On a GPU it takes
@@ -36,29 +36,29 @@ def configure(config: Any, device: str) -> str:
 
 
 def dispatch_ahead() -> None:
-    """After ``configure``, for programs that run long: one is handed over while another runs."""
+    """Let one program be handed over while another runs, for those that run long; after ``configure``."""
     jax.config.update("jax_cpu_enable_async_dispatch", True)  # type: ignore[no-untyped-call]
 
 
 def has_gpu(device: str) -> bool:
-    """Whether this device setting (auto, cpu or cuda) comes to a GPU here."""
+    """Return whether this device setting (auto, cpu or cuda) comes to a GPU here."""
     return device != "cpu" and jax.default_backend() != "cpu"
 
 
 def matrix_product(device: str, size: int) -> Callable[[], Any]:
-    """A product of square float32 matrices, to its end."""
+    """Return a product of square float32 matrices to be called, and waited for."""
     a = jax.device_put(jnp.ones((size, size)), jax.devices(device)[0])
     product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
     return lambda: product(a).block_until_ready()
 
 
 def to_device(batch: Transition, device: str) -> Transition:
-    """The arrays there."""
+    """Put the arrays onto a device."""
     return jax.device_put(batch, jax.devices(device)[0])
 
 
 def device_memory(device: str) -> int | None:
-    """Bytes of the GPU that were taken at most; None on a CPU."""
+    """Return the bytes of the GPU that were taken at most; None on a CPU."""
     if device == "cpu":
         return None
     statistics = jax.devices(device)[0].memory_stats() or {}  # XLA_PYTHON_CLIENT_ALLOCATOR may have none

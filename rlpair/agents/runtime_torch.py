@@ -15,7 +15,7 @@ from rlpair.types import Transition
 
 
 def configure(config: Any, device: str) -> str:
-    """One thread for small networks, up to four for larger ones; OMP_NUM_THREADS, if set, is left alone.
+    """Set one thread for small networks, up to four for larger ones; OMP_NUM_THREADS, if set, is left alone.
 
     While other processes take the cores, an agent's updates compute with fewer.
 
@@ -31,17 +31,17 @@ def configure(config: Any, device: str) -> str:
 
 
 def count(threads: int) -> str:
-    """1 thread, 2 threads."""
+    """Write a number of threads: 1 thread, 2 threads."""
     return "1 thread" if threads == 1 else f"{threads} threads"
 
 
 def has_gpu(device: str) -> bool:
-    """Whether this device setting (auto, cpu or cuda) comes to a GPU here."""
+    """Return whether this device setting (auto, cpu or cuda) comes to a GPU here."""
     return device != "cpu" and torch.cuda.is_available()
 
 
 def matrix_product(device: str, size: int) -> Callable[[], Any]:
-    """A product of square float32 matrices, to its end; the fastest that an update could use."""
+    """Return a product of square float32 matrices to be called: the fastest that an update could use."""
     a = torch.ones(size, size, device=device)
     wide = onednn_torch.AVAILABLE and device == "cpu"
 
@@ -54,10 +54,10 @@ def matrix_product(device: str, size: int) -> Callable[[], Any]:
 
 
 def to_device(batch: Transition, device: str) -> Transition:
-    """The arrays as tensors there."""
+    """Put the arrays onto a device, as tensors."""
     return Transition(*(None if x is None else torch.as_tensor(x, device=device) for x in batch))
 
 
 def device_memory(device: str) -> int | None:
-    """Bytes of the GPU that were taken at most; None on a CPU."""
+    """Return the bytes of the GPU that were taken at most; None on a CPU."""
     return torch.cuda.max_memory_allocated() if device == "cuda" else None

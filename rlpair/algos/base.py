@@ -83,5 +83,5 @@ class OffPolicyConfig:
             raise ConfigError(f"algo.{key}", value, allowed)
 
     def validate_spec(self, spec: EnvSpec) -> None:
-        """Raises EnvError where this algorithm cannot act in such an environment."""
+        """Raise EnvError where this algorithm cannot act in such an environment."""
         raise EnvError(f"{self.name} does not say which action spaces it takes")

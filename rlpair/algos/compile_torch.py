@@ -19,7 +19,7 @@ CPU_OPTIONS: dict[str, Any] = {"cpp_wrapper": True, "cpp.min_chunk_size": 1 << 1
 
 
 def compiled(update: Update, state: list[torch.Tensor], device: torch.device) -> Update:
-    """The same function, compiled at its first call for the shapes of that batch, and again for others.
+    """Return the same function, compiled at its first call for the shapes of that batch, and again for others.
 
     On a GPU what was compiled is recorded as a CUDA graph.
 
@@ -38,13 +38,13 @@ def compiled(update: Update, state: list[torch.Tensor], device: torch.device) ->
 
 
 def counting(program: Update, device: torch.device) -> Update:
-    """The program, which is handed its count as a tensor there: a number would be compiled in, and each one anew."""
+    """Return the program, handed its count as a tensor there: a number would be compiled in, and each one anew."""
     count = torch.zeros((), dtype=torch.int64, device=device)
     return lambda batch, noise, num_updates: program(batch, noise, count.fill_(num_updates))
 
 
 def check_compiler() -> None:
-    """Raises ConfigError where torch.compile would find no C++ compiler."""
+    """Raise ConfigError where torch.compile would find no C++ compiler."""
     if shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")) is None:
         allowed = "false, since torch.compile needs a C++ compiler and finds none here: install g++ or clang++"
         raise ConfigError("compile", True, allowed)

@@ -48,7 +48,7 @@ class Recorded:
         return UpdateInfo(dict(zip(tags, values[: len(tags)], strict=True)), values[len(tags) :])
 
     def _recording(self, batch: Transition, noise: Any, num_updates: torch.Tensor) -> Recording:
-        """For such shapes. The state is afterwards as it was."""
+        """Record the step for such shapes; the state is afterwards as it was."""
         batch = Transition(*(None if x is None else x.clone() for x in batch))
         noise, tags = tuple(x.clone() for x in noise), list[str]()
 
@@ -65,12 +65,12 @@ class Recorded:
 
 
 def present(batch: Transition, noise: Any, num_updates: torch.Tensor) -> list[torch.Tensor]:
-    """The arrays that are there."""
+    """Return the arrays that are there."""
     return [x for x in (*batch, *noise, num_updates) if x is not None]
 
 
 def cuda_graph(function: Callable[[], torch.Tensor]) -> tuple[Callable[[], None], torch.Tensor]:
-    """Calls the function some times, and records it. Returns the replay, and the tensor that it writes its value to."""
+    """Call the function some times, and record it. Returns the replay, and the tensor that it writes its value to."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

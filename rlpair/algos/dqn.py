@@ -67,7 +67,7 @@ class DQNConfig(OffPolicyConfig):
             self._check(key, lambda x: 0 <= x <= 1, "a number in [0, 1]")
 
     def validate_spec(self, spec: EnvSpec) -> None:
-        """Raises EnvError unless actions are Discrete."""
+        """Raise EnvError unless actions are Discrete."""
         if not spec.discrete:
             raise EnvError("dqn needs a Discrete action space and this environment has a Box: use algo=sac")
 
@@ -85,7 +85,7 @@ class Hyper(NamedTuple):
 
 
 def hyperparameters(config: DQNConfig, spec: EnvSpec) -> Hyper:
-    """The settings as numbers for the equations."""
+    """Return the settings as numbers for the equations."""
     return Hyper(
         learning_rate=config.learning_rate,
         gamma=config.gamma,
@@ -98,7 +98,7 @@ def hyperparameters(config: DQNConfig, spec: EnvSpec) -> Hyper:
 
 
 def networks(config: DQNConfig, spec: EnvSpec) -> Networks:
-    """Returns ``q``: one network from observation to a value per action; of an image, its encoder's layers first."""
+    """Return ``q``: one network from observation to a value per action; of an image, its encoder's layers first."""
     encoder = encoder_of(config.encoder, spec)
     features = encoder[-1].outputs if encoder else math.prod(spec.obs_shape)
     head = mlp(features, config.net_arch, spec.action_dim, config.activation)
@@ -106,7 +106,7 @@ def networks(config: DQNConfig, spec: EnvSpec) -> Networks:
 
 
 def update_flop(config: DQNConfig, networks: Networks) -> int:
-    """Returns the operations of the networks in an update: one is trained, its target and in (D2) itself are asked."""
+    """Return the operations of the networks in an update: one is trained, its target and in (D2) itself are asked."""
     (q,) = networks["q"]
     return config.batch_size * (q.training_flop + (2 if config.double_q else 1) * q.forward_flop)
 

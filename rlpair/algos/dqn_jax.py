@@ -19,24 +19,24 @@ ActNoise = tuple[jax.Array, jax.Array]  # a coin, uniform in [0, 1), and any act
 
 
 def epsilon(hyper: Hyper, env_steps: jax.Array) -> jax.Array:
-    """(D7), ()."""
+    """Compute the share of random actions (D7), ()."""
     fraction = jnp.minimum(env_steps / hyper.exploration_steps, 1.0)
     return hyper.initial_eps + fraction * (hyper.final_eps - hyper.initial_eps)
 
 
 def select(q_values: jax.Array, action: jax.Array) -> jax.Array:
-    """Each row's value of its action: (B, A), (B,) -> (B,). A masked sum, since XLA's gather is slow on a CPU."""
+    """Select each row's value of its action: (B, A), (B,) -> (B,). A masked sum: XLA's gather is slow on a CPU."""
     chosen = jax.nn.one_hot(action, q_values.shape[-1], dtype=q_values.dtype)
     return jnp.sum(q_values * chosen, axis=-1)
 
 
 def huber(x: jax.Array) -> jax.Array:
-    """(D3), with delta 1."""
+    """Apply the loss of (D3), with delta 1, to each TD error."""
     return jnp.where(jnp.abs(x) <= 1, 0.5 * x**2, jnp.abs(x) - 0.5)
 
 
 def td_target(q: QFunction, target_q: QFunction, batch: Transition, gamma: jax.Array, double_q: bool) -> jax.Array:
-    """(D2), (B,)."""
+    """Compute the targets (D2), (B,)."""
     next_q = target_q(batch.next_obs)  # (B, A)
     next_value = (
         select(next_q, jnp.argmax(q(batch.next_obs), axis=-1)) if double_q else jnp.max(next_q, axis=-1)
@@ -45,7 +45,7 @@ def td_target(q: QFunction, target_q: QFunction, batch: Transition, gamma: jax.A
 
 
 def q_loss(q: QFunction, batch: Transition, target: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    """(D3). Returns the loss () and, for the log, the TD error and the value of the action taken, both (B,)."""
+    """Compute (D3). Returns the loss () and, for the log, the TD error and the value of the action taken, both (B,)."""
     q_taken = select(q(batch.obs), batch.action)
     chex.assert_equal_shape([q_taken, target])
     td_error = target - q_taken
@@ -53,7 +53,7 @@ def q_loss(q: QFunction, batch: Transition, target: jax.Array) -> tuple[jax.Arra
 
 
 def make_learner(config: DQNConfig, spec: EnvSpec, networks: Networks, *, dtype: str, precision: str) -> Learner:
-    """DQN for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
+    """Make DQN for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
     (network,) = networks["q"]
     optimizer = OPTIMIZERS[config.optimizer]()
 

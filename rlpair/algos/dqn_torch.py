@@ -19,24 +19,24 @@ ActNoise = tuple[torch.Tensor, torch.Tensor]  # a coin, uniform in [0, 1), and a
 
 
 def epsilon(hyper: Hyper, env_steps: int) -> float:
-    """(D7), ()."""
+    """Compute the share of random actions (D7), ()."""
     fraction = min(env_steps / hyper.exploration_steps, 1.0)
     return hyper.initial_eps + fraction * (hyper.final_eps - hyper.initial_eps)
 
 
 def select(q_values: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-    """Each row's value of its action: (B, A), (B,) -> (B,)."""
+    """Select each row's value of its action: (B, A), (B,) -> (B,)."""
     return q_values.gather(-1, action[:, None])[:, 0]
 
 
 def huber(x: torch.Tensor) -> torch.Tensor:
-    """(D3), with delta 1."""
+    """Apply the loss of (D3), with delta 1, to each TD error."""
     return nn.functional.huber_loss(x, torch.zeros_like(x), reduction="none", delta=1.0)
 
 
 @torch.no_grad()
 def td_target(q: QFunction, target_q: QFunction, batch: Transition, gamma: float, double_q: bool) -> torch.Tensor:
-    """(D2), (B,)."""
+    """Compute the targets (D2), (B,)."""
     next_q = target_q(batch.next_obs)  # (B, A)
     best = q(batch.next_obs).argmax(-1) if double_q else None  # (B,)
     next_value = next_q.amax(-1) if best is None else select(next_q, best)
@@ -46,7 +46,7 @@ def td_target(q: QFunction, target_q: QFunction, batch: Transition, gamma: float
 def q_loss(
     q: QFunction, batch: Transition, target: torch.Tensor
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-    """(D3). Returns the loss () and, for the log, the TD error and the value of the action taken, both (B,)."""
+    """Compute (D3). Returns the loss () and, for the log, the TD error and the value of the action taken, both (B,)."""
     q_taken = select(q(batch.obs), batch.action)
     td_error = target - q_taken
     return weighted_mean(huber(td_error), batch.weight), (td_error.detach(), q_taken.detach())
@@ -103,5 +103,5 @@ class DQN(Learner):
 def make_learner(
     config: DQNConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
 ) -> DQN:
-    """DQN for such an environment, with its networks and its optimizer's moments."""
+    """Make DQN for such an environment, with its networks and its optimizer's moments."""
     return DQN(config, spec, networks, hyperparameters(config, spec), ["q"], dtype=dtype, device=device)

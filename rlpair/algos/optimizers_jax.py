@@ -12,7 +12,7 @@ Tree = Any  # a pytree of arrays
 
 
 def scale_by_adam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
-    """As optax's, but 1 - b**count in all its digits: in float32 the difference keeps four of b2's first ones.
+    """Scale as optax's Adam does, with all digits of 1 - b**count: float32's difference keeps four of b2's.
 
     That alone made the twins drift apart a hundred times as fast as rounding does (docs/parity.md).
     """
@@ -36,7 +36,7 @@ OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
 
 
 def clip_by_global_norm(grads: Tree, max_norm: jax.Array) -> tuple[Tree, jax.Array]:
-    """(D4), (S7). Returns the clipped gradients and their norm before."""
+    """Clip by (D4), (S7). Returns the clipped gradients and their norm before."""
     norm = optax.tree.norm(grads)
     scale = jnp.minimum(1.0, max_norm / (norm + 1e-6))
     return jax.tree.map(lambda g: g * scale, grads), norm
@@ -45,6 +45,6 @@ def clip_by_global_norm(grads: Tree, max_norm: jax.Array) -> tuple[Tree, jax.Arr
 def gradient_step(
     optimizer: optax.GradientTransformation, params: Tree, grads: Tree, opt_state: Tree, learning_rate: jax.Array
 ) -> tuple[Tree, Tree]:
-    """(D5), (S8): params - learning_rate * direction, and the optimizer's new state."""
+    """Step by (D5), (S8): returns params - learning_rate * direction, and the optimizer's new state."""
     direction, opt_state = optimizer.update(grads, opt_state, params)
     return jax.tree.map(lambda p, d: p - learning_rate * d, params, direction), opt_state

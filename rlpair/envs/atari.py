@@ -17,7 +17,7 @@ EVERY_FRAME = {"frameskip": 1}  # of the environment beneath: AtariPreprocessing
 
 
 def wrap(env: gym.Env[Any, Any], *, training: bool, terminal_on_life_loss: bool = False) -> gym.Env[Any, Any]:
-    """(84, 84, 4) uint8. Training sees rewards clipped to [-1, 1]; evaluation the game's own score, of whole games.
+    """Wrap to (84, 84, 4) uint8. Training sees rewards clipped to [-1, 1]; evaluation the score of whole games.
 
     ``terminal_on_life_loss`` is of training alone: a lost life ends the episode there, and a new game begins.
     """

@@ -17,34 +17,34 @@ class BraxEnv:
     """An environment of Brax, without Brax's wrappers. Each takes actions in [-1, 1]; none ends by itself for time."""
 
     def __init__(self, env: envs.Env, time_limit: int) -> None:
-        """``time_limit`` in steps."""
+        """Wrap an environment of Brax; ``time_limit`` in steps."""
         self.env, self.time_limit = env, time_limit
         size = env.action_size
         self.spec = EnvSpec((env.observation_size,), "float32", False, size, (-1.0,) * size, (1.0,) * size)
 
     def initial(self, key: jax.Array) -> State:
-        """A state in which an episode begins."""
+        """Return a state in which an episode begins."""
         return self.env.reset(key)
 
     def transition(self, state: State, action: jax.Array, key: jax.Array) -> State:
-        """The state that follows: Brax draws nothing for it."""
+        """Return the state that follows: Brax draws nothing for it."""
         return self.env.step(state, action)
 
     def observation(self, state: State) -> jax.Array:
-        """(O,) float32."""
+        """Return the observation, (O,) float32."""
         return jnp.asarray(state.obs, jnp.float32)
 
     def reward(self, state: State, action: jax.Array, next_state: State) -> jax.Array:
-        """() float32."""
+        """Return the reward, () float32."""
         return jnp.asarray(next_state.reward, jnp.float32)  # a plain number in some
 
     def terminal(self, state: State) -> jax.Array:
-        """() bool."""
+        """Return whether the episode has ended, () bool."""
         return jnp.asarray(state.done, bool)
 
 
 def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> BraxEnv:
-    """The environment ``brax/NAME``.
+    """Make the environment ``brax/NAME``.
 
     Args:
         env_id: with a name of Brax's registry.

@@ -25,7 +25,7 @@ class Classic:
     settings: ClassVar[dict[str, Any]] = {}  # and their defaults
 
     def __init__(self, dtype: str, env_kwargs: Mapping[str, Any]) -> None:
-        """``dtype`` of the state. Raises ConfigError where ``env_kwargs`` has a key that the task does not know."""
+        """Keep settings and the state's ``dtype``. Raises ConfigError for a key of ``env_kwargs`` that there is not."""
         for key, value in env_kwargs.items():
             if key not in (known := ("max_episode_steps", *self.settings)):
                 raise ConfigError(f"env_kwargs.{key}", value, f"the compiled {self.env_id} takes {', '.join(known)}")
@@ -34,12 +34,12 @@ class Classic:
         self.time_limit: int | None = _time_limit(self.settings.pop("max_episode_steps", None), self.steps)
 
     def observation(self, state: jax.Array) -> jax.Array:
-        """(*obs_shape,) float32."""
+        """Return the observation, (*obs_shape,) float32."""
         return state.astype(jnp.float32)
 
 
 def _time_limit(given: Any, default: int) -> int | None:
-    """As ``gymnasium.make`` reads max_episode_steps: None is the task's own, -1 is none."""
+    """Read max_episode_steps as ``gymnasium.make`` does: None is the task's own, -1 is none."""
     if given is None or given == -1:
         return default if given is None else None
     if not isinstance(given, int) or isinstance(given, bool) or given < 1:
@@ -55,11 +55,11 @@ class CartPole(Classic):
     settings: ClassVar[dict[str, Any]] = {"sutton_barto_reward": False}
 
     def initial(self, key: jax.Array) -> jax.Array:
-        """(4,)."""
+        """Draw the first state, (4,)."""
         return jax.random.uniform(key, (4,), self.dtype, -0.05, 0.05)
 
     def transition(self, state: jax.Array, action: jax.Array, key: jax.Array) -> jax.Array:
-        """(4,): a step of Euler's method, 0.02 s."""
+        """Make a step of Euler's method, 0.02 s: (4,)."""
         _, x_dot, theta, theta_dot = state
         mass, pole_mass, length = 1.0 + 0.1, 0.1, 0.5  # of cart and pole, of the pole; half the pole's length
         pole_moment = pole_mass * length
@@ -71,13 +71,13 @@ class CartPole(Classic):
         return state + 0.02 * jnp.stack([x_dot, x_acc, theta_dot, theta_acc])
 
     def reward(self, state: jax.Array, action: jax.Array, next_state: jax.Array) -> jax.Array:
-        """()."""
+        """Return the reward, ()."""
         if self.settings["sutton_barto_reward"]:
             return jnp.where(self.terminal(next_state), jnp.float32(-1), jnp.float32(0))
         return jnp.ones((), jnp.float32)
 
     def terminal(self, state: jax.Array) -> jax.Array:
-        """()."""
+        """Return whether the episode has ended, ()."""
         return (jnp.abs(state[0]) > 2.4) | (jnp.abs(state[2]) > 12 * 2 * math.pi / 360)
 
 
@@ -89,12 +89,12 @@ class Pendulum(Classic):
     settings: ClassVar[dict[str, Any]] = {"g": 10.0}
 
     def initial(self, key: jax.Array) -> jax.Array:
-        """(2,)."""
+        """Draw the first state, (2,)."""
         high = jnp.array([math.pi, 1.0], self.dtype)
         return jax.random.uniform(key, (2,), self.dtype, -high, high)
 
     def transition(self, state: jax.Array, action: jax.Array, key: jax.Array) -> jax.Array:
-        """(2,): 0.05 s."""
+        """Make a step of 0.05 s: (2,)."""
         theta, theta_dot = state
         torque = (3.0 * jnp.clip(action[0], -2.0, 2.0)).astype(self.dtype)
         theta_dot = theta_dot + (3 * self.settings["g"] / 2 * jnp.sin(theta) + torque) * 0.05
@@ -102,18 +102,18 @@ class Pendulum(Classic):
         return jnp.stack([theta + theta_dot * 0.05, theta_dot])
 
     def observation(self, state: jax.Array) -> jax.Array:
-        """(3,)."""
+        """Return the observation, (3,)."""
         theta, theta_dot = state
         return jnp.stack([jnp.cos(theta), jnp.sin(theta), theta_dot]).astype(jnp.float32)
 
     def reward(self, state: jax.Array, action: jax.Array, next_state: jax.Array) -> jax.Array:
-        """()."""
+        """Return the reward, ()."""
         angle = (state[0] + math.pi) % (2 * math.pi) - math.pi
         cost = angle**2 + 0.1 * state[1] ** 2 + 0.001 * jnp.clip(action[0], -2.0, 2.0) ** 2
         return -cost.astype(jnp.float32)
 
     def terminal(self, state: jax.Array) -> jax.Array:
-        """()."""
+        """Return whether the episode has ended, ()."""
         return jnp.zeros((), bool)
 
 
@@ -124,11 +124,11 @@ class Acrobot(Classic):
     spec = EnvSpec((6,), "float32", True, 3)
 
     def initial(self, key: jax.Array) -> jax.Array:
-        """(4,), of float32's values."""
+        """Draw a state, (4,), of float32's values."""
         return to_float32(jax.random.uniform(key, (4,), self.dtype, -0.1, 0.1))
 
     def transition(self, state: jax.Array, action: jax.Array, key: jax.Array) -> jax.Array:
-        """(4,): a step of the classical Runge-Kutta method, 0.2 s."""
+        """Make a step of the classical Runge-Kutta method, 0.2 s: (4,)."""
         torque = (action - 1).astype(self.dtype)
         k1 = self._velocity(state, torque)
         k2 = self._velocity(state + 0.1 * k1, torque)
@@ -140,21 +140,21 @@ class Acrobot(Classic):
         return jnp.stack([_wrap(theta1), _wrap(theta2), dot1, dot2])
 
     def observation(self, state: jax.Array) -> jax.Array:
-        """(6,)."""
+        """Return the observation, (6,)."""
         theta1, theta2, dot1, dot2 = state
         waves = [jnp.cos(theta1), jnp.sin(theta1), jnp.cos(theta2), jnp.sin(theta2)]
         return jnp.stack([*waves, dot1, dot2]).astype(jnp.float32)
 
     def reward(self, state: jax.Array, action: jax.Array, next_state: jax.Array) -> jax.Array:
-        """()."""
+        """Return the reward, ()."""
         return jnp.where(self.terminal(next_state), jnp.float32(0), jnp.float32(-1))
 
     def terminal(self, state: jax.Array) -> jax.Array:
-        """()."""
+        """Return whether the episode has ended, ()."""
         return -jnp.cos(state[0]) - jnp.cos(state[1] + state[0]) > 1.0
 
     def _velocity(self, state: jax.Array, torque: jax.Array) -> jax.Array:
-        """(4,): of links of mass, length and moment of inertia 1, with their mass at the middle."""
+        """Return the state's change, (4,): links of mass, length, moment of inertia 1, their mass at the middle."""
         theta1, theta2, dot1, dot2 = state
         cos2, sin2 = jnp.cos(theta2), jnp.sin(theta2)
         d1 = 0.25 + (1.25 + cos2) + 2.0
@@ -174,11 +174,11 @@ class MountainCar(Classic):
     settings: ClassVar[dict[str, Any]] = {"goal_velocity": 0}
 
     def initial(self, key: jax.Array) -> jax.Array:
-        """(2,)."""
+        """Draw the first state, (2,)."""
         return _valley(key, self.dtype)
 
     def transition(self, state: jax.Array, action: jax.Array, key: jax.Array) -> jax.Array:
-        """(2,)."""
+        """Make a step: (2,)."""
         position, velocity = state
         velocity = velocity + ((action - 1).astype(self.dtype) * 0.001 + jnp.cos(3 * position) * -0.0025)
         velocity = jnp.clip(velocity, -0.07, 0.07)
@@ -187,11 +187,11 @@ class MountainCar(Classic):
         return jnp.stack([position, velocity])
 
     def reward(self, state: jax.Array, action: jax.Array, next_state: jax.Array) -> jax.Array:
-        """()."""
+        """Return the reward, ()."""
         return -jnp.ones((), jnp.float32)
 
     def terminal(self, state: jax.Array) -> jax.Array:
-        """()."""
+        """Return whether the episode has ended, ()."""
         return (state[0] >= 0.5) & (state[1] >= self.settings["goal_velocity"])
 
 
@@ -206,11 +206,11 @@ class MountainCarContinuous(Classic):
     settings: ClassVar[dict[str, Any]] = {"goal_velocity": 0}
 
     def initial(self, key: jax.Array) -> jax.Array:
-        """(2,)."""
+        """Draw the first state, (2,)."""
         return _valley(key, self.dtype)
 
     def transition(self, state: jax.Array, action: jax.Array, key: jax.Array) -> jax.Array:
-        """(2,), of float32's values. A position that float32 does not have is one of a reset."""
+        """Make a step: (2,), of float32's values. A position that float32 does not have is one of a reset."""
         position, velocity = state
         of_step = position == to_float32(position)
 
@@ -227,29 +227,29 @@ class MountainCarContinuous(Classic):
         return to_float32(jnp.stack([position, velocity]))
 
     def reward(self, state: jax.Array, action: jax.Array, next_state: jax.Array) -> jax.Array:
-        """()."""
+        """Return the reward, ()."""
         bonus = jnp.where(self.terminal(next_state), 100.0, 0.0)
         return (bonus - action[0].astype(self.dtype) ** 2 * 0.1).astype(jnp.float32)
 
     def terminal(self, state: jax.Array) -> jax.Array:
-        """()."""
+        """Return whether the episode has ended, ()."""
         position, velocity = state.astype(jnp.float32)
         return (position >= 0.45) & (velocity >= self.settings["goal_velocity"])
 
 
 def to_float32(x: jax.Array) -> jax.Array:
-    """The nearest of float32's values, in the dtype of ``x``. (A cast and back is what XLA may leave out.)"""
+    """Round to the nearest of float32's values, in the dtype of ``x``. (XLA may leave out a cast and back.)"""
     return jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=23)
 
 
 def _valley(key: jax.Array, dtype: str) -> jax.Array:
-    """(2,): a position at the bottom of the valley, at rest."""
+    """Draw a position at the bottom of the valley, at rest: (2,)."""
     position = jax.random.uniform(key, (), dtype, -0.6, -0.4)
     return jnp.stack([position, jnp.zeros((), dtype)])
 
 
 def _wrap(angle: jax.Array) -> jax.Array:
-    """Into [-pi, pi], by whole turns; both bounds stay as they are."""
+    """Turn an angle into [-pi, pi], by whole turns; both bounds stay as they are."""
     turns = jnp.ceil((jnp.abs(angle) - math.pi) / (2 * math.pi))
     return angle - jnp.sign(angle) * jnp.maximum(turns, 0.0) * (2 * math.pi)
 
@@ -260,5 +260,5 @@ CLASSIC: dict[str, Callable[[str, Mapping[str, Any]], Any]] = {
 
 
 def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> Any:
-    """The task of an id. Raises ConfigError for an argument that it does not take."""
+    """Return the task of an id. Raises ConfigError for an argument that it does not take."""
     return CLASSIC[env_id](dtype, env_kwargs)

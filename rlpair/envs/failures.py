@@ -35,7 +35,7 @@ class Failure:
     """What went wrong in an environment instead of a step or a reset. It can be pickled, whatever the exception is."""
 
     def __init__(self, what: str, text: str, cause: BaseException, details: str) -> None:
-        """``what``: as in "raised ValueError"; ``text``: what the exception says; ``details``: the traceback."""
+        """Keep ``what``, as in "raised ValueError", the ``text`` of the exception, and ``details``: the traceback."""
         self.what, self.text, self.cause, self.details = what, text, cause, details
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -43,7 +43,7 @@ class Failure:
 
 
 def failure_of(error: BaseException, method: str = "step") -> Failure:
-    """What an exception out of an environment's method comes to."""
+    """Return the failure that an exception out of an environment's method comes to."""
     if isinstance(error, WrongReturnError):
         what, text = f"returned {error.found}", error.wanted
     else:
@@ -56,7 +56,7 @@ def failure_of(error: BaseException, method: str = "step") -> Failure:
 
 
 def text_of(error: BaseException) -> str:
-    """What an exception says, on one line that a terminal can show; "" where it says nothing."""
+    """Return what an exception says, on one line that a terminal can show; "" where it says nothing."""
     try:
         text = one_line(error)
     except Exception:  # noqa: BLE001 - its own __str__ fails
@@ -66,13 +66,13 @@ def text_of(error: BaseException) -> str:
 
 
 def name_and_text(error: BaseException) -> str:
-    """``ValueError: what it says``; the name alone where it says nothing."""
+    """Return ``ValueError: what it says``; the name alone where it says nothing."""
     text = text_of(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether an exception out of an environment is none of the environment's: Ctrl-C, which arrives anywhere.
+    """Return whether an exception out of an environment is none of its own: Ctrl-C, which arrives anywhere.
 
     Python's own handler makes a KeyboardInterrupt of it; where another stands, or SIGINT is blocked, as in a worker
     process, the environment raised it.
@@ -134,7 +134,7 @@ class Guard(gym.Wrapper[Any, Any, Any, Any]):
 
 
 def check_number(name: str, value: Any) -> None:
-    """Raises WrongReturnError unless the value is one number or one truth value, of any library."""
+    """Raise WrongReturnError unless the value is one number or one truth value, of any library."""
     if not hasattr(value, "__float__"):
         raise WrongReturnError(f"{name}={_shown(value)}", "it has to be a number")
     if shape := tuple(getattr(value, "shape", ())):
@@ -142,7 +142,7 @@ def check_number(name: str, value: Any) -> None:
 
 
 def check_obs(space: spaces.Space[Any], obs: Any, name: str = "observation") -> None:
-    """Raises WrongReturnError unless the observation has the structure, the shape and the kind of numbers of its space.
+    """Raise WrongReturnError unless the observation has the structure, the shape and the kind of numbers of its space.
 
     Bounds are not looked at, but those of the integers that become one-hot vectors.
     """

@@ -22,7 +22,7 @@ Wrap = Callable[..., gym.Env[Any, Any]]
 
 
 def as_it_is(env: gym.Env[Any, Any], *, training: bool) -> gym.Env[Any, Any]:
-    """Returns the environment, without a wrapper."""
+    """Return the environment, without a wrapper."""
     return env
 
 
@@ -57,7 +57,7 @@ class Family:
         return install_command(self.extra) if self.extra else f"pip install {self.package}"
 
     def options(self, env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of env_kwargs that ``wrap`` takes."""
+        """Return those of env_kwargs that ``wrap`` takes."""
         taken = inspect.signature(self.wrap).parameters.values()
         names = {parameter.name for parameter in taken if parameter.kind is parameter.KEYWORD_ONLY} - {"training"}
         return {key: value for key, value in env_kwargs.items() if key in names}
@@ -74,7 +74,7 @@ def register(family: Family) -> Family:
 
 
 def find(env_id: str) -> Family:
-    """The family of an id, or of ``module:id``, which imports the module first, so that it registers what it has.
+    """Find the family of an id, or of ``module:id``, which imports the module first, so that it registers it.
 
     Only for what a user has asked for: an id out of a file is looked at by settings/trust.py first.
 
@@ -88,7 +88,7 @@ def find(env_id: str) -> Family:
 
 
 def functional_ids() -> tuple[str, ...]:
-    """Returns the ids of all families that have a functional form, earliest first, as a message has them."""
+    """Return the ids of all families that have a functional form, earliest first, as a message has them."""
     patterns = [family.ids for family in reversed(_families) if family.functional]
     return tuple(name.replace(".+", "NAME") for pattern in patterns for name in pattern.split("|"))
 

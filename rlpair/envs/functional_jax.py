@@ -38,23 +38,23 @@ class FunctionalEnv(Protocol):
         ...
 
     def initial(self, key: jax.Array) -> Tree:
-        """A state in which an episode begins."""
+        """Return a state in which an episode begins."""
         ...
 
     def transition(self, state: Tree, action: jax.Array, key: jax.Array) -> Tree:
-        """The state that follows."""
+        """Return the state that follows."""
         ...
 
     def observation(self, state: Tree) -> jax.Array:
-        """(*obs_shape,) of the dtype ``spec.obs_dtype``."""
+        """Return the observation, (*obs_shape,) of the dtype ``spec.obs_dtype``."""
         ...
 
     def reward(self, state: Tree, action: jax.Array, next_state: Tree) -> jax.Array:
-        """() float32, of the transition from ``state`` to ``next_state``."""
+        """Return the reward, () float32, of the transition from ``state`` to ``next_state``."""
         ...
 
     def terminal(self, state: Tree) -> jax.Array:
-        """() bool."""
+        """Return whether the episode has ended, () bool."""
         ...
 
 
@@ -76,7 +76,7 @@ class FunctionalStep(NamedTuple):
 
 
 def reset(env: FunctionalEnv, key: jax.Array, initial: Tree | None = None) -> tuple[EnvState, jax.Array]:
-    """The start of an episode and its observation, in ``initial`` if that is given."""
+    """Begin an episode, in ``initial`` if that is given: returns its state and observation."""
     state = env.initial(key) if initial is None else initial
     return EnvState(state, jnp.zeros((), jnp.int32)), env.observation(state)
 
@@ -84,7 +84,7 @@ def reset(env: FunctionalEnv, key: jax.Array, initial: Tree | None = None) -> tu
 def step(
     env: FunctionalEnv, state: EnvState, action: jax.Array, key: jax.Array, initial: Tree | None = None
 ) -> tuple[EnvState, FunctionalStep]:
-    """One transition, and where it ends the episode the reset too, in ``initial`` if that is given."""
+    """Make one transition, and where it ends the episode the reset too, in ``initial`` if that is given."""
     transition_key, reset_key = jax.random.split(key)
     successor = env.transition(state.state, action, transition_key)
     steps = state.steps + 1
@@ -102,7 +102,7 @@ def step(
 def functional_env(
     env_id: str, *, dtype: str = "float32", env_kwargs: Mapping[str, Any] | None = None
 ) -> FunctionalEnv:
-    """The environment of an id, as its family makes it functional: of a classic control task, ``gymnax/NAME`` ...
+    """Make the environment of an id functional, as its family does: a classic control task, ``gymnax/NAME`` ...
 
     Args:
         env_id: names it; "module:id" imports the module first.
@@ -159,15 +159,15 @@ class OutcomeEnv:
     """The part of the protocol that reads off an Outcome, for environments whose state is one."""
 
     def observation(self, state: Outcome) -> jax.Array:
-        """(*obs_shape,)."""
+        """Return the observation, (*obs_shape,)."""
         return state.obs
 
     def reward(self, state: Outcome, action: jax.Array, next_state: Outcome) -> jax.Array:
-        """()."""
+        """Return the reward, ()."""
         return next_state.reward
 
     def terminal(self, state: Outcome) -> jax.Array:
-        """()."""
+        """Return whether the episode has ended, ()."""
         return state.terminal
 
 
@@ -175,7 +175,7 @@ class FuncEnvAdapter(OutcomeEnv):
     """A FuncEnv as a FunctionalEnv. Its observation, reward and terminal may draw, so they are asked once a step."""
 
     def __init__(self, func_env: FuncEnv[Any, Any, Any, Any, Any, Any, Any], time_limit: int | None) -> None:
-        """``func_env``: an instance, not transformed."""
+        """Wrap ``func_env``: an instance, not transformed."""
         obs_space = func_env.observation_space
         if is_flattened(obs_space):
             name = type(func_env).__name__
@@ -185,13 +185,13 @@ class FuncEnvAdapter(OutcomeEnv):
         self.spec = spec_of_spaces(obs_space, func_env.action_space)
 
     def initial(self, key: jax.Array) -> Outcome:
-        """A state in which an episode begins."""
+        """Return a state in which an episode begins."""
         state_key, obs_key, terminal_key = jax.random.split(key, 3)
         state = self.func_env.initial(state_key, self.params)
         return self._outcome(state, jnp.zeros(()), obs_key, terminal_key)
 
     def transition(self, state: Outcome, action: jax.Array, key: jax.Array) -> Outcome:
-        """The state that follows."""
+        """Return the state that follows."""
         state_key, reward_key, obs_key, terminal_key = jax.random.split(key, 4)
         if not self.spec.discrete:
             action = action.reshape(self.func_env.action_space.shape)
@@ -211,7 +211,7 @@ class FuncEnvAdapter(OutcomeEnv):
 
 
 def from_func_env(func_env: FuncEnv[Any, Any, Any, Any, Any, Any, Any], time_limit: int | None = None) -> FunctionalEnv:
-    """Your own ``gymnasium.experimental.functional.FuncEnv`` as an environment here, with its default params.
+    """Make an environment of your own ``gymnasium.experimental.functional.FuncEnv``, with its default params.
 
     Args:
         func_env: an instance; ``transform`` is never called.

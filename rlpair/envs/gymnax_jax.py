@@ -27,7 +27,7 @@ class GymnaxEnv(OutcomeEnv):
     """
 
     def __init__(self, env: Any, params: Any) -> None:
-        """Raises EnvError where its spaces are none that can be learned from."""
+        """Wrap an environment of gymnax. Raises EnvError where its spaces are none that can be learned from."""
         obs_space, action_space = env.observation_space(params), env.action_space(params)
         if not (shape := getattr(obs_space, "shape", ())):
             raise EnvError(f"env=gymnax/{env.name}: its observations are no array: give one whose space is a Box")
@@ -45,12 +45,12 @@ class GymnaxEnv(OutcomeEnv):
         self._like = jax.tree.map(lambda a, b: (a.shape, jnp.promote_types(a.dtype, b.dtype)), begun, stepped)
 
     def initial(self, key: jax.Array) -> Outcome:
-        """A state in which an episode begins."""
+        """Return a state in which an episode begins."""
         obs, state = self.env.reset_env(key, self.params)
         return self._outcome(state, obs, 0.0, False)
 
     def transition(self, state: Outcome, action: jax.Array, key: jax.Array) -> Outcome:
-        """The state that follows."""
+        """Return the state that follows."""
         action = action.reshape(self.action_shape)
         obs, successor, reward, terminal, _ = self.env.step_env(key, state.inner, action, self.params)
         return self._outcome(successor, obs, reward, terminal)
@@ -64,7 +64,7 @@ class GymnaxEnv(OutcomeEnv):
 
 
 def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> FunctionalEnv:
-    """The environment ``gymnax/NAME``.
+    """Make the environment ``gymnax/NAME``.
 
     Args:
         env_id: with a name of gymnax's registry.

@@ -26,7 +26,7 @@ def make_envs(
     *,
     training: bool = False,
 ) -> HostEnvs:
-    """Environments by Gymnasium id, or by "module:id" where a module has to be imported to register it.
+    """Make environments by Gymnasium id, or by "module:id" where a module has to be imported to register it.
 
     Args:
         env_id: any that Gymnasium's registry knows.
@@ -49,7 +49,7 @@ def make_envs(
 
 
 def maker(env_id: str, env_kwargs: Mapping[str, Any], *, training: bool) -> Callable[..., gym.Env[Any, Any]]:
-    """What makes one environment, wrapped, as often as it is called, in this process or another.
+    """Return what makes one environment, wrapped, as often as it is called, in this process or another.
 
     More keyword arguments for ``gymnasium.make`` may come with the call. Raises EnvError where there is none.
     """
@@ -57,7 +57,7 @@ def maker(env_id: str, env_kwargs: Mapping[str, Any], *, training: bool) -> Call
 
 
 def as_envs(env: Any, *, training: bool = False) -> HostEnvs:
-    """HostEnvs of an id, an environment, a function that makes one, or a Gymnasium vector environment.
+    """Make HostEnvs of an id, an environment, a function that makes one, or a Gymnasium vector environment.
 
     ``training``: as for ``make_envs``; what is no id is taken as it is.
 
@@ -81,7 +81,7 @@ def as_envs(env: Any, *, training: bool = False) -> HostEnvs:
 
 
 def is_recipe(env: Any) -> bool:
-    """Whether it is an id or a function, of which environments are made again and again."""
+    """Return whether it is an id or a function, of which environments are made again and again."""
     return isinstance(env, str) or (callable(env) and not isinstance(env, HostEnvs | VectorEnv | gym.Env))
 
 
@@ -92,7 +92,7 @@ def _sync(make: Callable[[], Any], num_envs: int, name: str | None = None) -> Ho
 
 
 def _learnable(make: Callable[[], Any]) -> gym.Env[Any, Any]:
-    """What ``make`` makes; what cannot be learned is refused here, before Gymnasium stumbles over it."""
+    """Return what ``make`` makes; refuse what cannot be learned here, before Gymnasium stumbles over it."""
     env = make()
     if not isinstance(env, gym.Env):
         raise EnvError(f"env={one_line(env)} is a {type(env).__name__}: the function has to make a gymnasium.Env")

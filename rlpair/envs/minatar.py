@@ -28,5 +28,5 @@ class Picture(gym.Wrapper[Any, Any, Any, Any]):
 
 
 def wrap(env: gym.Env[Any, Any], *, training: bool) -> gym.Env[Any, Any]:
-    """The same in training and evaluation: each episode can be played again, and filmed."""
+    """Return the same in training and evaluation: each episode can be played again, and filmed."""
     return Picture(SeededEpisodes(env))

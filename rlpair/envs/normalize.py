@@ -20,7 +20,7 @@ FLAG = "update_running_mean"  # what all of them have, and nothing else; False f
 
 
 def refuse_running_statistics(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> None:
-    """Raises EnvError for a wrapper, anywhere in the chain, that goes on to normalize by what it has seen itself.
+    """Raise EnvError for a wrapper, anywhere in the chain, that goes on to normalize by what it has seen itself.
 
     An environment made for evaluation has seen something else, and a checkpoint does not hold it.
     """
@@ -33,7 +33,7 @@ def refuse_running_statistics(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any])
 
 
 def _normalizers(env: Any) -> Iterator[str]:
-    """The names of such wrappers, from the outermost on."""
+    """Return the names of such wrappers, from the outermost on."""
     while isinstance(env, gym.Wrapper | VectorWrapper):
         if isinstance(env, RUNNING) and getattr(env, FLAG):
             yield type(env).__name__

@@ -27,7 +27,7 @@ CLOSE_SECONDS = 5  # for all of them to close
 
 
 def start(make: Make, num_envs: int, name: str) -> Envs:
-    """``num_envs`` environments, each an EpisodeTape in a process of its own. Raises what ``make`` raises here.
+    """Start ``num_envs`` environments, each an EpisodeTape in a process of its own. Raises what ``make`` raises here.
 
     Raises:
         EnvError: such a process is gone or silent before its environment is built; says so of env=``name``.
@@ -66,7 +66,7 @@ def _end_new(begun: Future[Envs], others: set[BaseProcess]) -> None:
 
 
 def _first_gone(processes: Iterable[BaseProcess]) -> str | None:
-    """Which of them has ended, and how; None where all live on."""
+    """Return which of them has ended, and how; None where all live on."""
     for index, process in enumerate(sorted(processes, key=lambda process: process.pid or 0)):
         if not process.is_alive():
             return _how_ended(index, process)
@@ -77,7 +77,7 @@ class _Build:
     """What Gymnasium calls for an environment: once here, to see its spaces, and, pickled, in every worker process."""
 
     def __init__(self, make: Make, room: int) -> None:
-        """``room``: see EpisodeTape."""
+        """Keep what a process makes its environment with; ``room``: see EpisodeTape."""
         self._make, self._room, self._first = make, room, Guard(make())
 
     def __call__(self) -> gym.Env[Any, Any]:
@@ -88,7 +88,7 @@ class _Build:
 
 
 def _in_worker(make: Make, room: int, obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> EpisodeTape:
-    """The environment of a worker process, which from here on ends when its parent does."""
+    """Make the environment of a worker process, which from here on ends when its parent does."""
     end_with_parent()
     try:
         env = make()
@@ -108,19 +108,19 @@ class _Unbuilt(gym.Env[Any, Any]):
 
 
 def step(envs: Envs, action: np.ndarray) -> Any:
-    """As ``envs.step``. Raises multiprocessing.TimeoutError where one does not answer."""
+    """Step the environments. Raises multiprocessing.TimeoutError where one does not answer."""
     envs.step_async(action)
     return envs.step_wait(timeout=ANSWER_SECONDS)
 
 
 def reset(envs: Envs, **arguments: Any) -> Any:
-    """As ``envs.reset``. Raises multiprocessing.TimeoutError where one does not answer."""
+    """Reset the environments. Raises multiprocessing.TimeoutError where one does not answer."""
     envs.reset_async(**arguments)
     return envs.reset_wait(timeout=ANSWER_SECONDS)
 
 
 def who_failed(envs: Envs, error: BaseException) -> str | None:
-    """In words, which environment's process is gone or silent, where that is what the error means; else None."""
+    """Say which environment's process is gone or silent, where that is what the error means; else None."""
     if isinstance(error, TimeoutError):
         silent = [index for index, pipe in enumerate(envs.parent_pipes) if _is_open(pipe) and not pipe.poll()]
         return f"environment {silent[0]} gave no answer within {ANSWER_SECONDS} seconds" if silent else None
@@ -163,7 +163,7 @@ def _is_open(pipe: Any) -> bool:  # Gymnasium puts None in the place of one whos
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Processes started inside never see Ctrl-C, which reaches all of a terminal's: this one ends them."""
+    """Keep Ctrl-C, which reaches all of a terminal's processes, from those started inside: this one ends them."""
     resource_tracker.ensure_running()  # else it is started inside, which would unblock
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

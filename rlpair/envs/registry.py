@@ -14,7 +14,7 @@ from rlpair.errors import EnvError
 
 
 def find_env(env_id: str) -> EnvSpec:
-    """The registry's entry of "id" or of "module:id", for which the module is imported.
+    """Find the registry's entry of "id" or of "module:id", for which the module is imported.
 
     An id of an installed package that registers it when it is imported is found too. Worker processes understand the
     entry, and not the id.
@@ -50,12 +50,12 @@ def _import_plugin(env_id: str, family: Family) -> None:
 
 
 def _is_installed(module: str) -> bool:
-    """Whether the import of a module that nobody has asked for by name finds it among what is installed."""
+    """Return whether the import of a module that nobody has asked for by name finds it among what is installed."""
     found, installed = PathFinder.find_spec(module), PathFinder.find_spec(module, _installed_path())
     return found is not None and installed is not None and found.origin == installed.origin
 
 
 def _installed_path() -> list[str]:
-    """Where Python looks for modules, without the current folder, in which may lie what somebody else wrote."""
+    """Return where Python looks for modules, without the current folder, which may be somebody else's."""
     here = os.getcwd()
     return [path for path in sys.path if os.path.abspath(path) != here]

@@ -32,15 +32,15 @@ class SteppedEnvs:
         return np.array(obs)
 
     def step(self, action: np.ndarray) -> Step:
-        """(N,) or (N, action_dim), in the environment's own units."""
+        """Step every environment: (N,) or (N, action_dim), in the environment's own units."""
         self._envs, out = self._step(self._envs, action, self._keys())
         arrays = (out.obs, out.reward, out.next_obs, out.terminated, out.truncated)
         return Step(*(np.array(x) for x in arrays))
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 def make(env_id: str, env_kwargs: Mapping[str, Any]) -> SteppedEnvs:
-    """One environment of ``functional_env``."""
+    """Make one environment of ``functional_env``."""
     return SteppedEnvs(functional_env(env_id, env_kwargs=env_kwargs), 1, env_id)

@@ -23,23 +23,23 @@ class StickyActions:
         self.spec, self.time_limit = env.spec, env.time_limit
 
     def initial(self, key: jax.Array) -> StickyState:
-        """A state in which an episode begins."""
+        """Return a state in which an episode begins."""
         return StickyState(self.env.initial(key), jnp.asarray(self.spec.action_start, jnp.int32))
 
     def transition(self, state: StickyState, action: jax.Array, key: jax.Array) -> StickyState:
-        """The state that follows the action, or the last one."""
+        """Return the state that follows the action, or the last one."""
         key, coin = jax.random.split(key)
         taken = jnp.where(jax.random.bernoulli(coin, self.probability), state.action, action)
         return StickyState(self.env.transition(state.inner, taken, key), taken)
 
     def observation(self, state: StickyState) -> jax.Array:
-        """(*obs_shape,)."""
+        """Return the observation, (*obs_shape,)."""
         return self.env.observation(state.inner)
 
     def reward(self, state: StickyState, action: jax.Array, next_state: StickyState) -> jax.Array:
-        """() float32, of the action that was taken."""
+        """Return the reward, () float32, of the action that was taken."""
         return self.env.reward(state.inner, next_state.action, next_state.inner)
 
     def terminal(self, state: StickyState) -> jax.Array:
-        """() bool."""
+        """Return whether the episode has ended, () bool."""
         return self.env.terminal(state.inner)

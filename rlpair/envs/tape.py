@@ -27,7 +27,7 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any], room: int = ROOM) -> None:
-        """``room``: bytes of actions; an episode with more of them is not remembered."""
+        """Remember at most ``room`` bytes of actions; an episode with more of them is not remembered."""
         super().__init__(env)
         self._room, self._is_full = room, False
         self.pending_state: dict[str, Any] | None = None
@@ -58,7 +58,7 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
         return obs, reward, terminated, truncated, info
 
     def state_dict(self) -> dict[str, Any] | None:
-        """The episode so far, as JSON can hold it exactly; None before the first reset, or if it is too long."""
+        """Return the episode so far, as JSON can hold it exactly; None before the first reset, or if it is too long."""
         if self._obs is None or self._is_full:
             return None
         return {
@@ -78,12 +78,12 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
         return self._obs, info
 
     def _bit_generator(self) -> np.random.PCG64 | None:
-        """Gymnasium's own kind; an environment that has put another in its place is not remembered."""
+        """Return Gymnasium's own kind; an environment that has put another in its place is not remembered."""
         bits = getattr(self.env.unwrapped.np_random, "bit_generator", None)
         return bits if isinstance(bits, np.random.PCG64) else None
 
     def _play_back(self, state: dict[str, Any]) -> bool:
-        """Whether the environment now stands where the state says."""
+        """Play a state back; return whether the environment now stands where it says."""
         if state["seed"] is None:
             bits = self._bit_generator()
             if bits is None or state["generator"] is None:
@@ -97,13 +97,13 @@ class EpisodeTape(gym.Wrapper[Any, Any, Any, Any]):
         return self._digest() == state["digest"]
 
     def _digest(self) -> str:
-        """Of the observation and the return so far."""
+        """Return the digest of the observation and the return so far."""
         obs = np.asarray(spaces.flatten(self.observation_space, self._obs))
         return hashlib.sha256(obs.tobytes() + struct.pack("<d", self._return)).hexdigest()
 
 
 def actions_of(text: str, space: spaces.Space[Any]) -> np.ndarray:
-    """The actions in a state, (steps, *shape). Raises CheckpointError where they are not the action space's."""
+    """Return the actions in a state, (steps, *shape). Raises CheckpointError where they are not the action space's."""
     shape, dtype = space.shape or (), np.dtype(space.dtype)
     try:
         actions = np.frombuffer(base64.b64decode(text, validate=True), dtype).reshape(-1, *shape).copy()

@@ -152,12 +152,12 @@ Layer = Dense | Conv | MaxPool | Residual
 
 
 def arrays_of(layers: Sequence[Layer]) -> dict[str, Array]:
-    """The parameters of layers by name, such as ``1.weight``, in the order in which they are drawn."""
+    """Return the parameters of layers by name, such as ``1.weight``, in the order in which they are drawn."""
     return {f"{number}.{name}": array for number, layer in enumerate(layers) for name, array in layer.arrays.items()}
 
 
 def every(layers: Sequence[Layer]) -> Iterator[Layer]:
-    """The layers, and those inside of them."""
+    """Return the layers, and those inside of them."""
     for layer in layers:
         yield layer
         yield from every(layer.inside)
@@ -198,14 +198,14 @@ Networks = Mapping[str, Sequence[Arch]]  # by net: ``q`` for DQN; ``actor`` and 
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str) -> Arch:
-    """Returns hidden layers with an activation after each, and a last layer without: raw outputs."""
+    """Return hidden layers with an activation after each, and a last layer without: raw outputs."""
     activations = [activation] * len(hidden) + [None]
     sizes = pairwise((inputs, *hidden, outputs))
     return Arch(tuple(Dense(*size, activation) for size, activation in zip(sizes, activations, strict=True)))
 
 
 def named_arrays(networks: Networks) -> dict[str, Array]:
-    """Returns the parameters of all networks by the names of (N3), in the order in which they are drawn."""
+    """Return the parameters of all networks by the names of (N3), in the order in which they are drawn."""
     return {
         f"{net}.{index}.{name}": array
         for net, archs in networks.items()
@@ -215,7 +215,7 @@ def named_arrays(networks: Networks) -> dict[str, Array]:
 
 
 def draw_params(networks: Networks, rng: np.random.Generator) -> State:
-    """Returns what the parameters of all networks begin as (N2), by name."""
+    """Return what the parameters of all networks begin as (N2), by name."""
     params = {}
     for name, array in named_arrays(networks).items():
         bound = 1 / np.sqrt(array.fan_in)
@@ -224,5 +224,5 @@ def draw_params(networks: Networks, rng: np.random.Generator) -> State:
 
 
 def threads_worth(arch: Arch, rows: int) -> int:
-    """Returns how many threads of a CPU its widest product keeps busy, at least one."""
+    """Return how many threads of a CPU its widest product keeps busy, at least one."""
     return max(1, rows * max(layer.multiply_adds for layer in every(arch.layers)) // WORTH_A_THREAD)

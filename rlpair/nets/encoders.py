@@ -30,7 +30,7 @@ IMAGES = ("uint8", "bool")
 
 
 def nature(shape: Shape) -> tuple[Layer, ...]:
-    """(E1)."""
+    """Return the layers of (E1)."""
     first = Conv(shape, 32, 8, 4, activation="relu")
     second = Conv(first.out_shape, 64, 4, 2, activation="relu")
     third = Conv(second.out_shape, 64, 3, activation="relu")
@@ -38,13 +38,13 @@ def nature(shape: Shape) -> tuple[Layer, ...]:
 
 
 def minatar(shape: Shape) -> tuple[Layer, ...]:
-    """(E2)."""
+    """Return the layers of (E2)."""
     conv = Conv(shape, 16, 3, activation="relu")
     return conv, Dense(conv.outputs, 128, "relu")
 
 
 def impala(shape: Shape) -> tuple[Layer, ...]:
-    """(E3)."""
+    """Return the layers of (E3)."""
     layers: list[Layer] = []
     for channels in (16, 32, 32):
         conv = Conv(shape, channels, 3, padding=1)
@@ -62,13 +62,13 @@ CHOICES = ("auto", "none", *ENCODERS)
 
 
 def encoder_of(choice: str, spec: EnvSpec) -> tuple[Layer, ...]:
-    """Returns the layers before all others; none where observations go in as they are. Raises ConfigError."""
+    """Return the layers before all others; none where observations go in as they are. Raises ConfigError."""
     name = find_encoder(choice, spec)
     return () if name == "none" else ENCODERS[name](image_shape(spec))
 
 
 def find_encoder(choice: str, spec: EnvSpec) -> str:
-    """Returns the name of the encoder that a choice comes to: ``auto`` is none but for images.
+    """Return the name of the encoder that a choice comes to: ``auto`` is none but for images.
 
     Raises:
         ConfigError: it cannot encode such observations, or nothing can.
@@ -98,18 +98,18 @@ def find_encoder(choice: str, spec: EnvSpec) -> str:
 
 
 def is_image(spec: EnvSpec) -> bool:
-    """Whether an observation looks like an image: planes of pixels or of bools, or three axes of anything."""
+    """Return whether an observation looks like an image: planes of pixels or of bools, or three axes of anything."""
     return len(spec.obs_shape) == 3 or (len(spec.obs_shape) == 2 and spec.obs_dtype in IMAGES)
 
 
 def image_shape(spec: EnvSpec) -> Shape:
-    """(H, W, C); an image without an axis of channels has one."""
+    """Return (H, W, C); an image without an axis of channels has one."""
     height, width, *channels = spec.obs_shape
     return height, width, channels[0] if channels else 1
 
 
 def way_of(choice: str, spec: EnvSpec) -> str:
-    """Returns what becomes of observations, for people: ``into an MLP`` or an encoder, and of how many inputs."""
+    """Return what becomes of observations, for people: ``into an MLP`` or an encoder, and of how many inputs."""
     if not (layers := encoder_of(choice, spec)):
         return f"flattened into an MLP of {math.prod(spec.obs_shape):,} inputs"
     convolutions = [layer for layer in every(layers) if isinstance(layer, Conv)]

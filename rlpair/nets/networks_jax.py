@@ -13,13 +13,13 @@ ACTIVATIONS = {"relu": nn.relu, "tanh": jnp.tanh, "elu": nn.elu, "silu": nn.silu
 
 
 def dense(layer: Dense, params: Mapping[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
-    """(N1) without the activation: (..., inputs) -> (..., outputs)."""
+    """Compute (N1) without the activation: (..., inputs) -> (..., outputs)."""
     module = nn.Dense(layer.outputs, precision=precision, param_dtype=x.dtype)
     return cast(jax.Array, module.apply({"params": {"kernel": params["weight"], "bias": params["bias"]}}, x))
 
 
 def conv(layer: Conv, params: Mapping[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
-    """(N5) without the activation."""
+    """Compute (N5) without the activation."""
     size, stride, padding = sides(layer)
     module = nn.Conv(layer.channels, size, stride, padding, precision=precision, param_dtype=x.dtype)
     y = module.apply({"params": {"kernel": params["weight"], "bias": params["bias"]}}, to_image(x, layer))
@@ -27,28 +27,28 @@ def conv(layer: Conv, params: Mapping[str, jax.Array], x: jax.Array, precision: 
 
 
 def max_pool(layer: MaxPool, params: Mapping[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
-    """(N6) without the activation."""
+    """Compute (N6) without the activation."""
     y: jax.Array = nn.max_pool(to_image(x, layer), *sides(layer))  # type: ignore[no-untyped-call]
     return from_image(y, x)
 
 
 def sides(layer: Conv | MaxPool) -> tuple[tuple[int, int], tuple[int, int], list[tuple[int, int]]]:
-    """Size, stride and padding, of both axes."""
+    """Return size, stride and padding, of both axes."""
     return (layer.size,) * 2, (layer.stride,) * 2, [(layer.padding,) * 2] * 2
 
 
 def residual(layer: Residual, params: Any, x: jax.Array, precision: str) -> jax.Array:
-    """(N7) without the activation."""
+    """Compute (N7) without the activation."""
     return x + run(layer.layers, params, nn.relu(x), precision)
 
 
 def to_image(x: jax.Array, layer: Conv | MaxPool) -> jax.Array:
-    """(..., H * W * C) -> (B, H, W, C)."""
+    """Shape rows as images: (..., H * W * C) -> (B, H, W, C)."""
     return x.reshape(-1, *layer.shape)
 
 
 def from_image(y: jax.Array, x: jax.Array) -> jax.Array:
-    """(B, H, W, C) -> (..., H * W * C), with the leading axes of ``x``."""
+    """Shape images as rows: (B, H, W, C) -> (..., H * W * C), with the leading axes of ``x``."""
     return y.reshape(*x.shape[:-1], -1)
 
 
@@ -56,7 +56,7 @@ LAYERS: dict[type, Callable[..., jax.Array]] = {Dense: dense, Conv: conv, MaxPoo
 
 
 def run(layers: Sequence[Layer], params: Any, x: jax.Array, precision: str) -> jax.Array:
-    """One layer after the other: (..., inputs) -> (..., outputs); ``params``: by number and name."""
+    """Return one layer after the other: (..., inputs) -> (..., outputs); ``params``: by number and name."""
     for number, layer in enumerate(layers):
         x = LAYERS[type(layer)](layer, params.get(str(number), {}), x, precision)
         if layer.activation is not None:
@@ -65,7 +65,7 @@ def run(layers: Sequence[Layer], params: Any, x: jax.Array, precision: str) -> j
 
 
 def apply(arch: Arch, params: Any, x: jax.Array, precision: str) -> jax.Array:
-    """The network's outputs: (..., inputs) -> (..., outputs).
+    """Compute the network's outputs: (..., inputs) -> (..., outputs).
 
     Args:
         arch: the network.
@@ -77,11 +77,11 @@ def apply(arch: Arch, params: Any, x: jax.Array, precision: str) -> jax.Array:
 
 
 def apply_each(archs: Sequence[Arch], params: Any, x: jax.Array, precision: str) -> list[jax.Array]:
-    """The outputs of each of a net's networks for the same inputs; ``params``: one after the other."""
+    """Compute the outputs of each of a net's networks for the same inputs; ``params``: one after the other."""
     return [apply(arch, its_params, x, precision) for arch, its_params in zip(archs, params, strict=True)]
 
 
 def flatten_obs(obs: jax.Array, obs_shape: tuple[int, ...], dtype: str) -> jax.Array:
-    """(..., *obs_shape) -> (..., size). Pixels, uint8, are scaled to [0, 1]; bool planes are 0 and 1."""
+    """Flatten (..., *obs_shape) -> (..., size). Pixels, uint8, are scaled to [0, 1]; bool planes are 0 and 1."""
     flat = obs.reshape(*obs.shape[: obs.ndim - len(obs_shape)], -1).astype(dtype)
     return flat / 255 if obs.dtype == jnp.uint8 else flat

@@ -20,7 +20,7 @@ Step = tuple[Compute, int, int, Callable[[torch.Tensor], torch.Tensor] | None]  
 
 
 def conv(layer: Conv) -> Compute:
-    """(N5) without the activation. An image in the order H, W, C is one in NCHW with channels_last, and no copy."""
+    """Compute (N5) without the activation. An image in the order H, W, C is NCHW with channels_last, and no copy."""
 
     def compute(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         y = nn.functional.conv2d(to_image(x, layer), weight, bias, layer.stride, layer.padding)
@@ -30,7 +30,7 @@ def conv(layer: Conv) -> Compute:
 
 
 def max_pool(layer: MaxPool) -> Compute:
-    """(N6) without the activation."""
+    """Compute (N6) without the activation."""
 
     def compute(x: torch.Tensor) -> torch.Tensor:
         return from_image(nn.functional.max_pool2d(to_image(x, layer), layer.size, layer.stride, layer.padding), x)
@@ -39,18 +39,18 @@ def max_pool(layer: MaxPool) -> Compute:
 
 
 def residual(layer: Residual) -> Compute:
-    """(N7) without the activation."""
+    """Compute (N7) without the activation."""
     steps = steps_of(layer.layers)
     return lambda x, *params: x + run(steps, params, torch.relu(x))
 
 
 def to_image(x: torch.Tensor, layer: Conv | MaxPool) -> torch.Tensor:
-    """(..., H * W * C) -> (B, C, H, W)."""
+    """Shape rows as images: (..., H * W * C) -> (B, C, H, W)."""
     return x.reshape(-1, *layer.shape).permute(0, 3, 1, 2)
 
 
 def from_image(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """(B, C, H, W) -> (..., H * W * C), with the leading axes of ``x``."""
+    """Shape images as rows: (B, C, H, W) -> (..., H * W * C), with the leading axes of ``x``."""
     return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
 
 
@@ -70,7 +70,7 @@ LAYERS: dict[type, Callable[[Any], Compute]] = {
 
 
 def modules_of(layers: Sequence[Layer]) -> nn.Module:
-    """A module a layer, under its number, so that parameters have the Arch's names."""
+    """Return a module a layer, under its number, so that parameters have the Arch's names."""
     module = nn.Module()
     for number, layer in enumerate(layers):
         module.add_module(str(number), MODULES[type(layer)](layer))
@@ -78,7 +78,7 @@ def modules_of(layers: Sequence[Layer]) -> nn.Module:
 
 
 def steps_of(layers: Sequence[Layer]) -> list[Step]:
-    """How layers are computed: of each the function, where its parameters begin and end, and its activation."""
+    """Return how layers are computed: the function of each, where its parameters begin and end, its activation."""
     steps: list[Step] = []
     for layer in layers:
         begin = steps[-1][2] if steps else 0
@@ -88,7 +88,7 @@ def steps_of(layers: Sequence[Layer]) -> list[Step]:
 
 
 def run(steps: Sequence[Step], params: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """One step after the other: (..., inputs) -> (..., outputs)."""
+    """Return one step after the other: (..., inputs) -> (..., outputs)."""
     for function, begin, end, activation in steps:
         x = function(x, *params[begin:end])
         if activation is not None:
@@ -116,12 +116,12 @@ class Network(nn.Module):
 
 
 def apply(network: Network, params: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """The network's outputs with such parameters, in the order of the Arch: (..., inputs) -> (..., outputs)."""
+    """Compute the outputs with such parameters, in the order of the Arch: (..., inputs) -> (..., outputs)."""
     return run(network.steps, params, x)
 
 
 def apply_each(networks: Sequence[Network], params: Sequence[torch.Tensor], x: torch.Tensor) -> list[torch.Tensor]:
-    """The outputs of each of a net's networks for the same inputs; ``params``: one after the other."""
+    """Compute the outputs of each of a net's networks for the same inputs; ``params``: one after the other."""
     outputs, begin = [], 0
     for network in networks:
         end = begin + network.steps[-1][2]
@@ -131,11 +131,11 @@ def apply_each(networks: Sequence[Network], params: Sequence[torch.Tensor], x: t
 
 
 def file_layout(tensor: torch.Tensor, array: Array) -> torch.Tensor:
-    """A view of a parameter, or of what has its shape, with the axes in the order of files."""
+    """Return a view of a parameter, or of what has its shape, with the axes in the order of files."""
     return tensor.permute(sorted(range(tensor.ndim), key=array.torch_axes.__getitem__))
 
 
 def flatten_obs(obs: torch.Tensor, obs_shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """(..., *obs_shape) -> (..., size). Pixels, uint8, are scaled to [0, 1]; bool planes are 0 and 1."""
+    """Flatten (..., *obs_shape) -> (..., size). Pixels, uint8, are scaled to [0, 1]; bool planes are 0 and 1."""
     flat = obs.reshape(*obs.shape[: obs.ndim - len(obs_shape)], -1).to(dtype)
     return flat / 255 if obs.dtype == torch.uint8 else flat

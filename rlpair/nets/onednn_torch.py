@@ -14,7 +14,7 @@ AVAILABLE = torch.backends.cpu.get_cpu_capability() == "AVX512" and hasattr(torc
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """x (..., I), weight (O, I), bias (O,) -> (..., O)."""
+    """Compute a layer: x (..., I), weight (O, I), bias (O,) -> (..., O)."""
     possible = AVAILABLE and x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 2
     if torch.compiler.is_compiling() and possible and min(*x.shape, len(bias)) >= WIDE:
         return wide_linear(x, weight, bias)
@@ -28,14 +28,14 @@ wide_product = torch.ops.rlpair.wide_product
 
 @torch.library.impl("rlpair::wide_product", "cpu")
 def by_onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """x (B, I), weight (O, I), bias (O,) or None -> (B, O): float32 on a CPU."""
+    """Compute by oneDNN: x (B, I), weight (O, I), bias (O,) or None -> (B, O): float32 on a CPU."""
     product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return product
 
 
 @torch.library.register_fake("rlpair::wide_product")  # type: ignore[untyped-decorator]
 def shape_of(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """What it returns, for the compiler, which looks at nothing but the shape."""
+    """Return a tensor of the shape that it returns, for the compiler, which looks at nothing else."""
     return x.new_empty(len(x), len(weight))
 
 
@@ -62,6 +62,6 @@ class WideLinear(torch.autograd.Function):
 
 
 def wide_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """As linear, by oneDNN, for x (B, I)."""
+    """Compute what linear does, by oneDNN, for x (B, I)."""
     product: torch.Tensor = WideLinear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return product

@@ -17,14 +17,14 @@ class Parameters:
     """The parameters of one net, which lie end to end in one vector: what is done to all of them is one call."""
 
     def __init__(self, arrays: Mapping[str, Array], tensors: Iterable[torch.Tensor]) -> None:
-        """Moves the data of the tensors into a vector. ``arrays``: what they are in files, by name."""
+        """Move the data of the tensors into a vector. ``arrays``: what they are in files, by name."""
         self._arrays, self._leaves = arrays, list(tensors)
         self.vector = torch.cat([tensor.detach().reshape(-1) for tensor in self._leaves])
         for tensor, piece in zip(self._leaves, self.split(self.vector), strict=True):
             tensor.data = piece
 
     def copy(self) -> "Parameters":
-        """Others with the same numbers, which no gradient is taken of: a target."""
+        """Return others with the same numbers, which no gradient is taken of: a target."""
         return Parameters(self._arrays, [tensor.detach().clone() for tensor in self._leaves])
 
     @property
@@ -33,27 +33,27 @@ class Parameters:
         return self.split(self.vector) if torch.compiler.is_compiling() else self._leaves
 
     def split(self, vector: torch.Tensor) -> list[torch.Tensor]:
-        """Views of such a vector in the shapes of the tensors."""
+        """Return views of such a vector in the shapes of the tensors."""
         pieces = torch.split(vector, [tensor.numel() for tensor in self._leaves])
         return [piece.view(tensor.shape) for piece, tensor in zip(pieces, self._leaves, strict=True)]
 
     def named(self, vector: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Views of such a vector by backend-free name, in the shapes of files."""
+        """Return views of such a vector by backend-free name, in the shapes of files."""
         pieces = zip(self._arrays.items(), self.split(vector), strict=True)
         return {name: file_layout(piece, array) for (name, array), piece in pieces}
 
 
 def make_networks(networks: Networks, dtype: torch.dtype, device: torch.device) -> dict[str, Sequence[Network]]:
-    """Modules of the networks, whose parameters are there for an agent to fill in."""
+    """Make modules of the networks, whose parameters are there for an agent to fill in."""
     return {net: [Network(arch).to(device, dtype) for arch in archs] for net, archs in networks.items()}
 
 
 def parameters_of(net: str, networks: Sequence[Network]) -> Parameters:
-    """Those of a net's networks, the first one's first."""
+    """Return the parameters of a net's networks, the first one's first."""
     arrays = named_arrays({net: [network.arch for network in networks]})
     return Parameters(arrays, [tensor for network in networks for tensor in network.tensors])
 
 
 def scalar(net: str, dtype: torch.dtype, device: torch.device) -> Parameters:
-    """Those of a net that is one number."""
+    """Return the parameters of a net that is one number."""
     return Parameters({net: Array((), 1, ())}, [torch.zeros((), dtype=dtype, device=device, requires_grad=True)])

@@ -17,21 +17,21 @@ class Sampler(Protocol):
     """
 
     def add(self, row: int) -> None:
-        """Row ``row`` has new transitions, in place of those that it had."""
+        """Hear that row ``row`` has new transitions, in place of those that it had."""
         ...
 
     def sample(
         self, span: Span, batch_size: int, num_batches: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Indices (U, B) that ``span`` holds, int64, and their importance weights (U, B), if any."""
+        """Draw indices (U, B) that ``span`` holds, int64, and their importance weights (U, B), if any."""
         ...
 
     def feedback(self, indices: np.ndarray, td_error: Array) -> None:
-        """The TD errors (U, B) of the updates on ``indices`` (U, B), on their device: ``fetch`` brings them."""
+        """Hear the TD errors (U, B) of the updates on ``indices`` (U, B), on their device: ``fetch`` brings them."""
         ...
 
     def state_dict(self) -> State:
-        """All that it knows, by name; names, shapes and dtypes never change."""
+        """Return all that it knows, by name; names, shapes and dtypes never change."""
         ...
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
@@ -46,25 +46,25 @@ class Uniform:
         pass
 
     def add(self, row: int) -> None:
-        """Nothing to remember."""
+        """Do nothing: there is nothing to remember."""
 
     def sample(
         self, span: Span, batch_size: int, num_batches: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, None]:
-        """Indices (U, B) int64."""
+        """Draw indices (U, B) int64."""
         return span.index_of(rng.integers(span.length, size=(num_batches, batch_size))), None
 
     def feedback(self, indices: np.ndarray, td_error: Array) -> None:
-        """Nothing to remember; the device is not waited for."""
+        """Do nothing: there is nothing to remember, and the device is not waited for."""
 
     def state_dict(self) -> State:
-        """Returns {}: there is nothing to keep."""
+        """Return {}: there is nothing to keep."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Nothing to take over."""
+        """Do nothing: there is nothing to take over."""
 
 
 def fetch(array: Array) -> np.ndarray:
-    """An array of any backend and device in numpy, once it is computed."""
+    """Return an array of any backend and device in numpy, once it is computed."""
     return np.asarray(array.cpu() if hasattr(array, "cpu") else array)

@@ -27,7 +27,7 @@ class Sampler(NamedTuple):
 
 
 def draw_uniformly(state: Tree, span: Span, key: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, None, Tree]:
-    """Indices int32 of that shape, each as likely as the others, with replacement."""
+    """Draw indices int32 of that shape, each as likely as the others, with replacement."""
     return span.index_of(jax.random.randint(key, shape, 0, span.length)), None, state
 
 

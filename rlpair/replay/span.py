@@ -13,9 +13,9 @@ class Span(NamedTuple):
     start: Any = None  # (); None: from 0 on, so that none goes round
 
     def index_of(self, number: Array) -> Array:
-        """The index of the ``number``-th transition that can be drawn, (...) -> (...)."""
+        """Return the index of the ``number``-th transition that can be drawn, (...) -> (...)."""
         return number if self.start is None else (self.start + number) % self.size
 
     def holds(self, index: Array) -> Array:
-        """Whether a transition can be drawn, (...) -> (...) bool."""
+        """Return whether a transition can be drawn, (...) -> (...) bool."""
         return (index if self.start is None else (index - self.start) % self.size) < self.length

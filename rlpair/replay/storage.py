@@ -18,7 +18,7 @@ Column = tuple[tuple[int, ...], str]  # shape, dtype
 
 
 def columns_of(spec: EnvSpec) -> dict[str, Column]:
-    """What a replay stores of each transition, by name, in the order of Transition's fields."""
+    """Return what a replay stores of each transition, by name, in the order of Transition's fields."""
     return {
         "obs": (spec.obs_shape, spec.obs_dtype),
         "action": ((), "int32") if spec.discrete else ((spec.action_dim,), "float32"),
@@ -30,13 +30,13 @@ def columns_of(spec: EnvSpec) -> dict[str, Column]:
 
 
 def ring_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
-    """Bytes that a Ring takes once it is full; nothing is allocated."""
+    """Return the bytes that a Ring takes once it is full; nothing is allocated."""
     transition = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in columns_of(spec).values())
     return capacity // num_envs * num_envs * transition
 
 
 def allocate(capacity: int, columns: Mapping[str, Column]) -> dict[str, np.ndarray]:
-    """Arrays of zeros, whose memory is taken as they fill. Raises ConfigError where there can be none so large."""
+    """Return arrays of zeros, whose memory is taken as they fill. Raises ConfigError where they are too large."""
     try:
         return {name: np.zeros(shape, dtype) for name, (shape, dtype) in columns.items()}
     except (MemoryError, ValueError) as error:
@@ -55,19 +55,19 @@ class Storage(Protocol):
         ...
 
     def span(self) -> Span:
-        """Which indices can be drawn, now."""
+        """Return which indices can be drawn, now."""
         ...
 
     def take(self, indices: np.ndarray) -> Transition:
-        """The transitions (*indices.shape, ...) as a learner takes them: copies."""
+        """Return the transitions (*indices.shape, ...) as a learner takes them: copies."""
         ...
 
     def state_dict(self) -> State:
-        """All that it holds, by name."""
+        """Return all that it holds, by name."""
         ...
 
     def check(self, state: Tensors) -> None:
-        """Raises CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit."""
+        """Raise CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit."""
         ...
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
@@ -79,7 +79,7 @@ class Ring:
     """The newest ``capacity`` transitions, rounded down to a multiple of ``num_envs``. All of them can be drawn."""
 
     def __init__(self, capacity: int, num_envs: int, spec: EnvSpec) -> None:
-        """Memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit."""
+        """Begin empty: memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit."""
         if capacity < num_envs:
             raise ConfigError("algo.buffer_size", capacity, f"at least num_envs={num_envs}")
         self.num_envs, self.rows = num_envs, capacity // num_envs
@@ -112,16 +112,16 @@ class Ring:
         return row
 
     def span(self) -> Span:
-        """Every index that is filled."""
+        """Return every index that is filled."""
         return Span(len(self), self.rows * self.num_envs)
 
     def take(self, indices: np.ndarray) -> Transition:
-        """The transitions (*indices.shape, ...), as they went in."""
+        """Return the transitions (*indices.shape, ...), as they went in."""
         # mode="clip": all indices are within, and numpy need not make sure before it copies
         return Transition(*[array.take(indices, axis=0, mode="clip") for array in self._flat])
 
     def state_dict(self) -> State:
-        """What is filled, (rows, N, ...) in the order of storage, and the position of the next row. No copies."""
+        """Return what is filled, (rows, N, ...) in storage's order, and the position of the next row. No copies."""
         filled = {name: array[: self.filled] for name, array in self.data.items()}
         return filled | {POSITION: np.asarray(self.position, np.int64)}
 
@@ -142,7 +142,7 @@ class Ring:
         self.filled, self.position = filled, position % self.rows
 
     def check(self, state: Tensors) -> None:
-        """Raises CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit here."""
+        """Raise CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit here."""
         filled: tuple[int, ...] = state["reward"].shape[:1] if "reward" in state else ()
         own = {name: Tensor(filled + array.shape[1:], array.dtype) for name, array in self.data.items()}
         check_fit(state, own | {POSITION: Tensor((), np.dtype(np.int64))}, "this replay")

@@ -35,7 +35,7 @@ class Storage(NamedTuple):
 
 
 def init(capacity: int, num_envs: int, spec: EnvSpec) -> Transition:
-    """Arrays (rows, N, ...)."""
+    """Return empty arrays (rows, N, ...)."""
     shape = (capacity // num_envs, num_envs)
     action = jnp.zeros(shape, jnp.int32) if spec.discrete else jnp.zeros((*shape, spec.action_dim), jnp.float32)
     obs, next_obs = (jnp.zeros((*shape, *spec.obs_shape), spec.obs_dtype) for _ in range(2))
@@ -52,13 +52,13 @@ def add(
 
 
 def span(ring: Transition, vector_steps: jax.Array) -> Span:
-    """Every index that ``vector_steps`` () steps have filled."""
+    """Return every index that ``vector_steps`` () steps have filled."""
     rows, num_envs = ring.reward.shape
     return Span(jnp.minimum(vector_steps, rows) * num_envs, rows * num_envs)
 
 
 def take(ring: Transition, indices: jax.Array) -> Transition:
-    """The transitions (*indices.shape, ...), as they went in."""
+    """Return the transitions (*indices.shape, ...), as they went in."""
     return jax.tree.map(lambda x: jnp.take(x.reshape(-1, *x.shape[2:]), indices, axis=0, mode="clip"), ring)
 
 
