@@ -20,11 +20,11 @@ os.environ["SDL_VIDEODRIVER"] = "dummy"
 os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # of a GPU's memory, which two frameworks share
 if os.environ.get("RLPAIR_TEST_DEVICE", "cpu") == "cpu":  # as if there were no GPU here
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what JAX has compiled in one test it does not compile in another
-    folder = tempfile.mkdtemp(prefix="rlpair-compiled-")
+# What JAX has compiled in one test, in any process, it does not compile in another.
+os.environ |= {"JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder = tempfile.mkdtemp(prefix="rlpair-compiled-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ |= {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30)}  # in bytes
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
