@@ -45,7 +45,7 @@ TESTS = {  # by file, or the beginning of its name: the tests that may see it, t
     "replay/span.py": "seam seam_jax replay",
     "replay/storage.py": "replay loop_laws loop_model checkpoint memory",
     "replay/storage_jax.py": "seam_jax fused_draws fused_model",
-    "loops/host.py": "loop_laws loop_records loop loop_model run_records evaluate evaluate_agent training checkpoint failing_runs",
+    "loops/host.py": "loop_laws loop_records loop loop_model run_records evaluate training checkpoint failing_runs",
     "loops/fused.py": "fused_records fused_ahead fused_runs fused resume",
     "loops/fused_jax.py": "fused_draws fused_model fused fused_records",
     "loops/seeds_jax.py": "fused_draws fused_runs fused memory resume",

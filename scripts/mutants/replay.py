@@ -25,7 +25,7 @@ BUGS = [
     Bug("an empty span is drawn from", BUFFER, "if span.length < 1:", "if not len(self):", f"{HOST}::test_windows_by_hand"),
     Bug("the settings' buffer_size is ignored", BUFFER, "ReplayBuffer(config.buffer_size, num_envs, spec)", "ReplayBuffer(1_000_000, num_envs, spec)", f"{HOST}::test_the_command_and_importers_get_one_replay"),
     Bug("a tensor stays on its device", SAMPLERS, 'array.cpu() if hasattr(array, "cpu") else array', "array", PLAIN),
-    Bug("uniform sampling waits for the device", SAMPLERS, '"""Nothing to remember; the device is not waited for."""', "fetch(td_error)", f"{HOST}::test_uniform_sampling_looks_at_no_td_error_and_gives_no_weights"),
+    Bug("uniform sampling waits for the device", SAMPLERS, '"""Do nothing: there is nothing to remember, and the device is not waited for."""', "fetch(td_error)", f"{HOST}::test_uniform_sampling_looks_at_no_td_error_and_gives_no_weights"),
     Bug("the storage does not say into which row it went", STORAGE, "        return row\n", "        return self.position\n", PLAIN),
     # What can be drawn
     Bug("a span does not go round", SPAN, "(self.start + number) % self.size", "number % self.size", f"{HOST}::test_windows_by_hand"),
