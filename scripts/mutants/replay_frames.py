@@ -3,7 +3,11 @@
 from mutants import Bug
 
 FRAMES, BUFFER, STORAGE, TENSORS = "replay/frames.py", "replay/buffer.py", "replay/storage.py", "disk/tensors.py"
-HOST = "test_frames.py"
+JAX, BUFFER_JAX, HOST = "replay/frames_jax.py", "replay/buffer_jax.py", "test_frames.py"
+SAME, LOOP = (
+    f"test_frames_jax.py::test_{name}" for name in ("it_is_the_hosts", "the_fused_loop_learns_from_true_stacks")
+)
+SAVED = "test_frames_jax.py::test_a_saved_one_goes_on_to_the_bit_and_a_spoiled_one_is_refused"
 MODEL, RESUME = f"{HOST}::test_it_gives_what_went_in", f"{HOST}::test_a_loaded_one_goes_on_to_the_bit"
 ROOM = f"{HOST}::test_it_holds_as_many_as_there_is_room_for_where_episodes_are_long"
 WINDOWS = f"{HOST}::test_it_holds_windows_of_n_steps"
@@ -73,4 +77,19 @@ BUGS = [
     Bug("a file may have frames for another room", FRAMES, "if written not in (most, self.streams.size):", "if False:", SPOILED),
     Bug("a file may have too many frames", FRAMES, "if written > (self.streams.size,):", "if False:", SPOILED),
     Bug("a file's frames may have any shape", FRAMES, 'own, "this replay")\n        if written', 'own | {FRAMES: state[FRAMES]}, "this replay")\n        if written', SPOILED),
+    # The fused loop's
+    Bug("compiled: stacks reach across the beginning of an episode", JAX, "(obs != state.next_obs).reshape", "(state.next_obs != state.next_obs).reshape", LOOP),
+    Bug("compiled: the final frame is the next episode's first", JAX, "unstacked(next_obs, stack)[:, -1:]], axis=1)", "unstacked(jnp.where(truncated[:, None, None, None], obs, next_obs), stack)[:, -1:]], axis=1)", LOOP),
+    Bug("compiled: every step writes a stack", JAX, "begins[:, None] | (age == 0)", "begins[:, None] | (age >= 0)", SAME),
+    Bug("compiled: the first stack is written the wrong way round", JAX, "[unstacked(obs, stack), unstacked", "[unstacked(obs, stack)[:, ::-1], unstacked", SAME),
+    Bug("compiled: frames of one environment are all environments'", JAX, ".at[slots, envs[:, None]]", ".at[slots, 0 * envs[:, None]]", SAME),
+    Bug("compiled: the last next_obs is stale", JAX, "held, next_obs.astype(", "held, obs.astype(", SAME),
+    Bug("compiled: what is lost stays", JAX, "jax.lax.while_loop(is_lost, lambda held: held - 1, jnp.minimum(state.held + 1, rows))", "jnp.minimum(state.held + 1, rows)", SAME),
+    Bug("compiled: a row that is lost in one environment stays", JAX, ".obs, head).any()", ".obs, head).all()", SAME),
+    Bug("compiled: a span begins one row late", JAX, "start = (vector_steps - state.held) % rows", "start = (vector_steps - state.held + 1) % rows", SAME),
+    Bug("compiled: a span is as long as the rows", JAX, "own.length - lost * num_envs)", "own.length)", SAME),
+    Bug("compiled: the frames of the next environment", JAX, "batch, envs = transitions.take(state.transitions, indices), indices % len(state.head)", "batch, envs = transitions.take(state.transitions, indices), (indices + 1) % len(state.head)", SAME),
+    Bug("compiled: images are stored transition by transition", BUFFER_JAX, "Replay(FRAMES) if has_frames(spec) else UNIFORM_RING", "UNIFORM_RING", "test_frames_jax.py::test_images_alone_are_kept_frame_by_frame"),
+    Bug("compiled: positions of a file may be any", BUFFER, 'check_within(state, streams.turn, f"{rows}obs", f"{rows}next_obs", f"{prefix}head")', "pass", SAVED),
+    Bug("compiled: a file may hold any number of rows", BUFFER, 'check_within(state, len(state[f"{rows}reward"]) + 1, f"{prefix}held")', "pass", SAVED),
 ]  # fmt: skip

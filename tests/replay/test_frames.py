@@ -296,3 +296,26 @@ def test_a_spoiled_state_is_refused_and_changes_nothing(name: str, value: Any, m
         np.testing.assert_array_equal(x, before[key], err_msg=key)
     storage.load_state_dict(spoiled("reward", 1))
     assert len(storage) > 0
+
+
+@given(
+    st.sampled_from(["obs", "next_obs", "head", "position", "frames", "action", "truncated", "terminated"]),
+    st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-2, 60)),
+    st.integers(0, 200),
+)
+def test_whatever_a_file_says_it_is_refused_or_drawn_from(name: str, number: int, where: int) -> None:
+    """One number of a full storage's state is another: what is taken over goes on, and has something to draw from."""
+    replay = ReplayBuffer(12, 2, SMALL)
+    state, array = FULL, FULL[name].copy()
+    array.reshape(-1)[where % array.size] = np.array(number).astype(array.dtype)
+    try:
+        replay.load_state_dict(state | {name: array})
+    except CheckpointError:
+        return
+    for transition, truncated in FILM.play(20):
+        replay.add(transition, truncated)
+        batch, _ = replay.sample(4, 1, np.random.default_rng(0))
+        assert batch.next_obs.shape == (1, 4, 2, 2, 6)
+
+
+FULL = spoiled("reward", 1)
