@@ -32,7 +32,7 @@ class JaxAgent(BaseAgent):
     _key_data: jax.Array  # (2,) uint32; a typed key would leave the fast path of a compiled call
 
     def __init__(self, identity: Identity, params: State, *, device: str, matmul_precision: str) -> None:
-        """``params``: by backend-free name, of the algorithm's ``initial_params``. ``device``: auto, cpu or cuda."""
+        """Begin with ``params``, by name as ``initial_params`` has them. ``device``: auto, cpu or cuda."""
         super().__init__(identity)
         self.device = find_device(device)
         with self._precision():
@@ -150,13 +150,13 @@ class JaxAgent(BaseAgent):
 
 
 def cast_floats(noise: Tree, dtype: str) -> Tree:
-    """Noise, its floats in the dtype of the computation."""
+    """Cast noise: its floats to the dtype of the computation."""
     return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, noise)
 
 
 @cache
 def one_thread() -> dict[str, str] | None:
-    """The compiler option, if this XLA has it."""
+    """Return the compiler option for one thread, if this XLA has it."""
     try:
         jax.jit(lambda: 0, compiler_options=ONE_THREAD)()
     except jax.errors.JaxRuntimeError:
@@ -165,7 +165,7 @@ def one_thread() -> dict[str, str] | None:
 
 
 def make_state(config: Any, spec: EnvSpec, params: State, dtype: str, precision: str) -> tuple[Learner, LearnerState]:
-    """A learner and its first state, for those who jit, scan and vmap it themselves."""
+    """Make a learner and its first state, for those who jit, scan and vmap it themselves."""
     algorithm = find(config.name)
     networks, make_learner = algorithm.networks(config, spec), algorithm.make_learner("jax")
     learner: Learner = make_learner(config, spec, networks, dtype=dtype, precision=precision)
@@ -173,17 +173,17 @@ def make_state(config: Any, spec: EnvSpec, params: State, dtype: str, precision:
 
 
 def hyper_of(config: Any, spec: EnvSpec, dtype: str) -> Tree:
-    """The hyperparameters that live in a learner's state: a NamedTuple of () arrays."""
+    """Return the hyperparameters that live in a learner's state: a NamedTuple of () arrays."""
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), find(config.name).hyperparameters(config, spec))
 
 
 def precision_of(dtype: str) -> AbstractContextManager[Any]:
-    """To be in while computing with that dtype: JAX makes float64 float32 unless told otherwise."""
+    """Return the context to compute with that dtype in: JAX makes float64 float32 unless it is told otherwise."""
     return jax.enable_x64(True) if dtype == "float64" else nullcontext()
 
 
 def tree_of(params: State, dtype: str) -> dict[str, Tree]:
-    """Parameters by name -> by net, a tuple of networks: ``critic.0.1.weight`` is ``["critic"][0]["1"]["weight"]``."""
+    """Nest parameters by net, a tuple of networks: ``critic.0.1.weight`` is ``["critic"][0]["1"]["weight"]``."""
     tree: dict[str, Any] = {}
     for name, value in params.items():
         net, *path = name.split(".")
@@ -200,7 +200,7 @@ def tree_of(params: State, dtype: str) -> dict[str, Tree]:
 
 
 def named_state(state: LearnerState) -> State:
-    """A state by backend-free names, without hyperparameters."""
+    """Return a state by backend-free names, without hyperparameters."""
     named: State = {}
     for leaf, pieces in zip(jax.tree.leaves(state), named_pieces(state), strict=True):
         ends = np.cumsum([math.prod(shape) for _, shape in pieces])
@@ -210,13 +210,13 @@ def named_state(state: LearnerState) -> State:
 
 
 def named_shapes(state: LearnerState) -> dict[str, Tensor]:
-    """What named_state gives of a state, or of the shapes of one, without the numbers."""
+    """Return what named_state gives of a state, or of the shapes of one, without the numbers."""
     leaves = zip(jax.tree.leaves(state), named_pieces(state), strict=True)
     return {name: Tensor(shape, np.dtype(leaf.dtype)) for leaf, pieces in leaves for name, shape in pieces}
 
 
 def with_names(state: LearnerState, named: State) -> LearnerState:
-    """The inverse of named_state; hyperparameters, shapes and dtypes are those of ``state``."""
+    """Return the inverse of named_state; hyperparameters, shapes and dtypes are those of ``state``."""
     leaves, structure = jax.tree.flatten(state)
     for number, pieces in enumerate(named_pieces(state)):
         if pieces:
@@ -227,7 +227,7 @@ def with_names(state: LearnerState, named: State) -> LearnerState:
 
 
 def named_pieces(state: LearnerState) -> list[list[tuple[str, tuple[int, ...]]]]:
-    """For each leaf of a state the backend-free names and shapes of what it holds, joined in this order.
+    """Return for each leaf of a state the backend-free names and shapes of what it holds, joined in this order.
 
     A leaf of moments holds those of all parameters of a net; one of hyperparameters, which belong to the configuration,
     none; any other is one piece.
@@ -250,7 +250,7 @@ def named_pieces(state: LearnerState) -> list[list[tuple[str, tuple[int, ...]]]]
 
 
 def find_device(device: str) -> jax.Device:
-    """auto: the GPU if there is one. Raises ConfigError for one that is not there."""
+    """Find a device; auto: the GPU if there is one. Raises ConfigError for one that is not there."""
     try:
         return jax.devices({"auto": None, "cuda": "cuda", "cpu": "cpu"}[device])[0]
     except RuntimeError:

@@ -23,14 +23,14 @@ class Packing:
         self._leaves, self._structure = jax.tree.flatten(jax.eval_shape(lambda: like._replace(params={})))
 
     def pack(self, state: LearnerState) -> Packed:
-        """Joins what is of one dtype."""
+        """Join what is of one dtype."""
         leaves = jax.tree.leaves(state._replace(params={}))
         dtypes = {str(leaf.dtype) for leaf in leaves}
         joined = {name: jnp.concatenate([x.ravel() for x in leaves if str(x.dtype) == name]) for name in dtypes}
         return Packed(state.params, joined)
 
     def unpack(self, packed: Packed) -> LearnerState:
-        """The inverse of pack."""
+        """Return the inverse of pack."""
         begin, leaves = dict.fromkeys(packed.rest, 0), []
         for like in self._leaves:
             name = str(like.dtype)

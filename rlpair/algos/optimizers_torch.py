@@ -11,7 +11,7 @@ Moments = dict[str, torch.Tensor]  # by optax's names, which are the checkpoint'
 
 
 def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """(D5), (S8), in place: by one kernel, where there is one that reads the learning rate in all its digits."""
+    """Step by (D5), (S8), in place: by one kernel, where one reads the learning rate in all its digits."""
     exact = params.device.type == "cpu" or learning_rate.dtype == torch.float32  # on a GPU it reads a float32
     if torch.compiler.is_compiling() or not exact or not hasattr(torch, "_fused_adam_"):
         adam_by_formula(params, grad, moments, learning_rate)
@@ -20,7 +20,7 @@ def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_ra
 
 
 def adam_by_formula(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """As adam: what the compiler makes one kernel of."""
+    """Step as adam does, in operations of which the compiler makes one kernel."""
     moments["count"] += 1
     mu, nu = moments["mu"].mul_(0.9).add_((1 - 0.9) * grad), moments["nu"].mul_(0.999).add_((1 - 0.999) * grad**2)
     mu_scale, nu_scale = (-torch.expm1(moments["count"].to(mu.dtype) * math.log(b)) for b in (0.9, 0.999))
@@ -28,7 +28,7 @@ def adam_by_formula(params: torch.Tensor, grad: torch.Tensor, moments: Moments, 
 
 
 def adam_by_kernel(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """As adam: the kernel of torch.optim.Adam(fused=True), without what that does around it."""
+    """Step as adam does, by the kernel of torch.optim.Adam(fused=True) without what that does around it."""
     moments["count"] += 1
     vectors: Any = [params], [grad], [moments["mu"]], [moments["nu"]], [], [moments["count"]]
     settings: Any = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False}
@@ -51,7 +51,7 @@ SLOTS = {"adam": ("mu", "nu", "count"), "rmsprop": ("nu",), "sgd": ()}
 
 
 def empty_moments(optimizer: str, params: Parameters) -> Moments:
-    """Those before the first step."""
+    """Return the moments before the first step."""
     vector = params.vector
     shapes = {"mu": vector.shape, "nu": vector.shape, "count": ()}
     dtypes = {"mu": vector.dtype, "nu": vector.dtype, "count": torch.float32}
@@ -59,7 +59,7 @@ def empty_moments(optimizer: str, params: Parameters) -> Moments:
 
 
 def clip_by_global_norm(grads: torch.Tensor, max_norm: float) -> torch.Tensor:
-    """(D4), (S7), in place. Returns the norm before."""
+    """Clip by (D4), (S7), in place. Returns the norm before."""
     norm = torch.linalg.vector_norm(grads)
     grads *= (max_norm / (norm + 1e-6)).clamp(max=1.0)
     return norm

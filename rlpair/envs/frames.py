@@ -18,7 +18,7 @@ class FrameStack(spaces.Box):
     """
 
     def __init__(self, image: spaces.Box, frame_stack: int) -> None:
-        """Raises ValueError where the space is none of an image, or none is stacked."""
+        """Raise ValueError where the space is none of an image, or none is stacked."""
         if len(image.shape) not in (2, 3) or frame_stack < 1:
             raise ValueError(f"{frame_stack} frames of {image} are no stack of images (H, W) or (H, W, C)")
         self.frame_stack = frame_stack
@@ -30,18 +30,18 @@ class StackFrames(gym.ObservationWrapper[Any, Any, Any]):
     """Shows the last ``frame_stack`` images of an episode, (H, W, frame_stack * C); its first image fills the stack."""
 
     def __init__(self, env: gym.Env[Any, Any], frame_stack: int) -> None:
-        """Raises ValueError where the environment shows no images."""
+        """Raise ValueError where the environment shows no images."""
         assert isinstance(env.observation_space, spaces.Box)
         super().__init__(FrameStackObservation(env, frame_stack))
         self.observation_space = FrameStack(env.observation_space, frame_stack)
 
     def observation(self, observation: np.ndarray) -> np.ndarray:
-        """(frame_stack, H, W) or (frame_stack, H, W, C) -> (H, W, frame_stack * C)."""
+        """Stack (frame_stack, H, W) or (frame_stack, H, W, C) as (H, W, frame_stack * C)."""
         return np.concatenate([as_channels(image) for image in observation], axis=-1)
 
 
 def as_channels(image: np.ndarray) -> np.ndarray:
-    """(H, W, C), of an image that may have no axis of channels."""
+    """Return (H, W, C) of an image that may have no axis of channels."""
     return image if image.ndim == 3 else image[..., None]
 
 
@@ -70,7 +70,7 @@ class FramesLast(VectorWrapper[Any, Any, Any, Any, Any]):
 
 
 def with_frames_last(envs: VectorEnv[Any, Any, Any]) -> VectorEnv[Any, Any, Any]:
-    """The vector environment, its frames last where it is known to stack them first: ALE's own, and envpool's."""
+    """Return the vector environment, its frames last where it is known to stack them first: ALE's and envpool's."""
     bare, space = envs.unwrapped, envs.single_observation_space
     is_stack = type(bare).__module__ == "ale_py.vector_env" or "stack_num" in (getattr(bare, "config", None) or ())
     is_grey = isinstance(space, spaces.Box) and len(space.shape) == 3 and not isinstance(space, FrameStack)

@@ -106,7 +106,7 @@ class HostEnvs:
         return self._reset(seed=seed)[0]
 
     def step(self, action: np.ndarray) -> Step:
-        """(N,) or (N, action_dim), in the environment's own units.
+        """Step every environment: (N,) or (N, action_dim), in the environment's own units.
 
         Raises:
             NonFiniteError: an observation or a reward is not a finite number; says which environment's.
@@ -133,7 +133,7 @@ class HostEnvs:
         return Step(obs, reward, next_obs, terminated, truncated, happened)
 
     def _without_resets(self, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray) -> np.ndarray:
-        """Which rows made a transition, (N,) bool. In the others, which are reset now, nothing was paid or ended."""
+        """Return which rows made a transition, (N,) bool; in the others, reset now, nothing was paid or ended."""
         happened = ~self._resetting
         for values in (reward, terminated, truncated):
             values[self._resetting] = 0
@@ -141,7 +141,7 @@ class HostEnvs:
         return happened
 
     def sample_actions(self, rng: np.random.Generator) -> np.ndarray:
-        """Uniform over the action space: (N,) int32, or (N, action_dim) float32."""
+        """Draw actions uniformly over the action space: (N,) int32, or (N, action_dim) float32."""
         spec = self.spec
         if spec.discrete:
             return rng.integers(spec.action_start, spec.action_start + spec.action_dim, self.num_envs, np.int32)
@@ -149,7 +149,7 @@ class HostEnvs:
         return rng.uniform(spec.action_low, spec.action_high, size).astype(np.float32)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where every environment stands in its episode, as JSON can hold it exactly; of failed ones, nowhere."""
+        """Return where every environment stands in its episode, as JSON can hold it exactly; failed ones nowhere."""
         episodes: list[Any] = [None] * self.num_envs if self._taped else []
         if self._taped and not self._reporting.failed:
             with self._reporting:
@@ -200,7 +200,7 @@ class HostEnvs:
                 self._envs.close()
 
     def _reset(self, **arguments: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Observations and infos of a reset."""
+        """Reset every environment: returns observations and infos."""
         with self._reporting:
             obs, infos = self._reset_envs(**arguments)
             self._resetting[:] = False
@@ -208,20 +208,20 @@ class HostEnvs:
             return self._observe(obs), infos
 
     def _check(self, infos: dict[str, Any]) -> None:
-        """Raises EnvFailedError where the infos say that an environment failed."""
+        """Raise EnvFailedError where the infos say that an environment failed."""
         if FAILURE in infos:
             index, failure = next((i, x) for i, x in enumerate(infos[FAILURE]) if x is not None)
             what = f": environment {index} {failure.what}"
             raise self._reporting.error(what, failure.text, failure.details) from failure.cause
 
     def _per_env(self, name: str, values: np.ndarray) -> np.ndarray:
-        """The values, of which there is one for each environment."""
+        """Return the values, of which there is one for each environment."""
         if values.shape != self._row_shape:
             raise WrongReturnError(f"a {name} of shape {values.shape}", f"there are {self.num_envs} environments")
         return values
 
     def _observe(self, obs: Any) -> np.ndarray:
-        """(N, *obs_shape), a copy, of a batch of the environments' own observations."""
+        """Return a copy of a batch of the environments' own observations, (N, *obs_shape)."""
         if self._is_flattened:
             obs = [self._flatten(row) for row in iterate(self._envs.observation_space, obs)]
         own = _cast(obs, self._obs_dtype)
@@ -237,7 +237,7 @@ class HostEnvs:
         return flat if self._pixel_scale is None else flat * self._pixel_scale
 
     def _final_obs(self, obs: np.ndarray, ended: np.ndarray, infos: dict[str, Any]) -> np.ndarray:
-        """``obs`` with the last observation of the episode in the rows that ended, from SAME_STEP's infos."""
+        """Return ``obs`` with the last observation of an episode in the rows that ended, from SAME_STEP's infos."""
         if "final_obs" not in infos:
             raise EnvError(f"env={self.name}: SAME_STEP, but its infos have no final_obs where episodes end")
         next_obs = obs.copy()
@@ -268,7 +268,7 @@ class _Reporting:
         raise self.error(what, text, failure.details) from error
 
     def error(self, what: str, text: str, details: str) -> EnvFailedError:
-        """The error to raise."""
+        """Return the error to raise."""
         self.failed = True
         return EnvFailedError(f"env={self._name}{what}", text, details)
 

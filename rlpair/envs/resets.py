@@ -9,7 +9,7 @@ from rlpair.errors import EnvError
 
 
 def who_resets(envs: VectorEnv[Any, Any, Any]) -> str:
-    """What resets rows that ended: "rlpair", or the environment in the "same step" or in the "next step".
+    """Return what resets rows that ended: "rlpair", or the environment in the "same step" or in the "next step".
 
     Gymnasium's own reset a row when they are told to; but Async without shared memory would in NEXT_STEP do it again.
 
@@ -31,6 +31,6 @@ def who_resets(envs: VectorEnv[Any, Any, Any]) -> str:
 
 
 def bare_objects(envs: VectorEnv[Any, Any, Any]) -> list[object]:
-    """The environments beneath all wrappers, as far as they live in this process; else the vector environment."""
+    """Return the environments beneath all wrappers, if they live in this process; else the vector environment."""
     members = getattr(envs.unwrapped, "envs", ())
     return [env.unwrapped for env in members] or [envs.unwrapped]

@@ -15,7 +15,7 @@ FLATTENED = (spaces.Dict, spaces.Tuple, spaces.Discrete, spaces.MultiDiscrete, s
 
 
 def env_spec(env: Any) -> EnvSpec:
-    """What a learner may know of a gymnasium.Env, a VectorEnv, or anything that has an EnvSpec as ``spec``.
+    """Return what a learner may know of a gymnasium.Env, a VectorEnv, or anything that has an EnvSpec as ``spec``.
 
     Observations that are not a Box are described as Gymnasium flattens them: ``flat_space``.
 
@@ -40,7 +40,7 @@ def env_spec(env: Any) -> EnvSpec:
 
 
 def spec_of_spaces(obs_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> EnvSpec:
-    """The EnvSpec of an environment with these spaces. Raises EnvError."""
+    """Return the EnvSpec of an environment with these spaces. Raises EnvError."""
     box = flat_space(obs_space)
     obs_dtype = "uint8" if _pixels(obs_space).all() else "bool" if _is_planes(obs_space) else "float32"
     frame_stack = obs_space.frame_stack if isinstance(obs_space, FrameStack) else 1
@@ -48,7 +48,7 @@ def spec_of_spaces(obs_space: spaces.Space[Any], action_space: spaces.Space[Any]
 
 
 def flat_space(space: spaces.Space[Any]) -> spaces.Box:
-    """The Box that observations of a space are learned from: itself, or as ``spaces.flatten`` makes them.
+    """Return the Box that observations of a space are learned from: itself, or as ``spaces.flatten`` makes them.
 
     Raises:
         EnvError: there is none, or it has no numbers in it.
@@ -63,12 +63,12 @@ def flat_space(space: spaces.Space[Any]) -> spaces.Box:
 
 
 def is_flattened(space: spaces.Space[Any]) -> bool:
-    """Whether an observation of the space passes through ``spaces.flatten`` before it is learned from."""
+    """Return whether an observation of the space passes through ``spaces.flatten`` before it is learned from."""
     return isinstance(space, FLATTENED) or space.shape == ()
 
 
 def pixel_scale(space: spaces.Space[Any]) -> np.ndarray | None:
-    """What to multiply a flattened observation by, (size,) float32: 1/255 where it holds a pixel of an image, else 1.
+    """Return the factors of a flattened observation, (size,) float32: 1/255 where it holds a pixel of an image, else 1.
 
     None where it is left as it is: without images, and of images alone, which learners scale.
     """
@@ -77,7 +77,7 @@ def pixel_scale(space: spaces.Space[Any]) -> np.ndarray | None:
 
 
 def image_shapes(space: spaces.Space[Any]) -> list[tuple[int, ...]]:
-    """The shapes of the images, boxes of uint8 with at least two axes, in an observation."""
+    """Return the shapes of the images, boxes of uint8 with at least two axes, in an observation."""
     if isinstance(space, spaces.Dict | spaces.Tuple):
         parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
         return [shape for part in parts for shape in image_shapes(part)]
@@ -85,7 +85,7 @@ def image_shapes(space: spaces.Space[Any]) -> list[tuple[int, ...]]:
 
 
 def _pixels(space: spaces.Space[Any]) -> np.ndarray:
-    """Which numbers of a flattened observation are of a Box of uint8: (size,) bool."""
+    """Return which numbers of a flattened observation are of a Box of uint8: (size,) bool."""
     if isinstance(space, spaces.Dict | spaces.Tuple):
         parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
         return np.concatenate([_pixels(part) for part in parts])
@@ -93,7 +93,7 @@ def _pixels(space: spaces.Space[Any]) -> np.ndarray:
 
 
 def _is_planes(space: spaces.Space[Any]) -> bool:
-    """Whether observations are images of bools, such as MinAtar's."""
+    """Return whether observations are images of bools, such as MinAtar's."""
     return isinstance(space, spaces.Box) and space.dtype == np.bool_ and len(space.shape) > 1
 
 
@@ -102,14 +102,14 @@ def _is_uint8(space: spaces.Space[Any]) -> bool:
 
 
 def env_name(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
-    """The id that it is registered by, else the name of its class; of a SyncVectorEnv, its first environment's."""
+    """Return the id that it is registered by, else its class's name; of a SyncVectorEnv, its first environment's."""
     if isinstance(vector := env.unwrapped, SyncVectorEnv):
         env = vector.envs[0]
     return env.spec.id if isinstance(env.spec, gym.envs.registration.EnvSpec) else type(env.unwrapped).__name__
 
 
 def one_line(value: object) -> str:
-    """The text of anything, without line breaks."""
+    """Return the text of anything, without line breaks."""
     return " ".join(str(value).split())
 
 
@@ -145,7 +145,7 @@ def _action_fields(space: spaces.Space[Any]) -> dict[str, Any]:
 
 
 def _round_inwards(bound: np.ndarray, side: int) -> np.ndarray:
-    """To float32, so that every float32 within the bounds lies within the environment's own, of float64 perhaps."""
+    """Round to float32, so that every float32 within the bounds lies within the environment's own, float64 perhaps."""
     nearest = bound.astype(np.float32)
     beyond = side * nearest.astype(np.float64) > side * bound.astype(np.float64)
     return np.where(beyond, np.nextafter(nearest, np.float32(-side * np.inf)), nearest)

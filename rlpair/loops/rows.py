@@ -20,7 +20,7 @@ class Rows:
         self._waiting: list[deque[tuple[Any, ...]]] = [deque() for _ in range(num_envs)]
 
     def add(self, transition: Transition, truncated: np.ndarray, happened: np.ndarray | None) -> Row | None:
-        """The row that is whole now, if one is.
+        """Return the row that is whole now, if one is.
 
         Args:
             transition: (N, ...).

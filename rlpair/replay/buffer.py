@@ -15,27 +15,27 @@ PREFIX = "sampler."  # of a sampler's names in the state
 
 
 def make_replay(config: Any, num_envs: int, spec: EnvSpec) -> "ReplayBuffer":
-    """The replay that an algorithm's settings ask for. Raises ConfigError."""
+    """Make the replay that an algorithm's settings ask for. Raises ConfigError."""
     return ReplayBuffer(config.buffer_size, num_envs, spec)
 
 
 def default_storage(spec: EnvSpec) -> Callable[[int, int, EnvSpec], Storage]:
-    """Images are kept frame by frame, all else transition by transition."""
+    """Choose a storage: images are kept frame by frame, all else transition by transition."""
     return Frames if has_frames(spec) else Ring
 
 
 def replay_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
-    """Bytes that a replay of the default storage takes once it is full; nothing is allocated."""
+    """Return the bytes that a replay of the default storage takes once it is full; nothing is allocated."""
     return (frames_bytes if has_frames(spec) else ring_bytes)(capacity, num_envs, spec)
 
 
 def row_prefix(spec: EnvSpec) -> str:
-    """What the names of transitions begin with in the state of the fused loop's default replay."""
+    """Return what the names of transitions begin with in the state of the fused loop's default replay."""
     return "transitions." if has_frames(spec) else ""
 
 
 def check_stored(state: Mapping[str, np.ndarray], spec: EnvSpec, prefix: str) -> None:
-    """Raises CheckpointError where a state of the fused loop's default replay holds what no run can have led to.
+    """Raise CheckpointError where a state of the fused loop's default replay holds what no run can have led to.
 
     Names, shapes and dtypes are right; ``prefix``: of the names.
     """
@@ -62,7 +62,7 @@ class ReplayBuffer:
         storage: Callable[[int, int, EnvSpec], Storage] | None = None,
         sampler: Callable[[int, int], Sampler] = Uniform,
     ) -> None:
-        """Memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit.
+        """Begin empty: memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit.
 
         Args:
             capacity: transitions, over all environments.
@@ -94,7 +94,7 @@ class ReplayBuffer:
             self._added.append(row)
 
     def sample(self, batch_size: int, num_batches: int, rng: np.random.Generator) -> tuple[Transition, np.ndarray]:
-        """What the sampler draws. Returns transitions (U, B, ...) and their indices (U, B) int64.
+        """Return what the sampler draws: transitions (U, B, ...) and their indices (U, B) int64.
 
         Raises:
             ValueError: there is nothing to sample from.
@@ -113,7 +113,7 @@ class ReplayBuffer:
         self._unread = indices, td_error
 
     def _tell_sampler(self) -> None:
-        """What it has not been told of, in order."""
+        """Tell the sampler what it has not heard of, in order."""
         if self._unread is not None:
             self.sampler.feedback(*self._unread)
             self._unread = None
@@ -122,7 +122,7 @@ class ReplayBuffer:
             self._added.clear()
 
     def state_dict(self) -> State:
-        """The storage's state, and the sampler's under ``sampler.``, after waiting for feedback. No copies."""
+        """Return the storage's state, and the sampler's under ``sampler.``, after waiting for feedback. No copies."""
         self._tell_sampler()
         sampler = {f"{PREFIX}{name}": array for name, array in self.sampler.state_dict().items()}
         return self.storage.state_dict() | sampler
@@ -145,12 +145,12 @@ class ReplayBuffer:
             raise
 
     def check_fit(self, state: Tensors) -> None:
-        """Raises CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit here."""
+        """Raise CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit here."""
         stored, sampler = self._split(state)
         self.storage.check(stored)
         check_fit(sampler, self.sampler.state_dict(), "this replay's sampler")
 
     def _split(self, state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What is the storage's, and what is the sampler's."""
+        """Return what is the storage's, and what is the sampler's."""
         sampler = {name.removeprefix(PREFIX): x for name, x in state.items() if name.startswith(PREFIX)}
         return {name: x for name, x in state.items() if not name.startswith(PREFIX)}, sampler

@@ -20,5 +20,5 @@ UNIFORM_RING = Replay()
 
 
 def default_replay(spec: EnvSpec) -> Replay:
-    """Images are kept frame by frame, all else transition by transition."""
+    """Choose a replay: images are kept frame by frame, all else transition by transition."""
     return Replay(FRAMES) if has_frames(spec) else UNIFORM_RING

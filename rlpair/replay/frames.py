@@ -28,12 +28,12 @@ FRAMES, HEAD = "frames", "head"  # in the state, beside the transitions
 
 
 def has_frames(spec: EnvSpec) -> bool:
-    """Whether observations are kept as frames: images of uint8 or bool, with at least two axes."""
+    """Return whether observations are kept as frames: images of uint8 or bool, with at least two axes."""
     return spec.obs_dtype in ("uint8", "bool") and len(spec.obs_shape) > 1
 
 
 def positions_of(spec: EnvSpec) -> EnvSpec:
-    """The spec of transitions whose observations are positions in a stream."""
+    """Return the spec of transitions whose observations are positions in a stream."""
     return spec._replace(obs_shape=(), obs_dtype="int32", frame_stack=1)
 
 
@@ -50,12 +50,12 @@ class Streams(NamedTuple):
         return (self.stack + 2) * self.size
 
     def is_lost(self, position: Array, head: Array) -> Array:
-        """Whether a frame of the window at a position is overwritten, where ``head`` is the next to be written."""
+        """Return whether a frame of the window at a position is overwritten; ``head`` is the next to be written."""
         return (head - position + self.stack - 1) % self.turn > self.size
 
 
 def streams_of(capacity: int, num_envs: int, spec: EnvSpec) -> Streams:
-    """What ``capacity`` transitions need. Raises ConfigError where positions do not fit int32."""
+    """Return what ``capacity`` transitions need. Raises ConfigError where positions do not fit int32."""
     stack, rows = spec.frame_stack, capacity // num_envs
     *axes, channels = spec.obs_shape
     streams = Streams(stack, (*axes, channels // stack), rows + stack + rows // EPISODE)
@@ -65,7 +65,7 @@ def streams_of(capacity: int, num_envs: int, spec: EnvSpec) -> Streams:
 
 
 def frames_bytes(capacity: int, num_envs: int, spec: EnvSpec) -> int:
-    """Bytes that Frames take once they are full; nothing is allocated."""
+    """Return the bytes that Frames take once they are full; nothing is allocated."""
     streams, item = streams_of(capacity, num_envs, spec), np.dtype(spec.obs_dtype).itemsize
     frames = streams.size * math.prod(streams.frame) + math.prod(spec.obs_shape)
     return num_envs * (frames * item + 4) + ring_bytes(capacity, num_envs, positions_of(spec))
@@ -77,7 +77,7 @@ class Frames:
     def __init__(
         self, capacity: int, num_envs: int, spec: EnvSpec, *, transitions: Callable[[int, int, EnvSpec], Ring] = Ring
     ) -> None:
-        """Memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit.
+        """Begin empty: memory is taken as it fills. Raises ConfigError unless ``num_envs`` transitions fit.
 
         Args:
             capacity: transitions, over all environments.
@@ -129,7 +129,7 @@ class Frames:
         return bool(self.streams.is_lost(self.transitions.data["obs"][row], self.head).any())
 
     def span(self) -> Span:
-        """What the transitions' own storage offers of the rows whose frames are there."""
+        """Return what the transitions' own storage offers of the rows whose frames are there."""
         span, lost = self.transitions.span(), len(self.transitions) - len(self)
         if not lost:
             return span
@@ -137,7 +137,7 @@ class Frames:
         return Span(max(0, span.length - lost), span.size, start)
 
     def take(self, indices: np.ndarray) -> Transition:
-        """The transitions (*indices.shape, ...): copies. The observations are views of the frames of both."""
+        """Return the transitions (*indices.shape, ...): copies. The observations are views of the frames of both."""
         batch, envs = self.transitions.take(indices), indices % self.num_envs
         if (batch.next_obs - batch.obs == 1).all():  # one window shows both
             window = self._window(batch.next_obs, envs, self.streams.stack + 1)
@@ -147,24 +147,24 @@ class Frames:
         return batch._replace(obs=self._stacked(obs), next_obs=self._stacked(next_obs))
 
     def _window(self, position: np.ndarray, envs: np.ndarray, count: int) -> np.ndarray:
-        """The frames (..., count, size of one) of streams up to a position."""
+        """Return the frames (..., count, size of one) of streams up to a position."""
         slots = (position[..., None] + np.arange(1 - count, 1)) % self.streams.size
         # mode="clip": all indices are within, and numpy need not make sure before it copies
         return self._flat.take(slots * self.num_envs + envs[..., None], axis=0, mode="clip")
 
     def _stacked(self, frames: np.ndarray) -> np.ndarray:
-        """Frames (..., k, size of one) as an observation (..., *obs_shape): a view, where a frame has one channel."""
+        """Shape frames (..., k, size of one) as an observation (..., *obs_shape): a view if a frame has one channel."""
         before, channels = frames.shape[:-2], self.streams.frame[-1]
         pixels = frames.reshape(*before, self.streams.stack, frames.shape[-1] // channels, channels)
         return pixels.swapaxes(-3, -2).reshape(*before, *self._spec.obs_shape)
 
     def _unstacked(self, obs: np.ndarray) -> np.ndarray:
-        """Observations (N, *obs_shape) as frames (N, k, *frame): a view."""
+        """Shape observations (N, *obs_shape) as frames (N, k, *frame): a view."""
         *axes, channels = self.streams.frame
         return np.moveaxis(obs.reshape(len(obs), *axes, self.streams.stack, channels), -2, 1)
 
     def state_dict(self) -> State:
-        """The transitions' own state, the frames (F, N, *frame) that are written, and the heads. No copies."""
+        """Return the transitions' own state, the frames (F, N, *frame) that are written, and the heads. No copies."""
         return self.transitions.state_dict() | {FRAMES: self.frames[: self.written], HEAD: self.head}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
@@ -191,7 +191,7 @@ class Frames:
         return int(lost.argmax()) if lost.any() else filled
 
     def check(self, state: Tensors) -> None:
-        """Raises CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit here."""
+        """Raise CheckpointError unless a state, or what is said of one, has names, shapes and dtypes that fit here."""
         self.transitions.check({name: x for name, x in state.items() if name not in (FRAMES, HEAD)})
         written: tuple[int, ...] = state[FRAMES].shape[:1] if FRAMES in state else ()
         own: dict[str, Any] = {

@@ -27,10 +27,10 @@ class Frames(NamedTuple):
 
 
 def frames_over(transitions: Storage) -> Storage:
-    """The storage of frames whose transitions, of positions, are kept by another storage."""
+    """Return the storage of frames whose transitions, of positions, are kept by another storage."""
 
     def init(capacity: int, num_envs: int, spec: EnvSpec) -> Frames:
-        """Raises ConfigError where positions do not fit int32."""
+        """Raise ConfigError where positions do not fit int32."""
         streams = streams_of(capacity, num_envs, spec)
         frames = jnp.zeros((streams.size, num_envs, *streams.frame), spec.obs_dtype)
         head, held = jnp.full(num_envs, streams.stack, jnp.int32), jnp.zeros((), jnp.int32)
@@ -40,7 +40,7 @@ def frames_over(transitions: Storage) -> Storage:
     def add(
         state: Frames, transition: Transition, truncated: jax.Array, vector_step: jax.Array
     ) -> tuple[Frames, jax.Array]:
-        """The rows that lose a frame are counted off, the oldest first."""
+        """Return the rows that lose a frame are counted off, the oldest first."""
         streams, envs = streams_in(state), jnp.arange(len(state.head))
         stack, obs, next_obs = streams.stack, transition.obs, transition.next_obs
         begins = (obs != state.next_obs).reshape(len(envs), -1).any(axis=1)  # (N,)
@@ -66,7 +66,7 @@ def frames_over(transitions: Storage) -> Storage:
         return Frames(stored, frames, head, held, next_obs.astype(state.next_obs.dtype)), row
 
     def span(state: Frames, vector_steps: jax.Array) -> Span:
-        """What the transitions' own storage offers of the rows whose frames are there."""
+        """Return what the transitions' own storage offers of the rows whose frames are there."""
         own, num_envs = transitions.span(state.transitions, vector_steps), len(state.head)
         rows = own.size // num_envs
         lost = jnp.minimum(vector_steps, rows) - state.held
@@ -74,7 +74,7 @@ def frames_over(transitions: Storage) -> Storage:
         return Span(jnp.maximum(0, own.length - lost * num_envs), own.size, start)
 
     def take(state: Frames, indices: jax.Array) -> Transition:
-        """The transitions (*indices.shape, ...)."""
+        """Return the transitions (*indices.shape, ...)."""
         batch, envs = transitions.take(state.transitions, indices), indices % len(state.head)
         obs, next_obs = (stacked(state, position, envs) for position in (batch.obs, batch.next_obs))
         return batch._replace(obs=obs, next_obs=next_obs)
@@ -83,13 +83,13 @@ def frames_over(transitions: Storage) -> Storage:
 
 
 def streams_in(state: Frames) -> Streams:
-    """The streams' numbers."""
+    """Return the streams' numbers."""
     size, _, *frame = state.frames.shape
     return Streams(state.next_obs.shape[-1] // frame[-1], tuple(frame), size)
 
 
 def stacked(state: Frames, position: jax.Array, envs: jax.Array) -> jax.Array:
-    """The observations (..., *obs_shape) whose newest frames are at these positions (...,) of streams."""
+    """Return the observations (..., *obs_shape) whose newest frames are at these positions (...,) of streams."""
     size, num_envs, *frame = state.frames.shape
     ages = range(streams_in(state).stack - 1, -1, -1)
     slots = jnp.stack([(position - age) % size for age in ages], -1)
@@ -98,7 +98,7 @@ def stacked(state: Frames, position: jax.Array, envs: jax.Array) -> jax.Array:
 
 
 def unstacked(obs: jax.Array, stack: int) -> jax.Array:
-    """Observations (N, *axes, k * C) as frames (N, k, *axes, C)."""
+    """Shape observations (N, *axes, k * C) as frames (N, k, *axes, C)."""
     *axes, channels = obs.shape
     return jnp.moveaxis(obs.reshape(*axes, stack, channels // stack), -2, 1)
 

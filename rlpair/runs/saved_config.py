@@ -21,7 +21,7 @@ Values = dict[str, Any]  # by dotted key
 
 
 def flat(values: Mapping[Any, Any]) -> Values:
-    """``{"algo": {"tau": 1}}`` -> ``{"algo.tau": 1}``, and so for every group of settings."""
+    """Flatten every group of settings: ``{"algo": {"tau": 1}}`` -> ``{"algo.tau": 1}``."""
     groups, flattened = {"algo", *groups_of(RunConfig)}, {}
     for key, value in values.items():
         parts = {f"{key}.{name}": x for name, x in value.items()} if key in groups and isinstance(value, dict) else {}
