@@ -76,8 +76,9 @@ def data(case: Case, num_updates: int) -> tuple[Transition, Noise]:
     terminated = (rng.random(shape) < 0.3).astype(np.float32)
     discount = rng.uniform(0, 0.99, shape).astype(np.float32) if case.discounted else None
     weight = rng.uniform(0.1, 2, shape).astype(np.float32) if case.weighted else None
-    count = find(case.config.name).num_noises
-    noise = tuple(rng.normal(size=(count, *shape, spec.action_dim)).astype(np.float32))
+    record = find(case.config.name)
+    normal = rng.normal(size=(record.num_noises, *shape, spec.action_dim)).astype(np.float32)
+    noise = (*normal, *record.other_noise(case.config, shape, rng))
     return Transition(obs, action, reward, next_obs, terminated, discount, weight), noise
 
 

@@ -109,7 +109,7 @@ def test_the_defaults_of_the_algorithms() -> None:
         "train_freq": 1,
         "max_grad_norm": None,
     }
-    sac |= {"encoder": "none", "ent_coef": "auto", "target_entropy": "auto", "n_critics": 2}
+    sac |= {"encoder": "auto", "random_shift": 0, "ent_coef": "auto", "target_entropy": "auto", "n_critics": 2}
     assert dataclasses.asdict(DQNConfig()) == common | dqn
     assert dataclasses.asdict(SACConfig()) == common | sac
 
@@ -147,6 +147,7 @@ POSITIVE = "a number > 0"
             ("cnn", ""),
             "one of auto, none, nature, ",
         ),
+        (SACConfig, "random_shift", (0, 1), (-1,), "a whole number of pixels >= 0"),
         (SACConfig, "n_critics", (1, 100), (0, 101), "a whole number from 1 to 100"),
         (SACConfig, "ent_coef", (0.5, "auto_0.5", "auto"), (0.0, -1.0, float("inf"), "auto_0"), "auto, auto_X or "),
         (DQNConfig, "exploration_steps", (1,), (0,), COUNT),

@@ -13,7 +13,8 @@ from rlpair.presets import DEFAULTS
 COMMON: dict[str, Any] = {"gamma": 0.99, "optimizer": "adam", "activation": "relu", "net_arch": (256, 256)}
 DQN = COMMON | {"tau": 1.0, "max_grad_norm": 10.0, "double_q": False, "encoder": "auto", "exploration_initial_eps": 1.0}
 SAC = COMMON | {
-    "encoder": "none",
+    "encoder": "auto",
+    "random_shift": 0,
     "learning_rate": 3e-4,
     "buffer_size": 1_000_000,
     "learning_starts": 10_000,

@@ -33,12 +33,14 @@ DIFFERENCES = {
         "one_thread precision_of tree_of with_names",
     ),
     "agents/runtime": Difference("count", "PREALLOCATE dispatch_ahead"),
+    # A generator, or a key.
+    "algos/augment": Difference(arguments="random_offsets"),
     # A class of learners with a state, or a function that returns pure ones.
     "algos/dqn": Difference("DQN", arguments="make_learner"),
     "algos/sac": Difference("SAC", arguments="make_learner"),
     # Torch's loop over updates is its agent's; its branch is of its own, eager and compiled; the way to the box is of
     # its class.
-    "algos/learner": Difference("Count Due where_due", "LearnerState box from_box to_box update_many"),
+    "algos/learner": Difference("Count Due tensors where_due", "LearnerState box from_box to_box update_many"),
     # Torch's step in place on a vector, JAX's through optax on a tree.
     "algos/optimizers": Difference(
         "Moments SLOTS adam adam_by_formula adam_by_kernel empty_moments rmsprop sgd",

@@ -4,7 +4,7 @@ A ``Learner`` is a value: pure functions closed over static facts only (shapes, 
 numbers live in the state, so anyone can jit, scan and vmap over seeds and hyperparameters alike.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import chex
@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from rlpair.algos.optimizers_jax import Tree
 from rlpair.nets.networks_jax import flatten_obs
 from rlpair.types import EnvSpec, Transition
+
+Nets = Mapping[str, Tree]  # parameters by net
 
 
 class LearnerState(NamedTuple):
@@ -40,6 +42,7 @@ class Learner(NamedTuple):
     prepare: Any = None  # batch (B, ...) -> the batch as the equations read it: see read_batch
     q_values: Any = None  # DQN: (params of q, flat obs) -> (B, A). SAC: (params of critic, flat obs, action) -> (E, B)
     policy: Any = None  # SAC: (params of actor, flat obs) -> mean, log_std, both (B, A)
+    features: Any = None  # SAC: (params by net, flat obs) -> what q_values and policy take of an image for flat obs
 
 
 def update_many(learner: Learner, state: LearnerState, batch: Transition, noise: Tree) -> tuple[LearnerState, Any]:

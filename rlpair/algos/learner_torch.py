@@ -1,6 +1,6 @@
 """What the torch learners share: what they offer, and one update. The twin of learner_jax.py."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from rlpair.nets.networks_torch import Network, flatten_obs
 from rlpair.nets.parameters_torch import Parameters, Tensors, make_networks, parameters_of
 from rlpair.types import EnvSpec, Transition, UpdateInfo
 
+Nets = Mapping[str, Tensors]  # parameters by net
 Count = Any  # of updates: an int, or a () int64 tensor where it is compiled, so that no number is compiled in
 Due = Any  # what is computed of it: a bool, or a () bool tensor
 
@@ -94,22 +95,37 @@ class Learner:
         raise NotImplementedError
 
     def value_and_grad(self, net: str, loss_of: Callable[[Tensors], Any]) -> Any:
-        """As jax.value_and_grad(loss_of, has_aux=True) at the net's parameters: returns ((loss, aux), a vector).
+        """As jax.value_and_grad(loss_of, has_aux=True) at the net's parameters: returns ((loss, aux), a vector)."""
+        value, grads = self.value_and_grads([net], lambda params: loss_of(params[net]))
+        return value, grads[net]
 
-        The compiler traces a gradient that is a function of the vector; eager, an update takes 1.8 times as long so.
+    def value_and_grads(self, nets: Sequence[str], loss_of: Callable[[Nets], Any]) -> Any:
+        """As value_and_grad at the parameters of several nets: returns ((loss, aux), a vector for each net).
+
+        The compiler traces a gradient that is a function of vectors; eager, an update takes 1.8 times as long so.
         """
-        params = self.params[net]
+        params = {net: self.params[net] for net in nets}
         if torch.compiler.is_compiling():
-            function = torch.func.grad_and_value(lambda vector: loss_of(params.split(vector)), has_aux=True)
-            grad, value = function(params.vector)
-            return value, grad
-        loss, aux = loss_of(params.tensors)
-        grads = torch.autograd.grad(loss, params.tensors)
-        return (loss.detach(), aux), torch.cat([g.reshape(-1) for g in grads])
+
+            def loss_at(vectors: Mapping[str, torch.Tensor]) -> Any:
+                return loss_of({net: params[net].split(vector) for net, vector in vectors.items()})
+
+            function = torch.func.grad_and_value(loss_at, has_aux=True)
+            grads, value = function({net: its_params.vector for net, its_params in params.items()})
+            return value, grads
+        leaves = tensors(params)
+        loss, aux = loss_of(leaves)
+        found = iter(torch.autograd.grad(loss, [leaf for net in nets for leaf in leaves[net]]))
+        return (loss.detach(), aux), {net: torch.cat([next(found).reshape(-1) for _ in leaves[net]]) for net in nets}
 
     def descend(self, net: str, grad: torch.Tensor) -> None:
         """(D5), (S8): params - learning_rate * direction, in place."""
         OPTIMIZERS[self.config.optimizer](self.params[net].vector, grad, self.moments[net], self.hyper.learning_rate)
+
+
+def tensors(params: Mapping[str, Parameters]) -> dict[str, Tensors]:
+    """What networks compute with, by net."""
+    return {net: its_params.tensors for net, its_params in params.items()}
 
 
 def read_batch(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: torch.dtype) -> Transition:

@@ -25,6 +25,11 @@ def no_scalars(config: OffPolicyConfig) -> State:
     return {}
 
 
+def no_noise(config: OffPolicyConfig, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Returns no arrays."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """All that rlpair asks of an algorithm.
@@ -51,6 +56,8 @@ class Algorithm:
     """config -> what the parameters that are in no network begin as, by name."""
     num_noises: int = 0
     """How many standard-normal arrays (B, A) an update takes."""
+    other_noise: Callable[[Any, tuple[int, ...], np.random.Generator], tuple[np.ndarray, ...]] = no_noise
+    """(config, leading shape, rng) -> what else an update draws, after those: what ``rlpair.parity`` gives to both."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings by environment, as presets.py has them of DQN and SAC; the row "*" names the default environment."""
 
@@ -150,5 +157,6 @@ register(
         update_flop=sac.update_flop,
         scalars=sac.scalars,
         num_noises=2,
+        other_noise=sac.random_offsets,
     )
 )

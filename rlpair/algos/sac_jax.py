@@ -7,9 +7,11 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from rlpair.algos.augment_jax import random_offsets, shift_images
 from rlpair.algos.learner_jax import (
     Learner,
     LearnerState,
+    Nets,
     discount,
     from_box,
     read_batch,
@@ -25,7 +27,7 @@ from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Policy = Callable[[jax.Array], tuple[jax.Array, jax.Array]]  # obs (B, O) -> mean, log_std, both (B, A)
 QFunction = Callable[[jax.Array, jax.Array], jax.Array]  # obs (B, O), action (B, A) -> each critic's value (E, B)
-Noise = tuple[jax.Array, jax.Array]  # standard normal, for the next action and for the action, both (B, A)
+Noise = tuple[jax.Array, ...]  # standard normal, for the next action and the action, both (B, A); of (S11) the offsets
 
 
 def clip_log_std(log_std: jax.Array) -> jax.Array:
@@ -81,8 +83,12 @@ def alpha_loss(
 
 def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype: str, precision: str) -> Learner:
     """SAC for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
-    (actor,), critics = networks["actor"], networks["critic"]
+    (actor,), critics, encoders = networks["actor"], networks["critic"], networks.get("encoder", ())
+    valuing = ("encoder", "critic") if encoders else ("critic",)  # nets that critics' losses train, with targets
     optimizer = OPTIMIZERS[config.optimizer]()
+
+    def features(params: Nets, obs: jax.Array) -> jax.Array:  # (S10): what of obs policy and q_values take, (B, F)
+        return apply(encoders[0], params["encoder"][0], obs, precision) if encoders else obs
 
     def policy(params: Tree, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
         mean, log_std = jnp.split(apply(actor, params[0], obs, precision), 2, axis=-1)
@@ -92,21 +98,27 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
         values = apply_each(critics, params, jnp.concatenate([obs, action], axis=-1), precision)
         return jnp.stack(values)[..., 0]
 
+    def policy_of(params: Nets) -> Policy:  # of observations
+        return lambda obs: policy(params["actor"], features(params, obs))
+
+    def q_of(params: Nets) -> QFunction:  # of observations
+        return lambda obs, action: q_values(params["critic"], features(params, obs), action)
+
     def prepare(batch: Transition) -> Transition:
         return read_batch(batch, from_box(batch.action, spec, dtype), spec, dtype)
 
     def init(params: dict[str, Tree], hyper: Hyper) -> LearnerState:
-        target_params = {"critic": jax.tree.map(jnp.copy, params["critic"])}  # donated buffers must not be shared
-        learned = params if config.learns_alpha else {"actor": params["actor"], "critic": params["critic"]}
+        target_params = jax.tree.map(jnp.copy, {net: params[net] for net in valuing})  # donated: not to be shared
+        learned = params if config.learns_alpha else {net: params[net] for net in networks}
         opt_state = {net: optimizer.init(tree) for net, tree in learned.items()}
         return LearnerState(params, target_params, opt_state, {}, hyper, jnp.zeros((), jnp.int32))
 
     def greedy(state: LearnerState, obs: jax.Array) -> jax.Array:  # (N, ...) -> (N, A)
-        mean, _ = policy(state.params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
+        mean, _ = policy_of(state.params)(flatten_obs(obs, spec.obs_shape, dtype))
         return to_box(jnp.tanh(mean), spec)
 
     def act(state: LearnerState, obs: jax.Array, noise: tuple[jax.Array], env_steps: jax.Array) -> jax.Array:
-        mean, log_std = policy(state.params["actor"], flatten_obs(obs, spec.obs_shape, dtype))
+        mean, log_std = policy_of(state.params)(flatten_obs(obs, spec.obs_shape, dtype))
         action, _ = squash(mean, log_std, *noise)
         return to_box(action, spec)
 
@@ -114,14 +126,17 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
         return (jax.random.normal(key, (n, spec.action_dim), dtype),)
 
     def sample_noise(key: jax.Array, leading_shape: tuple[int, ...]) -> Noise:
-        next_noise, noise = jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype)
-        return next_noise, noise
+        offsets: tuple[jax.Array, ...] = ()
+        if config.random_shift:
+            key, offset_key = jax.random.split(key)
+            offsets = tuple(random_offsets(offset_key, (2, *leading_shape), config.random_shift))
+        return *jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype), *offsets
 
     def update(state: LearnerState, batch: Transition, noise: Noise) -> tuple[LearnerState, UpdateInfo]:
         hyper, params, target_params, opt_state = state.hyper, state.params, state.target_params, dict(state.opt_state)
-        actor_params, critic_params, log_alpha = params["actor"], params["critic"], params["log_alpha"]
-        batch = prepare(batch)
-        alpha, (next_noise, action_noise) = jnp.exp(log_alpha), noise
+        actor_params, log_alpha = params["actor"], params["log_alpha"]
+        alpha, (next_noise, action_noise, *offsets) = jnp.exp(log_alpha), noise
+        batch = prepare(shift_images(batch, offsets, config.random_shift))
 
         def step(net: str, params: Tree, grads: Tree) -> Tree:
             if config.max_grad_norm is not None and net != "log_alpha":
@@ -129,18 +144,18 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
             params, opt_state[net] = gradient_step(optimizer, params, grads, opt_state[net], hyper.learning_rate)
             return params
 
-        target_q = partial(q_values, target_params["critic"])
-        target = td_target(partial(policy, actor_params), target_q, batch, alpha, hyper.gamma, next_noise)
+        target = td_target(policy_of(params), q_of(target_params), batch, alpha, hyper.gamma, next_noise)
 
-        def critic_loss_of(params: Tree) -> tuple[jax.Array, jax.Array]:
-            return critic_loss(partial(q_values, params), batch, target)
+        def critic_loss_of(params: Nets) -> tuple[jax.Array, jax.Array]:
+            return critic_loss(q_of(params), batch, target)
 
-        (q_loss, td_errors), grads = jax.value_and_grad(critic_loss_of, has_aux=True)(critic_params)
-        critic_params = step("critic", critic_params, grads)
-        q = partial(q_values, critic_params)
+        valued = {net: params[net] for net in valuing}
+        (q_loss, td_errors), grads = jax.value_and_grad(critic_loss_of, has_aux=True)(valued)
+        valued = {net: step(net, valued[net], grads[net]) for net in valuing}
+        q, seen = partial(q_values, valued["critic"]), jax.lax.stop_gradient(features(valued, batch.obs))
 
         def actor_loss_of(params: Tree) -> tuple[jax.Array, jax.Array]:
-            return actor_loss(partial(policy, params), q, batch, alpha, action_noise)
+            return actor_loss(partial(policy, params), q, batch._replace(obs=seen), alpha, action_noise)
 
         (pi_loss, log_prob), grads = jax.value_and_grad(actor_loss_of, has_aux=True)(actor_params)
         actor_params = step("actor", actor_params, grads)
@@ -154,9 +169,9 @@ def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype:
 
         num_updates = state.num_updates + 1
         due = num_updates % config.target_update_interval == 0
-        target_params = {"critic": target_step(target_params["critic"], critic_params, hyper.tau, due)}
-        params = {"actor": actor_params, "critic": critic_params, "log_alpha": log_alpha}
+        target_params = {net: target_step(target_params[net], valued[net], hyper.tau, due) for net in valuing}
+        params = {**valued, "actor": actor_params, "log_alpha": log_alpha}
         state = LearnerState(params, target_params, opt_state, state.model_state, hyper, num_updates)
         return state, UpdateInfo(metrics, jnp.mean(td_errors, axis=0))
 
-    return Learner(init, act, act_noise, greedy, sample_noise, update, prepare, q_values, policy)
+    return Learner(init, act, act_noise, greedy, sample_noise, update, prepare, q_values, policy, features)

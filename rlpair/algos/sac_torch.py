@@ -1,12 +1,13 @@
 """SAC in PyTorch: eager, by the equations of sac.py. Its twin is sac_jax.py."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 
-from rlpair.algos.learner_torch import Count, Learner, discount, read_batch, target_step, weighted_mean
+from rlpair.algos.augment_torch import random_offsets, shift_images
+from rlpair.algos.learner_torch import Count, Learner, Nets, discount, read_batch, target_step, tensors, weighted_mean
 from rlpair.algos.optimizers_torch import clip_by_global_norm, empty_moments
 from rlpair.algos.sac import LOG_STD_MAX, LOG_STD_MIN, SACConfig, hyperparameters
 from rlpair.nets.arch import Networks
@@ -16,7 +17,7 @@ from rlpair.types import EnvSpec, Transition, UpdateInfo
 
 Policy = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # obs (B, O) -> mean, log_std, both (B, A)
 QFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # obs (B, O), action (B, A) -> each critic's (E, B)
-Noise = tuple[torch.Tensor, torch.Tensor]  # standard normal, for the next action and for the action, both (B, A)
+Noise = tuple[torch.Tensor, ...]  # standard normal, for the next action and the action, (B, A); of (S11) the offsets
 
 
 def clip_log_std(log_std: torch.Tensor) -> torch.Tensor:
@@ -71,7 +72,15 @@ def alpha_loss(
 
 
 class SAC(Learner):
-    """SAC: the nets ``actor``, ``critic`` and the number ``log_alpha``; the critics have targets."""
+    """SAC: the nets ``actor``, ``critic`` and the number ``log_alpha``, of images ``encoder`` too.
+
+    The nets that the critics' losses train, ``valuing``, have targets.
+    """
+
+    valuing: Sequence[str]
+
+    def features(self, params: Nets, obs: torch.Tensor) -> torch.Tensor:  # (S10): what policy and q_values take, (B, F)
+        return apply(self.networks["encoder"][0], params["encoder"], obs) if "encoder" in self.networks else obs
 
     def policy(self, params: Tensors, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = apply(self.networks["actor"][0], params, obs).chunk(2, dim=-1)
@@ -81,12 +90,18 @@ class SAC(Learner):
         values = apply_each(self.networks["critic"], params, torch.cat([obs, action], -1))
         return torch.stack(values)[..., 0]
 
+    def policy_of(self, params: Nets) -> Policy:  # of observations
+        return lambda obs: self.policy(params["actor"], self.features(params, obs))
+
+    def q_of(self, params: Nets) -> QFunction:  # of observations
+        return lambda obs, action: self.q_values(params["critic"], self.features(params, obs), action)
+
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:  # (N, ...) -> (N, A)
-        mean, _ = self.policy(self.params["actor"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
+        mean, _ = self.policy_of(tensors(self.params))(flatten_obs(obs, self.spec.obs_shape, self.dtype))
         return self.to_box(mean.tanh())
 
     def act(self, obs: torch.Tensor, noise: tuple[torch.Tensor], env_steps: int) -> torch.Tensor:
-        mean, log_std = self.policy(self.params["actor"].tensors, flatten_obs(obs, self.spec.obs_shape, self.dtype))
+        mean, log_std = self.policy_of(tensors(self.params))(flatten_obs(obs, self.spec.obs_shape, self.dtype))
         action, _ = squash(mean, log_std, *noise)
         return self.to_box(action)
 
@@ -95,36 +110,42 @@ class SAC(Learner):
         return (torch.randn(shape, generator=generator, dtype=self.dtype, device=generator.device),)
 
     def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> Noise:
-        shape = (2, *leading_shape, self.spec.action_dim)
-        next_noise, noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=generator.device)
-        return next_noise, noise
+        shape, offsets = (2, *leading_shape, self.spec.action_dim), ()
+        normal = torch.randn(shape, generator=generator, dtype=self.dtype, device=generator.device)
+        if self.config.random_shift:
+            offsets = tuple(random_offsets(generator, (2, *leading_shape), self.config.random_shift))
+        return *normal, *offsets
 
     def prepare(self, batch: Transition) -> Transition:
         return read_batch(batch, self.from_box(batch.action), self.spec, self.dtype)
 
     def update(self, batch: Transition, noise: Noise, num_updates: Count) -> UpdateInfo:
-        config, hyper, batch = self.config, self.hyper, self.prepare(batch)
+        config, hyper = self.config, self.hyper
         (log_alpha,) = self.params["log_alpha"].tensors
-        alpha, (next_noise, action_noise) = log_alpha.detach().exp(), noise
+        alpha, (next_noise, action_noise, *offsets) = log_alpha.detach().exp(), noise
+        batch = self.prepare(shift_images(batch, offsets, config.random_shift))
 
         def step(net: str, grad: torch.Tensor) -> None:
             if config.max_grad_norm is not None and net != "log_alpha":
                 clip_by_global_norm(grad, hyper.max_grad_norm)
             self.descend(net, grad)
 
-        target_q = partial(self.q_values, self.target_params["critic"].tensors)
-        policy = partial(self.policy, self.params["actor"].tensors)
+        policy, target_q = self.policy_of(tensors(self.params)), self.q_of(tensors(self.target_params))
         target = td_target(policy, target_q, batch, alpha, hyper.gamma, next_noise)
 
-        def critic_loss_of(params: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-            return critic_loss(partial(self.q_values, params), batch, target)
+        def critic_loss_of(params: Nets) -> tuple[torch.Tensor, torch.Tensor]:
+            return critic_loss(self.q_of(params), batch, target)
 
-        (q_loss, td_errors), grad = self.value_and_grad("critic", critic_loss_of)
-        step("critic", grad)
-        q = partial(self.q_values, self.params["critic"].tensors)
+        (q_loss, td_errors), grads = self.value_and_grads(self.valuing, critic_loss_of)
+        for net in self.valuing:
+            step(net, grads[net])
+        valued = tensors(self.params)
+        with torch.no_grad():
+            seen = self.features(valued, batch.obs)
+        q = partial(self.q_values, valued["critic"])
 
         def actor_loss_of(params: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-            return actor_loss(partial(self.policy, params), q, batch, alpha, action_noise)
+            return actor_loss(partial(self.policy, params), q, batch._replace(obs=seen), alpha, action_noise)
 
         (pi_loss, log_prob), grad = self.value_and_grad("actor", actor_loss_of)
         step("actor", grad)
@@ -139,7 +160,8 @@ class SAC(Learner):
             step("log_alpha", grad)
 
         due = (num_updates + 1) % config.target_update_interval == 0
-        target_step(self.target_params["critic"], self.params["critic"], hyper.tau, due)
+        for net in self.valuing:
+            target_step(self.target_params[net], self.params[net], hyper.tau, due)
         return UpdateInfo(metrics, td_errors.mean(0))
 
 
@@ -147,7 +169,9 @@ def make_learner(
     config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
 ) -> SAC:
     """SAC for such an environment, with its networks and its optimizer's moments."""
-    learner = SAC(config, spec, networks, hyperparameters(config, spec), ["critic"], dtype=dtype, device=device)
+    valuing = ["encoder", "critic"] if "encoder" in networks else ["critic"]
+    learner = SAC(config, spec, networks, hyperparameters(config, spec), valuing, dtype=dtype, device=device)
+    learner.valuing = valuing
     learner.params["log_alpha"] = scalar("log_alpha", dtype, device)
     if config.learns_alpha:
         learner.moments["log_alpha"] = empty_moments(config.optimizer, learner.params["log_alpha"])

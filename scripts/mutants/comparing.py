@@ -27,7 +27,7 @@ BUGS = [
     Bug("the first turns count, not the last", "compare/turns.py", "result.repeats.pop(0)", "result.repeats.pop()", f"{TURNS}::test_what_is_unsteady_is_measured_again_until_the_last_turns_are_near_each_other"),
     Bug("FLOP: a critic's update is its forward pass", "nets/arch.py", "3 * self.forward_flop - 2 * self.layers[0].multiply_adds", "self.forward_flop", f"{COMPARE}::test_flop_of_an_update"),
     Bug("FLOP: double DQN costs nothing", "algos/dqn.py", "(2 if config.double_q else 1)", "1", f"{COMPARE}::test_flop_of_an_update"),
-    Bug("FLOP: one critic", "algos/sac.py", "for critic in critics)", "for critic in critics[:1])", f"{COMPARE}::test_flop_of_an_update"),
+    Bug("FLOP: one critic", "algos/sac.py", "3 * critic.forward_flop for critic in critics)", "3 * critic.forward_flop for critic in critics[:1])", f"{COMPARE}::test_flop_of_an_update"),
     Bug("the learning check keeps the last evaluation", "compare/checks.py", "best = max(best, evaluate())", "best = evaluate()", f"{TURNS}::test_a_check_ends_with_the_first_evaluation_that_passes"),
     Bug("the learning check goes on after it has passed", "compare/checks.py", "if best >= check.least:", "if False:", f"{TURNS}::test_a_check_ends_with_the_first_evaluation_that_passes"),
     Bug("every evaluation plays the same episodes", "evaluate.py", "settings.episodes, settings.seed)", "settings.episodes, 0)", f"{EVALUATE}::test_the_seed_decides_the_episodes"),

@@ -9,6 +9,7 @@ STEP_TORCH, STEP_JAX = "algos/optimizers_torch.py", "algos/optimizers_jax.py"
 
 LAW = "test_parity.py::test_epsilon_greedy_actions"
 NOISE = "test_parity.py::test_training_noise"
+PIXELS = "test_sac_images.py"
 EXPLORING, MODEL, CLEVER = "test_exploring.py", "test_model_state.py", "test_clever.py"
 AGAIN = "test_parity.py::test_every_update_draws_noise_of_its_own"
 BUGS = [
@@ -46,17 +47,27 @@ BUGS = [
     Bug("the critic sees the environment's units", TORCH, "return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1", "return action.to(self.dtype)"),
     Bug("the greedy action is not squashed", SAC_JAX, "to_box(jnp.tanh(mean), spec)", "to_box(mean, spec)"),
     # The order of an update
-    Bug("every critic by the first one's gradient", SAC_JAX, 'step("critic", critic_params, grads)', 'step("critic", critic_params, (grads[0],) * len(grads))'),
+    Bug("every critic by the first one's gradient", SAC_JAX, 'step(net, valued[net], grads[net])', 'step(net, valued[net], (grads[net][0],) * len(grads[net]))'),
     Bug("targets follow the wrong critics", TORCH, "lerp_(online.vector,", "lerp_(online.vector.roll(len(online.vector) // 2),"),
-    Bug("the actor sees the old critics", SAC_JAX, "q = partial(q_values, critic_params)", 'q = partial(q_values, state.params["critic"])'),
-    Bug("noises exchanged", SAC_TORCH, "alpha, (next_noise, action_noise) =", "alpha, (action_noise, next_noise) ="),
+    Bug("the actor sees the old critics", SAC_JAX, 'q, seen = partial(q_values, valued["critic"])', 'q, seen = partial(q_values, params["critic"])'),
+    Bug("noises exchanged", SAC_TORCH, "alpha, (next_noise, action_noise, *offsets) =", "alpha, (action_noise, next_noise, *offsets) ="),
     Bug(
         "one noise for both actions",
         SAC_JAX,
-        "next_noise, noise = jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype)",
-        "next_noise = noise = jax.random.normal(key, (*leading_shape, spec.action_dim), dtype)",
+        "return *jax.random.normal(key, (2, *leading_shape, spec.action_dim), dtype), *offsets",
+        "return *[jax.random.normal(key, (*leading_shape, spec.action_dim), dtype)] * 2, *offsets",
         NOISE,
     ),
+    # (S10), (S11): images
+    Bug("the target reads the encoder that learns", SAC_TORCH, "policy, target_q = self.policy_of(tensors(self.params)), self.q_of(tensors(self.target_params))", 'policy, target_q = self.policy_of(tensors(self.params)), self.q_of({**tensors(self.target_params), **{net: self.params[net].tensors for net in self.valuing[:-1]}})', f"{PIXELS}::test_s10_each_net_reads_the_features_that_are_its_own"),
+    Bug("the next action is of the target's features", SAC_JAX, "td_target(policy_of(params),", "td_target(policy_of({**params, **target_params}),", f"{PIXELS}::test_s10_each_net_reads_the_features_that_are_its_own"),
+    Bug("the actor reads the features of before the step", SAC_JAX, "features(valued, batch.obs))", "features(params, batch.obs))", f"{PIXELS}::test_s10_each_net_reads_the_features_that_are_its_own"),
+    Bug("the encoder does not learn", SAC_TORCH, "        for net in self.valuing:\n            step(net, grads[net])\n", '        step("critic", grads["critic"])\n', f"{PIXELS}::test_s10_the_sum_of_the_critics_losses_trains_the_encoder"),
+    Bug("the encoder's target stays", SAC_TORCH, "        for net in self.valuing:\n            target_step(self.target_params[net]", '        for net in self.valuing[-1:]:\n            target_step(self.target_params[net]', f"{PIXELS}::test_s10_each_net_reads_the_features_that_are_its_own"),
+    Bug("rows and columns shifted alike", "algos/augment_torch.py", "positions(offsets[:, axis],", "positions(offsets[:, 0],", f"{PIXELS}::test_s11_a_shift_repeats_the_border"),
+    Bug("a shift that wraps", "algos/augment_jax.py", "jnp.clip(jnp.arange(side)[None] + offset[:, None] - pixels, 0, side - 1)", "(jnp.arange(side)[None] + offset[:, None] - pixels) % side", f"{PIXELS}::test_s11_a_shift_repeats_the_border"),
+    Bug("offsets exchanged", "algos/augment_jax.py", "zip((batch.next_obs, batch.obs), offsets", "zip((batch.next_obs, batch.obs), offsets[::-1]", f"{PIXELS}::test_s11_an_update_shifts_both_observations_by_what_is_given"),
+    Bug("one offset less", "algos/augment_torch.py", "torch.randint(2 * pixels + 1,", "torch.randint(2 * pixels,", f"{PIXELS}::test_s11_offsets_are_drawn_evenly_for_each_image"),
     # The optimizer's step and the target's
     Bug("no clip", STEP_JAX, "jnp.minimum(1.0, max_norm / (norm + 1e-6))", "1.0"),
     Bug("clip of each element", STEP_TORCH, "grads *= (max_norm / (norm + 1e-6)).clamp(max=1.0)", "grads.clamp_(-max_norm, max_norm)"),

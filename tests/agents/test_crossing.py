@@ -26,6 +26,9 @@ CASES = {
     "double dqn, rmsprop": Case(DQNConfig(**COMMON, double_q=True, optimizer="rmsprop"), DISCRETE, 1, 16),
     "dqn, minatar": Case(DQNConfig(**COMMON, tau=0.3), EnvSpec((3, 4, 1), "uint8", True, 3), 4, 3),
     "sac": Case(SACConfig(**COMMON), BOX, 2, 16),
+    "sac, minatar": Case(
+        SACConfig(**COMMON, random_shift=1), BOX._replace(obs_shape=(3, 4, 1), obs_dtype="bool"), 5, 3
+    ),
     "sac, fixed alpha, sgd, 3 critics": Case(
         SACConfig(**COMMON, ent_coef=0.2, optimizer="sgd", n_critics=3, target_update_interval=3), BOX, 3, 16
     ),

@@ -26,8 +26,9 @@ from rlpair.parity import FLOAT32, FLOAT64, Case, data, row, without_rng
 ODD: dict[str, Any] = {"net_arch": (17, 13), "batch_size": 8}
 CASES = {
     "dqn": Case(DQNConfig(**ODD, double_q=True, target_update_interval=3, tau=0.3), DISCRETE, 0, 8),
-    "impala": Case(DQNConfig(**ODD, encoder="impala"), EnvSpec((5, 6, 2), "uint8", True, 3), 0, 3),
+    "minatar": Case(DQNConfig(**ODD), EnvSpec((5, 6, 2), "uint8", True, 3), 0, 3),
     "sac": Case(SACConfig(**ODD, max_grad_norm=0.5), BOX, 0, 8),
+    "sac, minatar": Case(SACConfig(**ODD, random_shift=1), BOX._replace(obs_shape=(5, 4, 2), obs_dtype="uint8"), 0, 3),
     "rmsprop": Case(DQNConfig(**ODD, optimizer="rmsprop"), DISCRETE, 0, 8),
 }
 

@@ -34,6 +34,7 @@ BACKENDS = {"torch": backend_torch, "jax": backend_jax}
 GRID = list(itertools.product(OPTIMIZERS, ACTIVATIONS))
 SLOW = {"impala": pytest.mark.slow}  # to compile
 IMAGE_CASES = [pytest.param(partial(image_cases, x), id=x, marks=SLOW.get(x, ())) for x in ENCODERS]
+IMAGE_CASES.append(pytest.param(partial(image_cases, "minatar", "sac"), id="sac, minatar"))
 
 
 def over(cases: Any, check: Callable[..., None], examples: int) -> None:
@@ -85,8 +86,9 @@ def test_update_of_any_case(cases: Any, examples: int) -> None:
 @pytest.mark.parametrize(
     "encoder", ["minatar", *(pytest.param(x, marks=pytest.mark.slow) for x in ("nature", "impala"))]
 )
-def test_update_with_an_encoder(encoder: str) -> None:
-    over(image_cases(encoder), in_float64, examples=2)
+@pytest.mark.parametrize("algo", ["dqn", "sac"])
+def test_update_with_an_encoder(algo: str, encoder: str) -> None:
+    over(image_cases(encoder, algo), in_float64, examples=2)
 
 
 @pytest.mark.parametrize("cases", [dqn_cases, sac_cases])

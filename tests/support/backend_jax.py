@@ -81,23 +81,31 @@ def _dqn_losses(agent: Any, state: Any, batch: Transition, noise: Any) -> dict[s
 
 def _sac_losses(agent: Any, state: Any, batch: Transition, noise: Any) -> dict[str, jax.Array]:
     learner, hyper, params = agent.learner, state.hyper, state.params
-    alpha, (next_noise, action_noise) = jnp.exp(params["log_alpha"]), noise
-    policy, batch = partial(learner.policy, params["actor"]), learner.prepare(batch)
-    q, target_q = (partial(learner.q_values, x["critic"]) for x in (params, state.target_params))
+    alpha, (next_noise, action_noise, *_) = jnp.exp(params["log_alpha"]), noise
+    batch = learner.prepare(batch)
+    valued = {net: tree for net, tree in params.items() if net in ("critic", "encoder")}
+
+    def policy(obs: Any, actor_params: Any = params["actor"]) -> Any:
+        return learner.policy(actor_params, learner.features(params, obs))
+
+    def q_of(params: Any) -> Any:
+        return lambda obs, action: learner.q_values(params["critic"], learner.features(params, obs), action)
+
+    q, target_q = q_of(params), q_of(state.target_params)
     target = sac.td_target(policy, target_q, batch, alpha, hyper.gamma, next_noise)
 
     def critic_loss_of(params: Any) -> Any:
-        return sac.critic_loss(partial(learner.q_values, params), batch, target)
+        return sac.critic_loss(q_of(params), batch, target)
 
     def actor_loss_of(params: Any) -> Any:
-        return sac.actor_loss(partial(learner.policy, params), q, batch, alpha, action_noise)
+        return sac.actor_loss(partial(policy, actor_params=params), q, batch, alpha, action_noise)
 
-    (critic_loss, td_errors), critic_grads = jax.value_and_grad(critic_loss_of, has_aux=True)(params["critic"])
+    (critic_loss, td_errors), critic_grads = jax.value_and_grad(critic_loss_of, has_aux=True)(valued)
     (actor_loss, log_prob), actor_grads = jax.value_and_grad(actor_loss_of, has_aux=True)(params["actor"])
     mean, log_std = policy(batch.obs)
     found = {"mean": mean, "log_std": log_std, "target": target, "td_errors": td_errors, "log_prob": log_prob}
     found |= {"critic_loss": critic_loss, "actor_loss": actor_loss}
-    found |= _gradients({"critic": critic_grads, "actor": actor_grads})
+    found |= _gradients({**critic_grads, "actor": actor_grads})
     if agent.config.learns_alpha:
         args = (params["log_alpha"], log_prob, hyper.target_entropy, batch.weight)
         found["alpha_loss"], found["gradient.log_alpha"] = jax.value_and_grad(sac.alpha_loss)(*args)

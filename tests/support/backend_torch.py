@@ -93,9 +93,9 @@ def _dqn_losses(agent: Any, batch: Transition, noise: Any) -> dict[str, torch.Te
 
 def _sac_losses(agent: Any, batch: Transition, noise: Any) -> dict[str, torch.Tensor]:
     learner = agent.learner
-    (log_alpha,), (next_noise, action_noise) = learner.params["log_alpha"].tensors, noise
-    policy, alpha = partial(learner.policy, learner.params["actor"].tensors), log_alpha.detach().exp()
-    q, target_q = (partial(learner.q_values, x["critic"].tensors) for x in (learner.params, learner.target_params))
+    (log_alpha,), (next_noise, action_noise, *_) = learner.params["log_alpha"].tensors, noise
+    policy, alpha = learner.policy_of(learner_torch.tensors(learner.params)), log_alpha.detach().exp()
+    q, target_q = (learner.q_of(learner_torch.tensors(x)) for x in (learner.params, learner.target_params))
     batch = learner.prepare(batch)
     target = sac.td_target(policy, target_q, batch, alpha, agent.config.gamma, next_noise)
     critic_loss, td_errors = sac.critic_loss(q, batch, target)
@@ -104,6 +104,8 @@ def _sac_losses(agent: Any, batch: Transition, noise: Any) -> dict[str, torch.Te
     found = {"mean": mean, "log_std": log_std, "target": target, "td_errors": td_errors, "log_prob": log_prob}
     found |= {"critic_loss": critic_loss, "actor_loss": actor_loss}
     found |= _gradients(learner, "critic", critic_loss) | _gradients(learner, "actor", actor_loss)
+    if "encoder" in learner.params:
+        found |= _gradients(learner, "encoder", critic_loss)
     if agent.config.learns_alpha:
         found["alpha_loss"] = sac.alpha_loss(log_alpha, log_prob, learner.hyper.target_entropy, batch.weight)
         found |= _gradients(learner, "log_alpha", found["alpha_loss"])

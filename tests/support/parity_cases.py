@@ -1,6 +1,7 @@
 """What the tests of the twins share: drawn settings and data, both agents on them, and how far apart they are."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -28,14 +29,15 @@ def dqn_cases(draw: st.DrawFn, **fixed: Any) -> Case:
 
 
 @st.composite
-def image_cases(draw: st.DrawFn, encoder: str, **fixed: Any) -> Case:
-    """A DQN with an encoder, of images a little larger than the smallest."""
+def image_cases(draw: st.DrawFn, encoder: str, algo: str = "dqn", **fixed: Any) -> Case:
+    """A DQN or an SAC with an encoder, of images a little larger than the smallest."""
     least = {"nature": 36, "minatar": 3, "impala": 1}[encoder]
     shape = (*(least + draw(st.integers(0, 5)) for _ in range(2)), draw(st.integers(1, 3)))
-    spec = EnvSpec(shape, draw(st.sampled_from(["uint8", "bool"])), True, draw(st.integers(1, 4)))
-    own = {"net_arch": st.sampled_from([(), (8,)]), "double_q": st.booleans()}
-    case = draw(cases(DQNConfig, spec, SETTINGS | own, {"encoder": encoder, **fixed}))
-    return case._replace(batch_size=min(case.batch_size, 7))
+    case: Case = draw({"dqn": dqn_cases, "sac": sac_cases}[algo](encoder=encoder, **fixed))
+    shift = {"random_shift": draw(st.integers(0, 3))} if algo == "sac" else {}
+    config = replace(case.config, net_arch=draw(st.sampled_from([(), (8,)])), **shift)
+    spec = case.spec._replace(obs_shape=shape, obs_dtype=draw(st.sampled_from(["uint8", "bool"])))
+    return case._replace(config=config, spec=spec, batch_size=min(case.batch_size, 7))
 
 
 @st.composite
