@@ -7,8 +7,8 @@ LOOP, FUSED = "loops/host.py", "loops/fused_jax.py"
 HOST = "test_seam.py"
 PLAIN = f"{HOST}::test_the_host_loop_is_a_plain_one"
 LAZY = f"{HOST}::test_td_errors_are_looked_at_when_the_next_minibatches_are_drawn"
-STATE = f"{HOST}::test_a_state_holds_the_sampler_and_goes_on_to_the_bit"
-REFUSED = f"{HOST}::test_a_state_that_does_not_fit_changes_nothing"
+STATE = "test_seam_state.py::test_a_state_holds_the_sampler_and_goes_on_to_the_bit"
+REFUSED = "test_seam_state.py::test_a_state_that_does_not_fit_changes_nothing"
 COMPILED = "test_seam_jax.py::test_the_fused_loop_is_a_plain_one"
 BUGS = [
     # The host's
@@ -23,7 +23,7 @@ BUGS = [
     Bug("rows are told of again and again", BUFFER, "self._added.clear()", "pass", PLAIN),
     Bug("weights are ignored", BUFFER, "batch if weights is None else batch._replace(weight=weights), indices", "batch, indices", PLAIN),
     Bug("an empty span is drawn from", BUFFER, "if span.length < 1:", "if not len(self):", f"{HOST}::test_windows_by_hand"),
-    Bug("the settings' buffer_size is ignored", BUFFER, "ReplayBuffer(config.buffer_size, num_envs, spec)", "ReplayBuffer(1_000_000, num_envs, spec)", f"{HOST}::test_the_command_and_importers_get_one_replay"),
+    Bug("the settings' buffer_size is ignored", BUFFER, "ReplayBuffer(config.buffer_size, num_envs, spec)", "ReplayBuffer(1_000_000, num_envs, spec)", "test_seam_state.py::test_the_command_and_importers_get_one_replay"),
     Bug("a tensor stays on its device", SAMPLERS, 'array.cpu() if hasattr(array, "cpu") else array', "array", PLAIN),
     Bug("uniform sampling waits for the device", SAMPLERS, '"""Do nothing: there is nothing to remember, and the device is not waited for."""', "fetch(td_error)", f"{HOST}::test_uniform_sampling_looks_at_no_td_error_and_gives_no_weights"),
     Bug("the storage does not say into which row it went", STORAGE, "        return row\n", "        return self.position\n", PLAIN),

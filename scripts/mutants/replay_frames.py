@@ -12,8 +12,8 @@ MODEL, RESUME = f"{HOST}::test_it_gives_what_went_in", f"{HOST}::test_a_loaded_o
 ROOM = f"{HOST}::test_it_holds_as_many_as_there_is_room_for_where_episodes_are_long"
 WINDOWS = f"{HOST}::test_it_holds_windows_of_n_steps"
 SPOILED = f"{HOST}::test_a_spoiled_state_is_refused_and_changes_nothing"
-BYTES = f"{HOST}::test_bytes_by_hand"
-MILLION = f"{HOST}::test_a_million_atari_transitions_take_less_than_seven_and_a_half_gigabytes"
+BYTES = "test_frames_bytes.py::test_bytes_by_hand"
+MILLION = "test_frames_bytes.py::test_a_million_atari_transitions_take_less_than_seven_and_a_half_gigabytes"
 BUGS = [
     # Which frames make a stack
     Bug("stacks reach across the beginning of an episode", FRAMES, ".any(axis=1)\n        envs", ".any(axis=1) & (self.held == 0)\n        envs", MODEL),
@@ -61,7 +61,7 @@ BUGS = [
     Bug("bytes are those of whole stacks", BUFFER, "(frames_bytes if has_frames(spec) else ring_bytes)", "ring_bytes", MILLION),
     Bug("a vector of bytes is an image", FRAMES, " and len(spec.obs_shape) > 1", "", f"{HOST}::test_the_command_and_importers_get_it_for_images_alone"),
     Bug("bool is no image", FRAMES, '("uint8", "bool")', '("uint8",)', f"{HOST}::test_the_command_and_importers_get_it_for_images_alone"),
-    Bug("saving copies", TENSORS, 'np.asarray(array, order="C")', 'np.array(array, order="C")', f"{HOST}::test_saving_takes_no_second_copy"),
+    Bug("saving copies", TENSORS, 'np.asarray(array, order="C")', 'np.array(array, order="C")', "test_frames_bytes.py::test_saving_takes_no_second_copy"),
     # Its state
     Bug("the newest row's next_obs is lost with a file", FRAMES, "self.next_obs[:] = self._stacked(", "_ = self._stacked(", RESUME),
     Bug("the newest row's next_obs of a file is one frame old", FRAMES, "self._window(self.head - 1, self._envs", "self._window(self.head - 2, self._envs", RESUME),

@@ -1,10 +1,5 @@
 """HostEnvs: neither the autoreset mode, nor the number of rows, nor processes change what is learned from."""
 
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -12,15 +7,13 @@ import numpy as np
 import pytest
 import toy_envs
 from gymnasium import spaces
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 from gymnasium.wrappers import TransformObservation
+from host_records import assert_equal, record
 
-from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import as_envs, make_envs
 from rlpair.errors import EnvError, NonFiniteError
-from rlpair.loops.rows import Rows
-from rlpair.replay.buffer import ReplayBuffer
-from rlpair.types import EnvSpec, State, Transition
+from rlpair.types import EnvSpec
 
 
 def vector(mode: AutoresetMode, num_envs: int = 3, env_id: str = "toy/Counter-v0") -> SyncVectorEnv:
@@ -109,34 +102,6 @@ def test_a_new_beginning_is_no_reset_of_a_row() -> None:
         pass
     envs.reset(seed=3)
     assert envs.step(np.array([2, 0])).happened is None
-
-
-# --- step
-
-
-def policy(obs: np.ndarray) -> np.ndarray:  # a function of the observation, and nothing else
-    return (obs[:, 0] % 3).astype(np.int32)
-
-
-def record(envs: HostEnvs, steps: int, seed: int) -> State:
-    """What is in the replay after so many steps: (steps, N, ...)."""
-    replay = ReplayBuffer(steps * envs.num_envs, envs.num_envs, envs.spec)
-    obs, rows = envs.reset(seed), Rows(envs.num_envs)
-    while steps:
-        action = policy(obs)
-        step = envs.step(action)
-        transition = Transition(obs, action, step.reward, step.next_obs, step.terminated)
-        if (row := rows.add(transition, step.truncated, step.happened)) is not None:
-            replay.add(*row)
-            steps -= 1
-        obs = step.obs
-    envs.close()
-    return replay.state_dict()
-
-
-def assert_equal(a: State, b: State) -> None:
-    for name in a.keys() | b.keys():
-        np.testing.assert_array_equal(a[name], b[name], err_msg=name, strict=True)
 
 
 @pytest.mark.parametrize("env_id", ["toy/Counter-v0", "toy/Mixed-v0"])
@@ -267,72 +232,6 @@ def test_huge_numbers_are_numbers() -> None:
     envs.reset(0)
     steps = [envs.step(np.zeros(1, np.int32)) for _ in range(3)]
     assert steps[2].next_obs[0, 1] == np.float32(3e38)
-
-
-# --- processes
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("env_id", ["toy/Counter-v0", "toy_envs:toy/Mixed-v0"])
-def test_async_is_the_same_as_sync(env_id: str) -> None:
-    assert_equal(record(make_envs(env_id, 2, "async"), 60, 5), record(make_envs(env_id, 2), 60, 5))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("mode", "shared_memory"),
-    [(AutoresetMode.NEXT_STEP, True), (AutoresetMode.NEXT_STEP, False), (AutoresetMode.DISABLED, False)],
-)
-def test_async_vectors_of_the_users_own(mode: AutoresetMode, shared_memory: bool) -> None:
-    makers = [toy_envs.Counter] * 2
-    envs = AsyncVectorEnv(makers, context="spawn", shared_memory=shared_memory, autoreset_mode=mode)
-    same = SyncVectorEnv([toy_envs.Counter] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
-    assert_equal(record(as_envs(envs), 60, 5), record(as_envs(same), 60, 5))
-
-
-INTERRUPTED = """
-import multiprocessing, signal, sys
-import numpy as np
-import gymnasium as gym
-from rlpair.envs.make import make_envs
-from toy_envs import Counter
-
-class Local(Counter):  # registered here: workers do not import this file by name
-    pass
-
-if __name__ == "__main__":
-    gym.register("Local-v0", Local)
-    flag = []
-    signal.signal(signal.SIGINT, lambda *_: flag.append(True))
-    envs = make_envs("Local-v0", 2, "async")
-    envs.reset(0)
-    print("ready", flush=True)
-    while not flag:
-        envs.step(np.zeros(2, np.int32))
-    envs.step(np.zeros(2, np.int32))
-    envs.close()
-    print("closed", len(multiprocessing.active_children()))
-"""
-
-
-@pytest.mark.slow
-def test_ctrl_c_reaches_the_main_process_only(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(INTERRUPTED)
-    path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "script.py"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the group
-    out, err = process.communicate(timeout=60)
-    assert (out, err, process.returncode) == ("closed 0\n", "", 0)
 
 
 def test_close_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:

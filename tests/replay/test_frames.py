@@ -1,29 +1,25 @@
 """The storage of frames against a replay that keeps every stack; its bytes; what files may hold."""
 
 import hashlib
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cameras import Archive, Film, films
+from cameras import ATARI, STACKS, Archive, Film, films
 from hypothesis import given
 from hypothesis import strategies as st
 from own_replays import Model, NStep
 
 from rlpair.disk.tensors import read_tensors, write_tensors
-from rlpair.errors import CheckpointError, ConfigError, EnvError
-from rlpair.replay.buffer import ReplayBuffer, make_replay, replay_bytes
+from rlpair.errors import CheckpointError, EnvError
+from rlpair.replay.buffer import ReplayBuffer, make_replay
 from rlpair.replay.frames import Frames
 from rlpair.replay.storage import Ring
 from rlpair.types import EnvSpec, State, Transition
 
-ATARI = EnvSpec((84, 84, 4), "uint8", True, 6, frame_stack=4)
-SMALL = EnvSpec((2, 2, 6), "uint8", True, 3, frame_stack=3)  # of two channels
-FILM = Film(SMALL, 2, 0.2, 0.05, "first", 200, 0)
+FILM = Film(STACKS, 2, 0.2, 0.05, "first", 200, 0)
 
 
 def room(rows: int, stack: int) -> int:
@@ -126,7 +122,7 @@ def test_a_loaded_one_goes_on_to_the_bit(film: Film, rows: int, steps: int, more
 
 
 def test_a_file_gives_it_back(tmp_path: Path) -> None:
-    storage, loaded = Frames(40, 2, SMALL), Frames(60, 2, SMALL)
+    storage, loaded = Frames(40, 2, STACKS), Frames(60, 2, STACKS)
     archive = stored(storage, FILM._replace(ends=0.0, cuts=0.0), 13)
     write_tensors(tmp_path / "replay", storage.state_dict())
     loaded.load_state_dict(read_tensors_of(tmp_path / "replay", loaded))
@@ -142,7 +138,7 @@ def read_tensors_of(path: Path, storage: Frames) -> State:
 
 def test_a_sample_is_of_copies_and_no_byte_is_moved_twice() -> None:
     """What is given and what is sampled may be changed; obs and next_obs are views of the frames that both show."""
-    spec = SMALL._replace(obs_shape=(2, 2, 3))
+    spec = STACKS._replace(obs_shape=(2, 2, 3))
     storage, ((transition, truncated), *_) = Frames(8, 2, spec), FILM._replace(spec=spec).play(1)
     first = transition.obs.copy()
     storage.add(transition, truncated)
@@ -170,7 +166,7 @@ def test_the_command_and_importers_get_it_for_images_alone() -> None:
         buffer_size = 8
 
     for spec, kind in (
-        (SMALL, Frames),
+        (STACKS, Frames),
         (EnvSpec((3, 3), "bool", True, 2), Frames),
         (EnvSpec((9,), "uint8", True, 2), Ring),
         (EnvSpec((3, 3), "float32", True, 2), Ring),
@@ -179,74 +175,11 @@ def test_the_command_and_importers_get_it_for_images_alone() -> None:
         assert type(ReplayBuffer(8, 2, spec).storage) is kind
 
 
-# Bytes
-
-
-def arrays_of(storage: Frames) -> list[np.ndarray]:
-    """All that have memory of their own."""
-    own = [*vars(storage).values(), *vars(storage.transitions).values(), *storage.transitions.data.values()]
-    return [x for x in own if isinstance(x, np.ndarray) and x.base is None]
-
-
-@pytest.mark.parametrize(("num_envs", "expected"), [(1, 7_429_856_452), (8, 7_430_251_616)])
-def test_a_million_atari_transitions_take_less_than_seven_and_a_half_gigabytes(num_envs: int, expected: int) -> None:
-    assert replay_bytes(10**6, num_envs, ATARI) == expected
-    assert expected <= 7.5e9
-    storage: Any = make_replay(type("Settings", (), {"buffer_size": 10**6}), num_envs, ATARI).storage
-    counters = 8 * num_envs  # of _envs
-    assert sum(x.nbytes for x in arrays_of(storage)) == expected + counters  # none of it is written to, nor taken
-
-
-def test_bytes_by_hand() -> None:
-    """Room for 20 + 3 + 1 frames of 8 bytes, 24 of the last next_obs, 4 of a head; 21 of a transition."""
-    assert replay_bytes(41, 2, SMALL) == 2 * (24 * 8 + 24 + 4) + 40 * 21
-
-
-def test_what_does_not_fit_is_refused() -> None:
-    for capacity, message in (
-        (1, "algo.buffer_size=1 is not allowed: at least num_envs=2"),
-        (10**14, "algo.buffer_size=100000000000000 is not allowed: less: positions of so many frames do not fit int32"),
-    ):
-        with pytest.raises(ConfigError) as error:
-            Frames(capacity, 2, SMALL)
-        assert str(error.value) == message
-    with pytest.raises(
-        ConfigError, match=r"^algo\.buffer_size=100000000 is not allowed: as many transitions as fit in"
-    ):
-        Frames(10**8, 1, ATARI._replace(obs_shape=(2**20, 2**20, 4)))
-
-
-SAVE = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-from rlpair.disk.tensors import write_tensors
-from rlpair.replay.frames import Frames
-from rlpair.types import EnvSpec
-storage = Frames(3000, 1, EnvSpec((84, 84, 4), "uint8", True, 6, frame_stack=4))
-for array in (storage.frames, *storage.transitions.data.values()):
-    array[:] = 1
-storage.written, storage.transitions.filled = len(storage.frames), storage.rows
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-write_tensors(Path(sys.argv[1]), storage.state_dict())
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
-def test_saving_takes_no_second_copy(tmp_path: Path) -> None:
-    """22 MB of frames are written, and the process comes to have less than 4 MB more."""
-    path = tmp_path / "replay"
-    command = [sys.executable, "-c", SAVE, str(path)]
-    more = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert path.stat().st_size > 22e6
-    assert more < 4_000  # KiB
-
-
 # What is refused
 
 
 def test_what_is_no_stack_is_refused() -> None:
-    storage, ((transition, truncated),) = Frames(8, 2, SMALL), FILM._replace(padding="none").play(1)
+    storage, ((transition, truncated),) = Frames(8, 2, STACKS), FILM._replace(padding="none").play(1)
     before = {name: x.copy() for name, x in storage.state_dict().items()}
     with pytest.raises(EnvError) as error:
         storage.add(transition._replace(next_obs=transition.obs), truncated)
@@ -259,7 +192,7 @@ def test_what_is_no_stack_is_refused() -> None:
 
 def spoiled(name: str, value: Any) -> State:
     """A full storage's state, with the last number of an array replaced, or a whole array."""
-    storage = Frames(12, 2, SMALL)
+    storage = Frames(12, 2, STACKS)
     stored(storage, FILM, 25)
     state = {key: x.copy() for key, x in storage.state_dict().items()}
     if isinstance(value, int) and state[name].ndim:
@@ -286,7 +219,7 @@ def spoiled(name: str, value: Any) -> State:
     ],
 )
 def test_a_spoiled_state_is_refused_and_changes_nothing(name: str, value: Any, message: str) -> None:
-    storage = Frames(12, 2, SMALL)
+    storage = Frames(12, 2, STACKS)
     stored(storage, FILM, 4)
     before = {key: x.copy() for key, x in storage.state_dict().items()}
     with pytest.raises(CheckpointError) as error:
@@ -305,7 +238,7 @@ def test_a_spoiled_state_is_refused_and_changes_nothing(name: str, value: Any, m
 )
 def test_whatever_a_file_says_it_is_refused_or_drawn_from(name: str, number: int, where: int) -> None:
     """One number of a full storage's state is another: what is taken over goes on, and has something to draw from."""
-    replay = ReplayBuffer(12, 2, SMALL)
+    replay = ReplayBuffer(12, 2, STACKS)
     state, array = FULL, FULL[name].copy()
     array.reshape(-1)[where % array.size] = np.array(number).astype(array.dtype)
     try:

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from rlpair.types import EnvSpec, Transition
 
+ATARI = EnvSpec((84, 84, 4), "uint8", True, 6, frame_stack=4)
+STACKS = EnvSpec((2, 2, 6), "uint8", True, 3, frame_stack=3)  # of two channels
+
 
 class Film(NamedTuple):
     """What N environments show, and how their episodes end."""

@@ -1,11 +1,13 @@
 """A storage and a sampler such as a user would bring to the host loop, and what they have to do, in plain loops."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rlpair.errors import CheckpointError
+from rlpair.replay.buffer import ReplayBuffer
 from rlpair.replay.samplers import fetch
 from rlpair.replay.span import Span
 from rlpair.replay.storage import Ring
@@ -142,3 +144,15 @@ def literal_steps() -> tuple[list[tuple[float, bool, bool]], list[Any]]:
         (128 + 128 + 128, 109, 0.125),
     ]
     return steps, windows
+
+
+STORAGE = partial(NStep, n=3, gamma=0.5)
+SAMPLER = partial(Prioritized, alpha=0.6, beta=0.4)
+
+
+def walked(replay: ReplayBuffer, steps: Any, first: int) -> None:
+    """Put them in, of one environment: step k is from k to 100 + k."""
+    for k, (reward, terminated, truncated) in enumerate(steps, first):
+        ends = np.array([terminated], np.float32)
+        rest = (np.zeros(1, np.int32), np.array([reward], np.float32), np.full((1, 2), 100 + k), ends)
+        replay.add(Transition(np.full((1, 2), k), *rest), np.array([truncated]))
