@@ -30,7 +30,7 @@ class Packing:
         return Packed(state.params, joined)
 
     def unpack(self, packed: Packed) -> LearnerState:
-        """Return the inverse of pack."""
+        """Undo ``pack``."""
         begin, leaves = dict.fromkeys(packed.rest, 0), []
         for like in self._leaves:
             name = str(like.dtype)

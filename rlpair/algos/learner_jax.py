@@ -46,12 +46,12 @@ class Learner(NamedTuple):
 
 
 def update_many(learner: Learner, state: LearnerState, batch: Transition, noise: Tree) -> tuple[LearnerState, Any]:
-    """U gradient steps in order, on (U, B, ...). Returns what they tell with a leading axis U as well."""
+    """Make U gradient steps in order, on (U, B, ...). Returns what they tell, with a leading axis U as well."""
     return jax.lax.scan(lambda state, inputs: learner.update(state, *inputs), state, (batch, noise))
 
 
 def read_batch(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) -> Transition:
-    """The batch as the equations read it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
+    """Read a batch as the equations have it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
     floats = {
         name: None if value is None else value.astype(dtype)
         for name, value in batch._asdict().items()
@@ -62,33 +62,33 @@ def read_batch(batch: Transition, action: jax.Array, spec: EnvSpec, dtype: str) 
 
 
 def to_box(action: jax.Array, spec: EnvSpec) -> jax.Array:
-    """From [-1, 1] to the environment's units: (N, A)."""
+    """Scale actions from [-1, 1] to the environment's units: (N, A)."""
     low, high = box(spec, action.dtype)
     return jnp.clip(low + 0.5 * (action + 1) * (high - low), low, high)
 
 
 def from_box(action: jax.Array, spec: EnvSpec, dtype: str) -> jax.Array:
-    """From the environment's units to [-1, 1]: (B, A)."""
+    """Scale actions from the environment's units to [-1, 1]: (B, A)."""
     low, high = box(spec, dtype)
     return 2 * (action.astype(dtype) - low) / (high - low) - 1
 
 
 def box(spec: EnvSpec, dtype: Any) -> tuple[jax.Array, jax.Array]:
-    """The least and the greatest action, (1, A) each."""
+    """Return the least and the greatest action, (1, A) each."""
     return jnp.asarray([spec.action_low], dtype), jnp.asarray([spec.action_high], dtype)
 
 
 def discount(batch: Transition, gamma: jax.Array) -> jax.Array:
-    """(D1), (S1): how much of the next value counts, (B,)."""
+    """Compute (D1), (S1), how much of the next value counts: (B,)."""
     return gamma * (1 - batch.terminated) if batch.discount is None else batch.discount
 
 
 def weighted_mean(losses: jax.Array, weight: jax.Array | None) -> jax.Array:
-    """The mean over the batch of each sample's loss (B,) times its importance weight."""
+    """Average each sample's loss (B,) times its importance weight over the batch."""
     chex.assert_rank(losses, 1)
     return jnp.mean(losses if weight is None else weight * losses)
 
 
 def target_step(target: Tree, online: Tree, tau: jax.Array, due: jax.Array) -> Tree:
-    """(D6), (S9): target <- (1 - tau) target + tau online where ``due``, else the target as it is."""
+    """Step by (D6), (S9): target <- (1 - tau) target + tau online where ``due``, else the target as it is."""
     return jax.tree.map(lambda t, o: jnp.where(due, (1 - tau) * t + tau * o, t), target, online)

@@ -42,7 +42,7 @@ class Learner:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        """``hyper``: the numbers of the equations. ``targets``: the nets of which there is one."""
+        """Keep ``hyper``, the numbers of the equations, and make targets of the nets in ``targets``."""
         self.config, self.spec, self.dtype = config, spec, dtype
         self.hyper = hyper._replace(learning_rate=torch.tensor(config.learning_rate, dtype=dtype, device=device))
         self.low, self.high = (torch.tensor(x, dtype=dtype, device=device) for x in (spec.action_low, spec.action_high))
@@ -53,11 +53,11 @@ class Learner:
         self.model_state = {}
 
     def to_box(self, action: torch.Tensor) -> torch.Tensor:
-        """From [-1, 1] to the environment's units."""
+        """Scale actions from [-1, 1] to the environment's units."""
         return (self.low + 0.5 * (action + 1) * (self.high - self.low)).clamp(self.low, self.high)
 
     def from_box(self, action: torch.Tensor) -> torch.Tensor:
-        """From the environment's units to [-1, 1]."""
+        """Scale actions from the environment's units to [-1, 1]."""
         return 2 * (action.to(self.dtype) - self.low) / (self.high - self.low) - 1
 
     @property
@@ -68,39 +68,39 @@ class Learner:
         return [*own, *moments, *self.model_state.values(), self.hyper.learning_rate]
 
     def act(self, obs: torch.Tensor, noise: Any, env_steps: int) -> torch.Tensor:
-        """Exploring action: (N, *obs_shape) -> (N,) or (N, A)."""
+        """Choose exploring actions: (N, *obs_shape) -> (N,) or (N, A)."""
         raise NotImplementedError
 
     def act_noise(self, generator: torch.Generator, n: int) -> Any:
-        """The noise of act for so many environments: all that is random in it."""
+        """Return the noise of act for so many environments: all that is random in it."""
         raise NotImplementedError
 
     def greedy(self, obs: torch.Tensor) -> torch.Tensor:
-        """Best action: (N, *obs_shape) -> (N,) or (N, A)."""
+        """Choose the best actions: (N, *obs_shape) -> (N,) or (N, A)."""
         raise NotImplementedError
 
     def sample_noise(self, generator: torch.Generator, leading_shape: tuple[int, ...]) -> Any:
-        """The noise of updates of that leading shape."""
+        """Draw the noise of updates of that leading shape."""
         raise NotImplementedError
 
     def prepare(self, batch: Transition) -> Transition:
-        """The batch as the equations read it: see read_batch."""
+        """Read a batch as the equations have it: see read_batch."""
         raise NotImplementedError
 
     def update(self, batch: Transition, noise: Any, num_updates: Count) -> UpdateInfo:
-        """One gradient step of every net on (B, ...), and of the targets where it is due: to be compiled whole.
+        """Return one gradient step of every net on (B, ...), and of the targets where it is due: to be compiled whole.
 
         ``num_updates``: how many were made before this one.
         """
         raise NotImplementedError
 
     def value_and_grad(self, net: str, loss_of: Callable[[Tensors], Any]) -> Any:
-        """As jax.value_and_grad(loss_of, has_aux=True) at the net's parameters: returns ((loss, aux), a vector)."""
+        """Return ((loss, aux), gradient as a vector) at a net's parameters, as jax.value_and_grad(has_aux=True)."""
         value, grads = self.value_and_grads([net], lambda params: loss_of(params[net]))
         return value, grads[net]
 
     def value_and_grads(self, nets: Sequence[str], loss_of: Callable[[Nets], Any]) -> Any:
-        """As value_and_grad at the parameters of several nets: returns ((loss, aux), a vector for each net).
+        """Return what value_and_grad does at the parameters of several nets: ((loss, aux), a vector for each net).
 
         The compiler traces a gradient that is a function of vectors; eager, an update takes 1.8 times as long so.
         """
@@ -119,17 +119,17 @@ class Learner:
         return (loss.detach(), aux), {net: torch.cat([next(found).reshape(-1) for _ in leaves[net]]) for net in nets}
 
     def descend(self, net: str, grad: torch.Tensor) -> None:
-        """(D5), (S8): params - learning_rate * direction, in place."""
+        """Step by (D5), (S8): params - learning_rate * direction, in place."""
         OPTIMIZERS[self.config.optimizer](self.params[net].vector, grad, self.moments[net], self.hyper.learning_rate)
 
 
 def tensors(params: Mapping[str, Parameters]) -> dict[str, Tensors]:
-    """What networks compute with, by net."""
+    """Return what networks compute with, by net."""
     return {net: its_params.tensors for net, its_params in params.items()}
 
 
 def read_batch(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: torch.dtype) -> Transition:
-    """The batch as the equations read it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
+    """Read a batch as the equations have it: ``dtype`` floats, flat observations, ``action`` from 0 or in [-1, 1]."""
 
     def cast(x: torch.Tensor | None) -> Any:
         return None if x is None else x.to(dtype)
@@ -140,17 +140,17 @@ def read_batch(batch: Transition, action: torch.Tensor, spec: EnvSpec, dtype: to
 
 
 def discount(batch: Transition, gamma: float) -> torch.Tensor:
-    """(D1), (S1): how much of the next value counts, (B,)."""
+    """Compute (D1), (S1), how much of the next value counts: (B,)."""
     return gamma * (1 - batch.terminated) if batch.discount is None else batch.discount
 
 
 def weighted_mean(losses: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    """The mean over the batch of each sample's loss (B,) times its importance weight."""
+    """Average each sample's loss (B,) times its importance weight over the batch."""
     return (losses if weight is None else weight * losses).mean()
 
 
 def target_step(target: Parameters, online: Parameters, tau: float, due: Due) -> None:
-    """(D6), (S9): target <- (1 - tau) target + tau online where ``due``, else the target as it is, in place."""
+    """Step by (D6), (S9): target <- (1 - tau) target + tau online where ``due``, else the target as it is, in place."""
     where_due(due, lambda: target.vector.lerp_(online.vector, tau), [target.vector])
 
 

@@ -15,18 +15,18 @@ from rlpair.types import EnvSpec, State
 
 
 def trained_once(config: OffPolicyConfig, networks: Networks) -> int:
-    """Returns the operations in an update that trains every network once and asks its target once."""
+    """Return the operations in an update that trains every network once and asks its target once."""
     archs = [arch for archs in networks.values() for arch in archs]
     return config.batch_size * sum(arch.training_flop + arch.forward_flop for arch in archs)
 
 
 def no_scalars(config: OffPolicyConfig) -> State:
-    """Returns no parameters."""
+    """Return no parameters."""
     return {}
 
 
 def no_noise(config: OffPolicyConfig, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Returns no arrays."""
+    """Return no arrays."""
     return ()
 
 
@@ -67,11 +67,11 @@ class Algorithm:
         return self.config.name
 
     def initial_params(self, config: Any, spec: EnvSpec, rng: np.random.Generator) -> State:
-        """Returns the parameters that both twins begin with, by name."""
+        """Return the parameters that both twins begin with, by name."""
         return draw_params(self.networks(config, spec), rng) | self.scalars(config)
 
     def make_learner(self, backend: str) -> Callable[..., Any]:
-        """What makes its learner in torch or jax; imports the module. Raises ConfigError where there is none."""
+        """Return what makes its learner in torch or jax; imports the module. Raises ConfigError where there is none."""
         module = f"{self.module}_{backend}"
         try:
             found: Callable[..., Any] = importlib.import_module(module).make_learner
@@ -93,17 +93,17 @@ def register(algorithm: Algorithm) -> Algorithm:
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names of all that are registered, in their order."""
+    """Return the names of all that are registered, in their order."""
     return tuple(_algorithms)
 
 
 def algorithms() -> tuple[Algorithm, ...]:
-    """Returns all that are registered, in their order."""
+    """Return all that are registered, in their order."""
     return tuple(_algorithms.values())
 
 
 def find(name: object) -> Algorithm:
-    """The algorithm of a name, or of ``module:name``, which imports the module first, so that it registers it.
+    """Find the algorithm of a name, or of ``module:name``, which imports the module first, so that it registers it.
 
     Only for what a user has asked for: a name out of a file goes through ``registered``.
 
@@ -126,12 +126,12 @@ def find(name: object) -> Algorithm:
 
 
 def address_of(name: str) -> str:
-    """Returns what finds the algorithm in another process too: ``module:name`` where it was found so, else its name."""
+    """Return what finds the algorithm in another process too: ``module:name`` where it was found so, else its name."""
     return _addresses.get(name, name)
 
 
 def registered(name: object) -> Algorithm | None:
-    """The algorithm of a name, whatever that is; None if there is none. Imports nothing."""
+    """Return the algorithm of a name, whatever that is; None if there is none. Imports nothing."""
     return _algorithms.get(name) if isinstance(name, str) else None
 
 

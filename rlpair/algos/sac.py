@@ -79,13 +79,13 @@ class SACConfig(OffPolicyConfig):
         return isinstance(self.ent_coef, str)
 
     def validate_spec(self, spec: EnvSpec) -> None:
-        """Raises EnvError unless actions are a Box."""
+        """Raise EnvError unless actions are a Box."""
         if spec.discrete:
             raise EnvError("sac needs a Box action space and this environment has a Discrete one: use algo=dqn")
 
 
 def initial_alpha(ent_coef: float | str) -> float | None:
-    """The temperature at the start; None where ``ent_coef`` has none of the allowed forms."""
+    """Return the temperature at the start; None where ``ent_coef`` has none of the allowed forms."""
     if isinstance(ent_coef, str):
         ent_coef = {"auto": "auto_1"}.get(ent_coef, ent_coef)
         match = re.fullmatch(r"auto_(\d*\.?\d+(?:e-?\d+)?)", ent_coef)
@@ -104,7 +104,7 @@ class Hyper(NamedTuple):
 
 
 def hyperparameters(config: SACConfig, spec: EnvSpec) -> Hyper:
-    """The settings as numbers for the equations."""
+    """Return the settings as numbers for the equations."""
     return Hyper(
         learning_rate=config.learning_rate,
         gamma=config.gamma,
@@ -115,7 +115,7 @@ def hyperparameters(config: SACConfig, spec: EnvSpec) -> Hyper:
 
 
 def networks(config: SACConfig, spec: EnvSpec) -> Networks:
-    """Returns ``actor``, a network whose output is mean and log_std side by side, and ``critic``, some of observation
+    """Return ``actor``, a network whose output is mean and log_std side by side, and ``critic``, some of observation
     and action; of images ``encoder`` before them, whose features both take for the observation.
     """
     layers = encoder_of(config.encoder, spec)
@@ -129,19 +129,19 @@ def networks(config: SACConfig, spec: EnvSpec) -> Networks:
 
 
 def scalars(config: SACConfig) -> State:
-    """Returns what ``log_alpha`` begins as."""
+    """Return what ``log_alpha`` begins as."""
     return {"log_alpha": np.log(np.asarray(initial_alpha(config.ent_coef)))}
 
 
 def random_offsets(config: SACConfig, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Returns the offsets of (S11), of s' and of s, (*shape, 2) int32 each; none without a shift."""
+    """Return the offsets of (S11), of s' and of s, (*shape, 2) int32 each; none without a shift."""
     if not config.random_shift:
         return ()
     return tuple(rng.integers(2 * config.random_shift + 1, size=(2, *shape, 2), dtype=np.int32))
 
 
 def update_flop(config: SACConfig, networks: Networks) -> int:
-    """Returns the operations of the networks in an update.
+    """Return the operations of the networks in an update.
 
     The actor is trained and gives the next action; of each critic the target is asked, it is trained, and the actor's
     gradient goes through it to the action, which costs a forward pass and as much again. An encoder is trained, gives

@@ -31,13 +31,13 @@ Noise = tuple[jax.Array, ...]  # standard normal, for the next action and the ac
 
 
 def clip_log_std(log_std: jax.Array) -> jax.Array:
-    """(S2). The gradient is 1 within the bounds, the bounds included, and 0 outside."""
+    """Clip as (S2) has it. The gradient is 1 within the bounds, the bounds included, and 0 outside."""
     inside = (log_std >= LOG_STD_MIN) & (log_std <= LOG_STD_MAX)
     return jnp.where(inside, log_std, jax.lax.stop_gradient(jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX)))
 
 
 def squash(mean: jax.Array, log_std: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(S2): the action (B, A) in [-1, 1] and its log-probability (B,)."""
+    """Compute (S2): the action (B, A) in [-1, 1] and its log-probability (B,)."""
     chex.assert_equal_shape([mean, log_std, noise])
     u = mean + jnp.exp(log_std) * noise
     gaussian = -0.5 * noise**2 - log_std - 0.5 * jnp.log(2 * jnp.pi)
@@ -46,21 +46,21 @@ def squash(mean: jax.Array, log_std: jax.Array, noise: jax.Array) -> tuple[jax.A
 
 
 def min_q(q: QFunction, obs: jax.Array, action: jax.Array) -> jax.Array:
-    """The smallest of the critics' values, (B,). Ties share the gradient."""
+    """Return the smallest of the critics' values, (B,). Ties share the gradient."""
     return jnp.min(q(obs, action), axis=0)
 
 
 def td_target(
     policy: Policy, target_q: QFunction, batch: Transition, alpha: jax.Array, gamma: jax.Array, noise: jax.Array
 ) -> jax.Array:
-    """(S3), (B,)."""
+    """Compute the targets (S3), (B,)."""
     next_action, next_log_prob = squash(*policy(batch.next_obs), noise)
     next_value = min_q(target_q, batch.next_obs, next_action) - alpha * next_log_prob
     return jax.lax.stop_gradient(batch.reward + discount(batch, gamma) * next_value)
 
 
 def critic_loss(q: QFunction, batch: Transition, target: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(S4). Returns the loss () and the TD errors (E, B) of the critics."""
+    """Compute (S4). Returns the loss () and the TD errors (E, B) of the critics."""
     td_errors = target[None] - q(batch.obs, batch.action)
     losses = [weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors]
     return jnp.sum(jnp.stack(losses)), td_errors
@@ -69,7 +69,7 @@ def critic_loss(q: QFunction, batch: Transition, target: jax.Array) -> tuple[jax
 def actor_loss(
     policy: Policy, q: QFunction, batch: Transition, alpha: jax.Array, noise: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """(S5). Returns the loss () and the log-probabilities (B,)."""
+    """Compute (S5). Returns the loss () and the log-probabilities (B,)."""
     action, log_prob = squash(*policy(batch.obs), noise)
     return weighted_mean(alpha * log_prob - min_q(q, batch.obs, action), batch.weight), log_prob
 
@@ -77,12 +77,12 @@ def actor_loss(
 def alpha_loss(
     log_alpha: jax.Array, log_prob: jax.Array, target_entropy: jax.Array, weight: jax.Array | None
 ) -> jax.Array:
-    """(S6), ()."""
+    """Compute the temperature's loss (S6), ()."""
     return weighted_mean(-log_alpha * jax.lax.stop_gradient(log_prob + target_entropy), weight)
 
 
 def make_learner(config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype: str, precision: str) -> Learner:
-    """SAC for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
+    """Make SAC for such an environment, as a value. ``dtype`` and ``precision`` are those of the networks."""
     (actor,), critics, encoders = networks["actor"], networks["critic"], networks.get("encoder", ())
     valuing = ("encoder", "critic") if encoders else ("critic",)  # nets that critics' losses train, with targets
     optimizer = OPTIMIZERS[config.optimizer]()

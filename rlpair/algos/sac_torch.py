@@ -21,13 +21,13 @@ Noise = tuple[torch.Tensor, ...]  # standard normal, for the next action and the
 
 
 def clip_log_std(log_std: torch.Tensor) -> torch.Tensor:
-    """(S2). The gradient is 1 within the bounds, the bounds included, and 0 outside."""
+    """Clip as (S2) has it. The gradient is 1 within the bounds, the bounds included, and 0 outside."""
     inside = (log_std >= LOG_STD_MIN) & (log_std <= LOG_STD_MAX)
     return torch.where(inside, log_std, log_std.detach().clamp(LOG_STD_MIN, LOG_STD_MAX))
 
 
 def squash(mean: torch.Tensor, log_std: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(S2): the action (B, A) in [-1, 1] and its log-probability (B,)."""
+    """Compute (S2): the action (B, A) in [-1, 1] and its log-probability (B,)."""
     u = mean + log_std.exp() * noise
     gaussian = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
     correction = 2 * (math.log(2.0) - u - torch.logaddexp(-2 * u, torch.zeros_like(u)))
@@ -35,7 +35,7 @@ def squash(mean: torch.Tensor, log_std: torch.Tensor, noise: torch.Tensor) -> tu
 
 
 def min_q(q: QFunction, obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-    """The smallest of the critics' values, (B,). Ties share the gradient."""
+    """Return the smallest of the critics' values, (B,). Ties share the gradient."""
     return q(obs, action).amin(0)
 
 
@@ -43,14 +43,14 @@ def min_q(q: QFunction, obs: torch.Tensor, action: torch.Tensor) -> torch.Tensor
 def td_target(
     policy: Policy, target_q: QFunction, batch: Transition, alpha: torch.Tensor, gamma: float, noise: torch.Tensor
 ) -> torch.Tensor:
-    """(S3), (B,)."""
+    """Compute the targets (S3), (B,)."""
     next_action, next_log_prob = squash(*policy(batch.next_obs), noise)
     next_value = min_q(target_q, batch.next_obs, next_action) - alpha * next_log_prob
     return batch.reward + discount(batch, gamma) * next_value
 
 
 def critic_loss(q: QFunction, batch: Transition, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(S4). Returns the loss () and the TD errors (E, B) of the critics."""
+    """Compute (S4). Returns the loss () and the TD errors (E, B) of the critics."""
     td_errors = target[None] - q(batch.obs, batch.action)
     losses = [weighted_mean(0.5 * td_error**2, batch.weight) for td_error in td_errors]
     return torch.stack(losses).sum(), td_errors.detach()
@@ -59,7 +59,7 @@ def critic_loss(q: QFunction, batch: Transition, target: torch.Tensor) -> tuple[
 def actor_loss(
     policy: Policy, q: QFunction, batch: Transition, alpha: torch.Tensor, noise: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(S5). Returns the loss () and the log-probabilities (B,)."""
+    """Compute (S5). Returns the loss () and the log-probabilities (B,)."""
     action, log_prob = squash(*policy(batch.obs), noise)
     return weighted_mean(alpha * log_prob - min_q(q, batch.obs, action), batch.weight), log_prob.detach()
 
@@ -67,7 +67,7 @@ def actor_loss(
 def alpha_loss(
     log_alpha: torch.Tensor, log_prob: torch.Tensor, target_entropy: float, weight: torch.Tensor | None
 ) -> torch.Tensor:
-    """(S6), ()."""
+    """Compute the temperature's loss (S6), ()."""
     return weighted_mean(-log_alpha * (log_prob + target_entropy).detach(), weight)
 
 
@@ -168,7 +168,7 @@ class SAC(Learner):
 def make_learner(
     config: SACConfig, spec: EnvSpec, networks: Networks, *, dtype: torch.dtype, device: torch.device
 ) -> SAC:
-    """SAC for such an environment, with its networks and its optimizer's moments."""
+    """Make SAC for such an environment, with its networks and its optimizer's moments."""
     valuing = ["encoder", "critic"] if "encoder" in networks else ["critic"]
     learner = SAC(config, spec, networks, hyperparameters(config, spec), valuing, dtype=dtype, device=device)
     learner.valuing = valuing

@@ -53,7 +53,7 @@ class Variant(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of the variant: torch eager, jax fused."""
+        """The name of the variant: torch eager, jax fused."""
         return f"{self.backend} {self.mode}" + (f" {self.num_seeds}" if self.mode == "seeds" else "")
 
     @property
@@ -178,7 +178,7 @@ class FusedVariant:
 
     @property
     def env_steps(self) -> int:
-        """Of each seed, so far."""
+        """Environment steps of each seed so far."""
         return self.round * self.variant.num_envs
 
     def advance(self, env_steps: int) -> None:
@@ -256,7 +256,7 @@ def serve(variant: Variant) -> None:
 
 
 def answer(values: dict[str, Any]) -> None:
-    """Write a line to who asked."""
+    """Write an answer, a line, to who asked."""
     print(json.dumps(values), flush=True)
 
 

@@ -90,7 +90,7 @@ class Window(LayerDefaults):
 
     @property
     def out_shape(self) -> tuple[int, int, int]:
-        """(H', W', channels)."""
+        """The shape of an image that comes out, (H', W', channels)."""
         height, width = ((side + 2 * self.padding - self.size) // self.stride + 1 for side in self.shape[:2])
         return height, width, self.channels
 
@@ -106,7 +106,7 @@ class Window(LayerDefaults):
 
 
 class Conv(Window):
-    """(N5)."""
+    """A convolution (N5)."""
 
     @property
     def arrays(self) -> dict[str, Array]:
