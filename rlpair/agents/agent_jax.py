@@ -216,7 +216,7 @@ def named_shapes(state: LearnerState) -> dict[str, Tensor]:
 
 
 def with_names(state: LearnerState, named: State) -> LearnerState:
-    """Return the inverse of named_state; hyperparameters, shapes and dtypes are those of ``state``."""
+    """Undo ``named_state``; hyperparameters, shapes and dtypes are those of ``state``."""
     leaves, structure = jax.tree.flatten(state)
     for number, pieces in enumerate(named_pieces(state)):
         if pieces:
