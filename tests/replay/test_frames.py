@@ -1,7 +1,7 @@
 """The storage of frames against a replay that keeps every stack; its bytes; what files may hold."""
 
 import hashlib
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +239,7 @@ def test_a_spoiled_state_is_refused_and_changes_nothing(name: str, value: Any, m
 def test_whatever_a_file_says_it_is_refused_or_drawn_from(name: str, number: int, where: int) -> None:
     """One number of a full storage's state is another: what is taken over goes on, and has something to draw from."""
     replay = ReplayBuffer(12, 2, STACKS)
-    state, array = FULL, FULL[name].copy()
+    state, array = full(), full()[name].copy()
     array.reshape(-1)[where % array.size] = np.array(number).astype(array.dtype)
     try:
         replay.load_state_dict(state | {name: array})
@@ -251,4 +251,7 @@ def test_whatever_a_file_says_it_is_refused_or_drawn_from(name: str, number: int
         assert batch.next_obs.shape == (1, 4, 2, 2, 6)
 
 
-FULL = spoiled("reward", 1)
+@cache
+def full() -> State:
+    """A full storage's state."""
+    return spoiled("reward", 1)
