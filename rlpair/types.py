@@ -25,6 +25,7 @@ class EnvSpec(NamedTuple):
     action_high: tuple[float, ...] = ()
     action_start: int = 0  # the first action of a Discrete space
     frame_stack: int = 1  # frames along the last axis of a channel-last image, the newest last; 1: no stack
+    parts: tuple[tuple[int, ...], ...] = ()  # shapes of what lies in a flattened observation with images, in order
 
 
 class Transition(NamedTuple):

@@ -119,8 +119,8 @@ def networks(config: SACConfig, spec: EnvSpec) -> Networks:
     and action; of images ``encoder`` before them, whose features both take for the observation.
     """
     layers = encoder_of(config.encoder, spec)
-    if config.random_shift and not layers:
-        raise ConfigError("algo.random_shift", config.random_shift, "0 where no encoder takes an image")
+    if config.random_shift and (spec.parts or not layers):
+        raise ConfigError("algo.random_shift", config.random_shift, "0 but for an image, alone, that has an encoder")
     size = layers[-1].outputs if layers else math.prod(spec.obs_shape)
     actor = mlp(size, config.net_arch, 2 * spec.action_dim, config.activation)
     critic = mlp(size + spec.action_dim, config.net_arch, 1, config.activation)

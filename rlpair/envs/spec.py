@@ -44,7 +44,41 @@ def spec_of_spaces(obs_space: spaces.Space[Any], action_space: spaces.Space[Any]
     box = flat_space(obs_space)
     obs_dtype = "uint8" if _pixels(obs_space).all() else "bool" if _is_planes(obs_space) else "float32"
     frame_stack = obs_space.frame_stack if isinstance(obs_space, FrameStack) else 1
-    return EnvSpec(box.shape, obs_dtype, **_action_fields(action_space), frame_stack=frame_stack)
+    return EnvSpec(
+        box.shape, obs_dtype, **_action_fields(action_space), frame_stack=frame_stack, parts=parts_of(obs_space)
+    )
+
+
+def parts_of(space: spaces.Space[Any]) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of what lies in a flattened observation, images and vectors between them; () without images."""
+    if not isinstance(space, spaces.Dict | spaces.Tuple):
+        return ()
+    parts: list[tuple[int, ...]] = []
+    for leaf in _leaves(space):
+        if _is_image(leaf):
+            parts.append(leaf.shape or ())
+        elif parts and len(parts[-1]) == 1:
+            parts[-1] = (parts[-1][0] + spaces.flatdim(leaf),)
+        else:
+            parts.append((spaces.flatdim(leaf),))
+    return tuple(parts) if any(len(part) > 1 for part in parts) else ()
+
+
+def _leaves(space: spaces.Space[Any]) -> list[spaces.Space[Any]]:
+    """Return the spaces in a space that has no others in it, in the order in which they are flattened."""
+    if not isinstance(space, spaces.Dict | spaces.Tuple):
+        return [space]
+    parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+    return [leaf for part in parts for leaf in _leaves(part)]
+
+
+def unlike(trained: EnvSpec, here: EnvSpec) -> str | None:
+    """Return the first field in which an agent's environment is another than this one; None if they are alike.
+
+    Agents from before there were ``parts`` have none, and take whatever is flattened alike.
+    """
+    fields = [field for field in EnvSpec._fields if field != "parts" or trained.parts]
+    return next((field for field in fields if getattr(trained, field) != getattr(here, field)), None)
 
 
 def flat_space(space: spaces.Space[Any]) -> spaces.Box:
@@ -55,6 +89,9 @@ def flat_space(space: spaces.Space[Any]) -> spaces.Box:
     """
     if not _can_be_flat(space):
         advice = "learned from are Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of these"
+        if isinstance(space, spaces.Dict) and (kept := [key for key, part in space.items() if _can_be_flat(part)]):
+            others = ", ".join(key for key in space if key not in kept)
+            advice = f"gymnasium.wrappers.FilterObservation(env, {kept}) leaves out {others}"
         raise EnvError(f"observations {one_line(space)} cannot be flattened into a Box: {advice}")
     box = spaces.flatten_space(space) if is_flattened(space) else space
     if not isinstance(box, spaces.Box) or 0 in box.shape:
@@ -77,19 +114,17 @@ def pixel_scale(space: spaces.Space[Any]) -> np.ndarray | None:
 
 
 def image_shapes(space: spaces.Space[Any]) -> list[tuple[int, ...]]:
-    """Return the shapes of the images, boxes of uint8 with at least two axes, in an observation."""
-    if isinstance(space, spaces.Dict | spaces.Tuple):
-        parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
-        return [shape for part in parts for shape in image_shapes(part)]
-    return [shape] if _is_uint8(space) and len(shape := space.shape or ()) > 1 else []
+    """Return the shapes of the images, boxes of uint8 or bool with two axes or three, in an observation."""
+    return [leaf.shape or () for leaf in _leaves(space) if _is_image(leaf)]
 
 
 def _pixels(space: spaces.Space[Any]) -> np.ndarray:
     """Return which numbers of a flattened observation are of a Box of uint8: (size,) bool."""
-    if isinstance(space, spaces.Dict | spaces.Tuple):
-        parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
-        return np.concatenate([_pixels(part) for part in parts])
-    return np.full(spaces.flatdim(space), _is_uint8(space))
+    return np.concatenate([np.full(spaces.flatdim(leaf), _is_uint8(leaf)) for leaf in _leaves(space)])
+
+
+def _is_image(space: spaces.Space[Any]) -> bool:
+    return (_is_uint8(space) or _is_planes(space)) and len(space.shape or ()) in (2, 3)
 
 
 def _is_planes(space: spaces.Space[Any]) -> bool:

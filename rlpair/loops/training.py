@@ -5,6 +5,7 @@ from typing import Any
 from rlpair.config import LoopConfig
 from rlpair.envs.host import HostEnvs, Playable
 from rlpair.envs.make import as_envs, is_recipe
+from rlpair.envs.spec import unlike
 from rlpair.errors import ConfigError, EnvError
 from rlpair.loops.host import HostLoop, evaluate
 from rlpair.make import open_playable
@@ -106,9 +107,9 @@ def is_same(env: Any, other: Any) -> bool:
 
 def check_fit(agent: Agent, envs: Playable, key: str = "env") -> None:
     """Raise EnvError where the agent was made for other observations or actions than these, given as ``key``."""
-    for field, made_for in agent.spec._asdict().items():
-        if (here := getattr(envs.spec, field)) != made_for:
-            raise EnvError(f"{key} has {field}={here}, and the agent was made for {field}={made_for}")
+    if (field := unlike(agent.spec, envs.spec)) is not None:
+        here, made_for = getattr(envs.spec, field), getattr(agent.spec, field)
+        raise EnvError(f"{key} has {field}={here}, and the agent was made for {field}={made_for}")
 
 
 def check_resumable(earlier: Training, envs: HostEnvs, config: LoopConfig) -> None:

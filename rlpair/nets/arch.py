@@ -14,13 +14,14 @@ beside ``Dense`` and a function in each of the two; encoders.py has the networks
                 b (F,), stride s; p zeros on every side, 0 where it is VALID; a window that does not fit is left out
 (N6) max pool   y[h, w, c] = max_ij x[h s + i - p, w s + j - p, c], over what is inside of the image
 (N7) residual   y = activation(x + layers(relu(x)))
+(N8) branches   x is cut into parts, each goes through layers of its own, if any, and what comes out is joined
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -50,6 +51,11 @@ class LayerDefaults:
     def arrays(self) -> dict[str, Array]:
         """Its parameters by name, in the order in which they are drawn."""
         return arrays_of(self.inside)
+
+    @property
+    def first(self) -> "tuple[Layer, ...]":
+        """The layers that what goes in meets first."""
+        return (cast(Layer, self),)
 
     @property
     def multiply_adds(self) -> int:
@@ -148,7 +154,43 @@ class Residual(LayerDefaults):
         return self.inputs
 
 
-Layer = Dense | Conv | MaxPool | Residual
+@dataclass(frozen=True)
+class Branches(LayerDefaults):
+    """(N8); names begin with the number of the part."""
+
+    sizes: tuple[int, ...]  # of the parts
+    branches: "tuple[tuple[Layer, ...], ...]"  # of each part
+    activation: str | None = None
+
+    @property
+    def inside(self) -> "tuple[Layer, ...]":
+        """The layers that it is made of."""
+        return tuple(layer for branch in self.branches for layer in branch)
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Its parameters by name, in the order in which they are drawn."""
+        each = enumerate(map(arrays_of, self.branches))
+        return {f"{number}.{name}": array for number, arrays in each for name, array in arrays.items()}
+
+    @property
+    def first(self) -> "tuple[Layer, ...]":
+        """The layers that what goes in meets first."""
+        return tuple(branch[0] for branch in self.branches if branch)
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers go in."""
+        return sum(self.sizes)
+
+    @property
+    def outputs(self) -> int:
+        """How many come out."""
+        each = zip(self.sizes, self.branches, strict=True)
+        return sum(branch[-1].outputs if branch else size for size, branch in each)
+
+
+Layer = Dense | Conv | MaxPool | Residual | Branches
 
 
 def arrays_of(layers: Sequence[Layer]) -> dict[str, Array]:
@@ -191,7 +233,7 @@ class Arch:
         The weights' gradients cost as much as the forward pass, and so do those of what is between the layers, without
         the first one, to whose inputs no gradient goes.
         """
-        return 3 * self.forward_flop - 2 * self.layers[0].multiply_adds
+        return 3 * self.forward_flop - 2 * sum(layer.multiply_adds for layer in self.layers[0].first)
 
 
 Networks = Mapping[str, Sequence[Arch]]  # by net: ``q`` for DQN; ``actor`` and ``critic`` for SAC

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable
 
 from rlpair.errors import ConfigError
-from rlpair.nets.arch import Conv, Dense, Layer, MaxPool, Residual, every
+from rlpair.nets.arch import Branches, Conv, Dense, Layer, MaxPool, Residual, every
 from rlpair.types import EnvSpec
 
 Shape = tuple[int, int, int]  # H, W, C
@@ -63,8 +63,16 @@ CHOICES = ("auto", "none", *ENCODERS)
 
 def encoder_of(choice: str, spec: EnvSpec) -> tuple[Layer, ...]:
     """Return the layers before all others; none where observations go in as they are. Raises ConfigError."""
+    if spec.parts and choice != "none":
+        each = tuple(encoder_of(choice, part_of(spec, shape)) if len(shape) > 1 else () for shape in spec.parts)
+        return (Branches(tuple(map(math.prod, spec.parts)), each),)
     name = find_encoder(choice, spec)
     return () if name == "none" else ENCODERS[name](image_shape(spec))
+
+
+def part_of(spec: EnvSpec, shape: Shape | tuple[int, ...]) -> EnvSpec:
+    """Return the spec of an image that is a part of an observation, scaled already where others are not images."""
+    return spec._replace(obs_shape=shape, obs_dtype="uint8", parts=())
 
 
 def find_encoder(choice: str, spec: EnvSpec) -> str:
@@ -113,5 +121,8 @@ def way_of(choice: str, spec: EnvSpec) -> str:
     if not (layers := encoder_of(choice, spec)):
         return f"flattened into an MLP of {math.prod(spec.obs_shape):,} inputs"
     convolutions = [layer for layer in every(layers) if isinstance(layer, Conv)]
-    named = f"algo.encoder={find_encoder(choice, spec)}"
-    return f"through {named}: {len(convolutions)} convolutions, then {layers[-1].outputs} features"
+    images = [part_of(spec, shape) for shape in spec.parts if len(shape) > 1] or [spec]
+    named = " and ".join(dict.fromkeys(find_encoder(choice, image) for image in images))
+    features, numbers = layers[-1].outputs, sum(shape[0] for shape in spec.parts if len(shape) == 1)
+    beside = f", {numbers} numbers beside them" if numbers else ""
+    return f"through algo.encoder={named}: {len(convolutions)} convolutions{beside}, then {features} features"

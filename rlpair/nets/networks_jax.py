@@ -6,8 +6,9 @@ from typing import Any, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from rlpair.nets.arch import Arch, Conv, Dense, Layer, MaxPool, Residual
+from rlpair.nets.arch import Arch, Branches, Conv, Dense, Layer, MaxPool, Residual
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": jnp.tanh, "elu": nn.elu, "silu": nn.silu}
 
@@ -42,6 +43,13 @@ def residual(layer: Residual, params: Any, x: jax.Array, precision: str) -> jax.
     return x + run(layer.layers, params, nn.relu(x), precision)
 
 
+def branches(layer: Branches, params: Any, x: jax.Array, precision: str) -> jax.Array:
+    """(N8) without the activation."""
+    parts = enumerate(jnp.split(x, np.cumsum(layer.sizes)[:-1], axis=-1))
+    each = [run(layer.branches[k], params.get(str(k), {}), part, precision) for k, part in parts]
+    return jnp.concatenate(each, axis=-1)
+
+
 def to_image(x: jax.Array, layer: Conv | MaxPool) -> jax.Array:
     """Shape rows as images: (..., H * W * C) -> (B, H, W, C)."""
     return x.reshape(-1, *layer.shape)
@@ -52,7 +60,13 @@ def from_image(y: jax.Array, x: jax.Array) -> jax.Array:
     return y.reshape(*x.shape[:-1], -1)
 
 
-LAYERS: dict[type, Callable[..., jax.Array]] = {Dense: dense, Conv: conv, MaxPool: max_pool, Residual: residual}
+LAYERS: dict[type, Callable[..., jax.Array]] = {
+    Dense: dense,
+    Conv: conv,
+    MaxPool: max_pool,
+    Residual: residual,
+    Branches: branches,
+}
 
 
 def run(layers: Sequence[Layer], params: Any, x: jax.Array, precision: str) -> jax.Array:

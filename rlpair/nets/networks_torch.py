@@ -1,12 +1,12 @@
 """Networks in torch.nn: they compute an Arch (arch.py). The twin of networks_jax.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from rlpair.nets.arch import Arch, Array, Conv, Dense, Layer, MaxPool, Residual
+from rlpair.nets.arch import Arch, Array, Branches, Conv, Dense, Layer, MaxPool, Residual, arrays_of
 from rlpair.nets.onednn_torch import linear
 
 ACTIVATIONS = {
@@ -44,6 +44,19 @@ def residual(layer: Residual) -> Compute:
     return lambda x, *params: x + run(steps, params, torch.relu(x))
 
 
+def branches(layer: Branches) -> Compute:
+    """(N8) without the activation."""
+    steps, sizes, ends = [steps_of(branch) for branch in layer.branches], list(layer.sizes), [0]
+    for branch in layer.branches:
+        ends.append(ends[-1] + len(arrays_of(branch)))
+
+    def compute(x: torch.Tensor, *params: torch.Tensor) -> torch.Tensor:
+        each = zip(steps, ends, ends[1:], torch.split(x, sizes, dim=-1), strict=False)
+        return torch.cat([run(its_steps, params[begin:end], part) for its_steps, begin, end, part in each], dim=-1)
+
+    return compute
+
+
 def to_image(x: torch.Tensor, layer: Conv | MaxPool) -> torch.Tensor:
     """Shape rows as images: (..., H * W * C) -> (B, C, H, W)."""
     return x.reshape(-1, *layer.shape).permute(0, 3, 1, 2)
@@ -60,21 +73,28 @@ MODULES: dict[type, Callable[[Any], nn.Module]] = {
     Conv: lambda layer: nn.Conv2d(layer.shape[2], layer.channels, layer.size),
     MaxPool: lambda layer: nn.Module(),
     Residual: lambda layer: modules_of(layer.layers),
+    Branches: lambda layer: numbered(map(modules_of, layer.branches)),
 }
 LAYERS: dict[type, Callable[[Any], Compute]] = {
     Dense: lambda layer: linear,
     Conv: conv,
     MaxPool: max_pool,
     Residual: residual,
+    Branches: branches,
 }
 
 
 def modules_of(layers: Sequence[Layer]) -> nn.Module:
-    """Return a module a layer, under its number, so that parameters have the Arch's names."""
-    module = nn.Module()
-    for number, layer in enumerate(layers):
-        module.add_module(str(number), MODULES[type(layer)](layer))
-    return module
+    """Make a module a layer, under its number, so that parameters have the Arch's names."""
+    return numbered(MODULES[type(layer)](layer) for layer in layers)
+
+
+def numbered(modules: Iterable[nn.Module]) -> nn.Module:
+    """Put modules under their numbers into one."""
+    whole = nn.Module()
+    for number, module in enumerate(modules):
+        whole.add_module(str(number), module)
+    return whole
 
 
 def steps_of(layers: Sequence[Layer]) -> list[Step]:

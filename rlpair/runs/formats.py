@@ -4,6 +4,7 @@ Types are strict: no 1.5 and no true is a whole number, no "5" a number. Whateve
 line that names the file, the key, the value and what is allowed. What tensors may hold is in tensors.py.
 """
 
+import math
 import reprlib
 from collections.abc import Mapping
 from functools import cache
@@ -93,6 +94,9 @@ Bounds = Annotated[list[Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+Shape = Annotated[list[Size], Field(min_length=1, max_length=3)]
+
+
 @STRICT
 class Spec(TypedDict):
     """An EnvSpec; what one key demands of another is for ``spec_of`` to check."""
@@ -105,6 +109,7 @@ class Spec(TypedDict):
     action_high: Bounds
     action_start: Annotated[int, Field(ge=-(2**31), lt=2**31)]
     frame_stack: NotRequired[Size]  # earlier versions knew of no stacks
+    parts: NotRequired[Annotated[list[Shape], FailFast()]]  # nor of parts
 
 
 @STRICT
@@ -137,8 +142,11 @@ def spec_of(path: Path, spec: Mapping[str, Any]) -> EnvSpec:
     shape, stack = spec["obs_shape"], spec.get("frame_stack", 1)
     if stack > 1 and (len(shape) < 3 or shape[-1] % stack):
         refuse_value(path, "spec.frame_stack", stack, f"1, or what divides the last axis of an image, here {shape}")
+    parts = spec.get("parts", [])
+    if parts and [sum(map(math.prod, parts))] != shape:
+        refuse_value(path, "spec.parts", parts, f"shapes of parts of {shape}")
     fields: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in spec.items()}
-    return EnvSpec(**fields)
+    return EnvSpec(**fields | {"parts": tuple(map(tuple, parts))})
 
 
 def settings(path: Path, kind: type[T], values: Any, prefix: str = "") -> T:

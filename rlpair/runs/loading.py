@@ -13,6 +13,7 @@ from rlpair.disk import checkpoint
 from rlpair.disk.documents import MOST_VALUES, parse_json
 from rlpair.disk.layout import AGENT, REPLAY, RUN, TENSORS, step_of
 from rlpair.disk.tensors import Tensor, read_shapes, read_tensors, read_whole
+from rlpair.envs.spec import unlike
 from rlpair.errors import CheckpointError, ConfigError, refuse
 from rlpair.nets.arch import named_arrays
 from rlpair.replay.buffer import row_prefix
@@ -121,9 +122,9 @@ def refusing(folder: Path) -> Iterator[None]:
 
 def check_spec(path: Path, trained: EnvSpec, here: EnvSpec) -> None:
     """Raise CheckpointError unless an agent, of this path, was trained in environments like this one."""
-    for key, its, own in zip(EnvSpec._fields, trained, here, strict=True):
-        if its != own:
-            refuse(path, f"its agent is of an environment with {key}={its}, and this one has {key}={own}")
+    if (key := unlike(trained, here)) is not None:
+        its, own = getattr(trained, key), getattr(here, key)
+        refuse(path, f"its agent is of an environment with {key}={its}, and this one has {key}={own}")
 
 
 def read_json(path: Path, digest: str | None = None, most: int = MOST_VALUES) -> dict[str, Any]:

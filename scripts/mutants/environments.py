@@ -83,7 +83,7 @@ BUGS = [
     Bug("an evaluation in the training's environment", "loops/training.py", "if eval_envs is not None and set", "if False and set", f"{TRAINING}::test_one_environment_is_not_trained_and_evaluated_on"),
     Bug("a later run begins anew", "loops/training.py", "        training.go_on_from(resume)\n", "        pass\n", f"{TRAINING}::test_two_runs_are_one"),
     Bug("a resume that does not say what it lacks", "loops/training.py", "    if not isinstance(resume, Training | None):", "    if False:", f"{TRAINING}::test_resume_is_an_earlier_run"),
-    Bug("an agent of another environment", "loops/training.py", "if (here := getattr(envs.spec, field)) != made_for:", "if (here := made_for) != made_for:", f"{TRAINING}::test_an_agent_of_another_environment_is_refused"),
+    Bug("an agent of another environment", "loops/training.py", "if (field := unlike(agent.spec, envs.spec)) is not None:", "if (field := unlike(agent.spec, agent.spec)) is not None:", f"{TRAINING}::test_an_agent_of_another_environment_is_refused"),
     Bug("an evaluation of no episodes", "loops/training.py", "    if episodes < 1:", "    if False:", "test_evaluate_agent.py::test_an_evaluation_has_episodes"),
     Bug("what an evaluation made stays open", "loops/training.py", "        if is_recipe(env):\n            envs.close()", "        pass", "test_evaluate_agent.py::test_evaluate_agent_closes_what_it_made_and_nothing_else"),
 ]  # fmt: skip

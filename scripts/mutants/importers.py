@@ -17,7 +17,7 @@ BUGS = [
     Bug("own replay ignored", "loops/training.py", "    if replay is None:\n", "    if True:\n", TRAINING),
     Bug("evaluate_agent ignores seed", "loops/training.py", "evaluate(agent, envs, episodes, seed)", "evaluate(agent, envs, episodes, 0)", "test_evaluate_agent.py"),
     Bug("evaluate_agent closes user's env", "loops/training.py", "        if is_recipe(env):\n            envs.close()", "        if True:\n            envs.close()", "test_evaluate_agent.py"),
-    Bug("wrong agents accepted", "loops/training.py", "if (here := getattr(envs.spec, field)) != made_for:", "if (here := getattr(envs.spec, field)) != made_for and False:", TRAINING),
+    Bug("wrong agents accepted", "loops/training.py", "if (field := unlike(agent.spec, envs.spec)) is not None:", "if (field := unlike(envs.spec, envs.spec)) is not None:", TRAINING),
     Bug("evaluation episode counted past its end", "loops/host.py", "returns += step.reward * playing", "returns += step.reward", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
     Bug("length counted past its end", "loops/host.py", "lengths += playing\n", "lengths += 1\n", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),
     Bug("evaluation ends with first", "loops/host.py", "if not playing[:count].any():", "if not playing[:count].all():", f"{LOOP}::test_every_episode_of_an_evaluation_counts"),

@@ -91,6 +91,12 @@ def test_update_with_an_encoder(algo: str, encoder: str) -> None:
     over(image_cases(encoder, algo), in_float64, examples=2)
 
 
+@pytest.mark.parametrize("config", [DQNConfig(net_arch=(8,)), SACConfig(net_arch=(8,))], ids=["dqn", "sac"])
+def test_update_of_an_image_beside_numbers(config: Any) -> None:
+    spec = (DISCRETE if config.name == "dqn" else BOX)._replace(obs_shape=(26,), parts=((2,), (4, 3, 2)))
+    in_float64(Case(config, spec, 0, 5))
+
+
 @pytest.mark.parametrize("cases", [dqn_cases, sac_cases])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_update_in_float32(optimizer: str, cases: Any) -> None:

@@ -197,4 +197,4 @@ def test_s11_without_a_shift_the_noise_is_what_it_was(backend: str) -> None:
 def test_a_shift_without_an_encoder_is_one_line() -> None:
     with pytest.raises(ConfigError) as error:
         sac.networks(SACConfig(random_shift=4), SPEC._replace(obs_shape=(3,), obs_dtype="float32"))
-    assert str(error.value) == "algo.random_shift=4 is not allowed: 0 where no encoder takes an image"
+    assert str(error.value) == "algo.random_shift=4 is not allowed: 0 but for an image, alone, that has an encoder"

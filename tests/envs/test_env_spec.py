@@ -1,5 +1,6 @@
 """What an environment is to a learner, and the one line in which one that cannot be learned or built is refused."""
 
+import math
 import sys
 from typing import Any
 
@@ -13,7 +14,7 @@ from gymnasium.wrappers import RescaleAction
 
 from rlpair.advice import install_command
 from rlpair.envs.make import as_envs, make_envs
-from rlpair.envs.spec import env_spec, image_shapes, pixel_scale
+from rlpair.envs.spec import env_spec, image_shapes, pixel_scale, unlike
 from rlpair.errors import ConfigError, EnvError
 from rlpair.types import EnvSpec
 
@@ -148,6 +149,48 @@ def test_pixels_are_scaled_once(space: spaces.Space, dtype: str, scaled: list[in
     if scale is not None:
         np.testing.assert_array_equal(scale, [np.float32(1 / 255) if x else 1 for x in scaled or []])
     assert image_shapes(space) == images
+
+
+VECTOR, PLANES = spaces.Box(-1, 1, (3,)), spaces.Box(0, 1, (4, 5), np.bool_)
+
+
+@pytest.mark.parametrize(
+    ("space", "parts"),
+    [
+        (spaces.Dict(image=IMAGE, speed=NUMBER), ((2, 2, 1), (1,))),
+        (spaces.Dict(a=NUMBER, b=spaces.Discrete(4), c=IMAGE, d=PLANES, e=VECTOR), ((5,), (2, 2, 1), (4, 5), (3,))),
+        (spaces.Tuple([spaces.Dict(z=IMAGE, a=VECTOR), NUMBER]), ((2, 2, 1), (4,))),
+        (spaces.Dict(a=VECTOR, b=NUMBER), ()),
+        (IMAGE, ()),
+    ],
+)
+def test_images_in_an_observation_are_parts_of_it(space: spaces.Space, parts: Any) -> None:
+    spec = env_spec(Spaces(space))
+    assert spec.parts == parts
+    assert not parts or sum(map(math.prod, parts)) == spec.obs_shape[0]
+
+
+def test_parts_lie_where_flatten_puts_them() -> None:
+    space = spaces.Dict({"z": IMAGE, "a": VECTOR, "m": PLANES})  # which sorts its keys
+    obs = {"z": np.full((2, 2, 1), 9, np.uint8), "a": -np.ones(3, np.float32), "m": np.ones((4, 5), bool)}
+    flat = np.asarray(spaces.flatten(space, obs))
+    assert env_spec(Spaces(space)).parts == ((3,), (4, 5), (2, 2, 1))
+    assert flat.tolist() == [-1] * 3 + [1] * 20 + [9] * 4
+
+
+def test_a_text_beside_an_image_is_refused_with_the_wrapper_that_helps() -> None:
+    space = spaces.Dict(direction=spaces.Discrete(4), image=IMAGE, mission=spaces.Text(5))
+    with pytest.raises(EnvError) as error:
+        env_spec(Spaces(space))
+    advice = "gymnasium.wrappers.FilterObservation(env, ['direction', 'image']) leaves out mission"
+    assert str(error.value).endswith(f"cannot be flattened into a Box: {advice}")
+
+
+def test_an_agent_of_before_parts_takes_what_is_flattened_alike() -> None:
+    here = env_spec(Spaces(spaces.Dict(a=IMAGE, b=NUMBER)))
+    assert unlike(here._replace(parts=()), here) is None
+    assert unlike(here._replace(parts=((5,),)), here) == "parts"
+    assert unlike(here._replace(parts=(), obs_shape=(4,)), here) == "obs_shape"
 
 
 # --- make_envs, as_envs

@@ -14,7 +14,7 @@ from images import compute, drawn
 from reference import difference_quotients
 
 from rlpair.nets import networks_jax, networks_torch
-from rlpair.nets.arch import Arch, Conv, Dense, Layer, MaxPool, Residual
+from rlpair.nets.arch import Arch, Branches, Conv, Dense, Layer, MaxPool, Residual
 
 Params = dict[str, np.ndarray]
 
@@ -125,6 +125,17 @@ def test_n7_a_residual_adds_what_it_makes_of_the_relu(twin: Twin) -> None:
     assert twin(Arch((Residual(inner, "relu"),)), double, x)[0].tolist() == [[0, 16]]
 
 
+@both
+def test_n8_branches(twin: Twin) -> None:
+    convs = tuple(Conv((1, 2, 1), 1, 1) for _ in range(2))
+    arch = Arch((Branches((2, 3, 2), ((convs[0],), (), (convs[1], Dense(2, 1)))),))
+    params = {"0.0.0.weight": np.full((1, 1, 1, 1), 10.0), "0.0.0.bias": np.array([1.0])}
+    params |= {"0.2.0.weight": np.full((1, 1, 1, 1), 2.0), "0.2.0.bias": np.array([0.0])}
+    params |= {"0.2.1.weight": np.array([[1.0], [100.0]]), "0.2.1.bias": np.array([0.5])}
+    assert list(arch.arrays) == list(params)
+    assert twin(arch, params, np.array([[1.0, 2, 3, 4, 5, 6, 7]]))[0].tolist() == [[11, 21, 3, 4, 5, 12 + 1400 + 0.5]]
+
+
 # Any shapes, against plain numpy: what comes out, and the gradients of the sum of its squares
 
 
@@ -141,6 +152,8 @@ def archs(draw: st.DrawFn) -> Arch:
         shape = layers[-1].out_shape  # type: ignore[union-attr]
         inner = (Conv(shape, 2, 3, padding=1, activation="relu"), Conv((*shape[:2], 2), shape[2], 3, padding=1))
         layers.append(Residual(inner, draw(st.sampled_from([None, "relu"]))))
+    if draw(st.booleans()):
+        layers = [Branches((2, layers[0].inputs), ((), tuple(layers)))]
     return Arch((*layers, Dense(layers[-1].outputs, 2)))
 
 

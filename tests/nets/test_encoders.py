@@ -8,7 +8,7 @@ from images import count
 from rlpair import DQNConfig, EnvSpec
 from rlpair.algos import dqn
 from rlpair.errors import ConfigError
-from rlpair.nets.arch import Arch, Conv, Dense, MaxPool, threads_worth
+from rlpair.nets.arch import Arch, Branches, Conv, Dense, MaxPool, threads_worth
 from rlpair.nets.encoders import encoder_of, find_encoder, impala, minatar, nature, way_of
 
 # The published encoders
@@ -133,6 +133,33 @@ def test_what_cannot_be_encoded_is_one_line(spec: EnvSpec, choice: str, cause: s
         dqn.networks(DQNConfig(encoder=choice), spec)
     start = f"algo.encoder={choice!r} is not allowed: none with observations {spec.obs_shape} of {spec.obs_dtype}: "
     assert str(error.value) == start + cause
+
+
+PARTS = EnvSpec((400 + 5 + 1296,), "float32", True, 3, parts=((10, 10, 4), (5,), (36, 36)))
+
+
+def test_images_and_vectors_each_have_their_own_way() -> None:
+    (joined,) = encoder_of("auto", PARTS)
+    assert joined == Branches((400, 5, 1296), (minatar((10, 10, 4)), (), nature((36, 36, 1))))
+    assert (joined.inputs, joined.outputs) == (1701, 128 + 5 + 512)
+    whole = dqn.networks(DQNConfig(net_arch=()), PARTS)["q"][0]
+    assert whole.layers == (joined, Dense(645, 3))
+    assert list(whole.arrays)[4:6] == ["0.2.0.weight", "0.2.0.bias"]
+    conv, first = 64 * 9 * 4 * 16, 64 * 64 * 32  # to whose inputs no gradient goes
+    assert whole.training_flop == 3 * whole.forward_flop - 2 * (conv + first)
+    assert encoder_of("none", PARTS) == ()
+    assert way_of("auto", PARTS) == (
+        "through algo.encoder=minatar and nature: 4 convolutions, 5 numbers beside them, then 645 features"
+    )
+
+
+def test_a_part_that_is_too_small_is_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        encoder_of("auto", PARTS._replace(parts=((2, 2, 1), (1697,))))
+    assert str(error.value) == (
+        "algo.encoder='auto' is not allowed: none with observations (2, 2, 1) of uint8: "
+        "minatar takes images from 3 x 3 on"
+    )
 
 
 def test_the_way_of_an_image_for_people() -> None:

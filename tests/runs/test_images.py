@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rlpair import EnvSpec
+from rlpair import EnvSpec, load_agent
 from rlpair.replay.buffer import replay_bytes
 
 Call = Callable[..., tuple[int, str, str]]
@@ -55,6 +55,31 @@ def test_a_run_says_which_encoder_its_images_go_through_and_the_other_backend_go
     )
     other = {"torch": "jax", "jax": "torch"}[backend]
     code, _, err = command("train", "resume=run", f"backend={other}", "total_timesteps=40")
+    assert code == 0, err
+
+
+class Dashboard(Picture):
+    """An image, and two numbers beside it."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        numbers = spaces.Box(-1, 1, (2,))
+        self.observation_space = spaces.Dict(numbers=numbers, image=self.observation_space)  # type: ignore[assignment]
+
+    def _look(self) -> Any:
+        return self.observation_space.sample()
+
+
+gym.register("images/Dashboard-v0", lambda **kwargs: Dashboard(**kwargs))
+
+
+def test_an_image_beside_numbers_is_learned_from_and_crosses(command: Call) -> None:
+    code, _, err = command("train", *SHORT, "backend=torch", "env=images/Dashboard-v0", "env_kwargs.shape=[4,5,1]")
+    assert code == 0, err
+    way = "through algo.encoder=minatar: 1 convolutions, 2 numbers beside them, then 130 features"
+    assert f"rlpair: image observations (4, 5, 1) go {way}; " in err
+    assert load_agent("run").spec.parts == ((2,), (4, 5, 1))
+    code, _, err = command("train", "resume=run", "backend=jax", "total_timesteps=40")
     assert code == 0, err
 
 

@@ -121,6 +121,10 @@ def test_run_json(kind: Any, value: Any, message: str) -> None:
             {"frame_stack": 4, "obs_shape": [8, 4]},
             "F: spec.frame_stack=4 is not allowed: 1, or what divides the last axis of an image, here [8, 4]",
         ),
+        (
+            {"obs_shape": [6], "parts": [[2, 2], [3]]},
+            "F: spec.parts=[[2, 2], [3]] is not allowed: shapes of parts of [6]",
+        ),
     ],
 )
 def test_spec(change: dict[str, Any], message: str) -> None:
@@ -128,10 +132,10 @@ def test_spec(change: dict[str, Any], message: str) -> None:
     assert refused(lambda: formats.spec_of(F, spec), CheckpointError) == message
 
 
-def test_a_spec_of_an_earlier_version_has_no_stack() -> None:
-    spec = DISCRETE._asdict() | {"obs_shape": [8, 8, 4], "action_low": [], "action_high": []}
+def test_a_spec_of_an_earlier_version_has_no_stack_and_no_parts() -> None:
+    spec = DISCRETE._asdict() | {"obs_shape": [8, 8, 4], "action_low": [], "action_high": [], "parts": []}
     assert formats.spec_of(F, spec | {"frame_stack": 4}).frame_stack == 4
-    del spec["frame_stack"]
+    del spec["frame_stack"], spec["parts"]
     assert formats.checked(F, formats.Spec, spec) == spec
     assert formats.spec_of(F, spec).frame_stack == 1
 

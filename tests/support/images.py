@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rlpair.nets.arch import Array, Conv, Dense, MaxPool, Residual, draw_params
+from rlpair.nets.arch import Array, Branches, Conv, Dense, MaxPool, Residual, draw_params
 
 Params = dict[str, np.ndarray]  # by name within the layers: ``1.weight``
 
@@ -51,6 +51,15 @@ def compute(layers: Any, params: Params, x: np.ndarray) -> np.ndarray:
                 x = conv(layer, own, x)
             case MaxPool():
                 x = max_pool(layer, x)
+            case Branches():
+                pieces = np.split(x, np.cumsum(layer.sizes)[:-1], axis=1)
+                x = np.concatenate(
+                    [
+                        compute(branch, {name[2:]: a for name, a in own.items() if name[0] == str(k)}, piece)
+                        for k, (branch, piece) in enumerate(zip(layer.branches, pieces, strict=True))
+                    ],
+                    axis=1,
+                )
             case Residual():
                 x = x + compute(layer.layers, own, np.maximum(x, 0))
         x = np.maximum(x, 0) if layer.activation else x
