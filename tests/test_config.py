@@ -176,6 +176,14 @@ def test_threads_are_as_many_as_the_widest_product_keeps_busy(
     assert SACConfig(batch_size=batch_size, net_arch=net_arch).threads == threads  # of 4,194,304 multiply-adds each
 
 
+@pytest.mark.parametrize(
+    ("encoder", "batch_size", "threads"),
+    [("nature", 32, 25), ("nature", 2, 1), ("minatar", 32, 1), ("minatar", 64, 2), ("auto", 32, 1), ("none", 32, 1)],
+)
+def test_an_encoder_that_is_named_counts_for_threads(encoder: str, batch_size: int, threads: int) -> None:
+    assert DQNConfig(encoder=encoder, net_arch=(), batch_size=batch_size).threads == threads
+
+
 @pytest.mark.slow
 def test_help_shows_every_key_with_its_docstring(run_python: Callable[..., str]) -> None:
     text = run_python("-m", "rlpair.train", "--help")

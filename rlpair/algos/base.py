@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from rlpair.errors import ConfigError, EnvError
 from rlpair.nets.arch import ACTIVATIONS, Arch, Dense, threads_worth
+from rlpair.nets.encoders import ENCODERS, PUBLISHED
 from rlpair.types import EnvSpec
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
@@ -72,10 +73,12 @@ class OffPolicyConfig:
     def threads(self) -> int:
         """How many threads of a CPU an update keeps busy: a process sets them before it knows the environment.
 
-        So it is asked of the widest layer, as if as many inputs went in.
+        So it is asked of the widest layer, as if as many inputs went in, and of an encoder that is named, with the
+        images that it was published with.
         """
         widest = max(self.net_arch, default=1)
-        return threads_worth(Arch((Dense(widest, widest),)), self.batch_size)
+        encoder = ENCODERS[self.encoder](PUBLISHED[self.encoder]) if self.encoder in ENCODERS else ()
+        return threads_worth(Arch((Dense(widest, widest), *encoder)), self.batch_size)
 
     def _check(self, key: str, accepts: Callable[[Any], Any], allowed: str) -> None:
         value = getattr(self, key)

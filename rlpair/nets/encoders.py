@@ -57,6 +57,7 @@ def impala(shape: Shape) -> tuple[Layer, ...]:
 
 
 ENCODERS: dict[str, Callable[[Shape], tuple[Layer, ...]]] = {"nature": nature, "minatar": minatar, "impala": impala}
+PUBLISHED: dict[str, Shape] = {"nature": (84, 84, 4), "minatar": (10, 10, 4), "impala": (84, 84, 4)}  # images
 SMALLEST = {"nature": GAMES, "minatar": PLANES, "impala": 1}  # side of an image
 CHOICES = ("auto", "none", *ENCODERS)
 
