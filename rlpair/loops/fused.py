@@ -231,7 +231,7 @@ class FusedLoop:
     def check_contents(self, state: SeedState) -> None:
         """Raise CheckpointError where numbers of a state, whose ``shapes`` are right, cannot be gone on from."""
         check_contents(state.agent)
-        check_stored(state.rest, self.spec, "replay.")
+        check_stored(state.rest, self.spec, "replay.", state.run["env_steps"] // self.config.num_envs)
         check_counts(state.rest, "envs.steps", "episode_length")
 
     def load_state_dicts(self, states: Sequence[SeedState]) -> None:

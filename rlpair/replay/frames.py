@@ -21,9 +21,7 @@ from rlpair.replay.span import Span
 from rlpair.replay.storage import Ring, allocate, ring_bytes
 from rlpair.types import Array, EnvSpec, State, Transition
 
-EPISODE = (
-    20  # steps for each frame of its first stack: where episodes have fewer on average, fewer transitions are kept
-)
+EPISODE = 20  # steps for each frame of an episode's first stack; of shorter ones, on average, fewer are kept
 FRAMES, HEAD = "frames", "head"  # in the state, beside the transitions
 
 

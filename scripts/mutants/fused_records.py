@@ -37,4 +37,5 @@ BUGS = [
     Bug("an evaluation is of a chunk too late", FUSED, "due.evaluation or due.checkpoint or is_end", "due.checkpoint or is_end", MODEL),
     Bug("what is due at the end of a chunk is due one round later", SCHEDULE, "(env_steps // every + 1) * every for", "(env_steps // every + 1) * every + self._stride for", MODEL),
     Bug("what a stranger's fused replay holds is not looked at", "runs/fused_run.py", "saved.replay(partial(check_fit, own=rest_shapes))", "saved.replay(lambda shapes: None)", "test_spoiled_fused.py::test_a_part_of_an_environments_state_under_another_name_is_refused"),
+    Bug("empty rows of a saved replay are looked at", FUSED, 'state.run["env_steps"] // self.config.num_envs)', 'state.run["env_steps"])', "test_fused_records.py::test_of_a_saved_replay_the_rows_that_are_filled_have_to_be_possible"),
 ]  # fmt: skip

@@ -11,8 +11,8 @@ from saved import load_checkpoint
 
 from rlpair import DQNConfig, EnvSpec, Record
 from rlpair.config import RunConfig
-from rlpair.errors import NonFiniteError
-from rlpair.loops.fused import FusedLoop
+from rlpair.errors import CheckpointError, NonFiniteError
+from rlpair.loops.fused import FusedLoop, SeedState
 from rlpair.loops.seeds_jax import Chunk, Saved
 from rlpair.runs.fused_run import FusedRun
 
@@ -187,3 +187,17 @@ def test_rates_are_of_all_seeds_since_the_last_record(monkeypatch: pytest.Monkey
     assert len(rates) == 5
     assert {r["throughput/env_steps_per_second"] for r in rates} == {3 * 12.0}
     assert [r["throughput/updates_per_second"] for r in rates] == [0, *[3 * 4.0] * 4]
+
+
+def test_of_a_saved_replay_the_rows_that_are_filled_have_to_be_possible() -> None:
+    loop = loop_of(Script())
+    loop.spec = SPEC._replace(action_start=1)
+    assert loop.config.num_envs == 3
+    action, flags, counts = np.array([[1, 2, 1], [2, 1, 1], [0, 0, 0]]), np.zeros((3, 3)), np.zeros(3)
+    rest = {"replay.action": action, "replay.terminated": flags, "envs.steps": counts, "episode_length": counts}
+    state = SeedState({"num_updates": np.array(0)}, {"env_steps": 2 * 3}, rest)
+    loop.check_contents(state)  # the third row is empty
+    action[1, 2] = 0
+    with pytest.raises(CheckpointError) as error:
+        loop.check_contents(state)
+    assert str(error.value) == "replay.action holds 0, which is not from 1 to 2"

@@ -199,7 +199,7 @@ def test_a_saved_one_goes_on_to_the_bit_and_a_spoiled_one_is_refused() -> None:
                 np.testing.assert_array_equal(mine[name], its[name], err_msg=name)
 
     rest, turn = saved[1].rest, 4 * (30 + 2 + 1)
-    check_stored(rest, Camera.spec, "replay.")
+    check_stored(rest, Camera.spec, "replay.", 30)
     assert int(rest["replay.held"]) < 30
     for name, value, most in (
         ("transitions.action", 3, 2),
@@ -211,7 +211,7 @@ def test_a_saved_one_goes_on_to_the_bit_and_a_spoiled_one_is_refused() -> None:
         array = rest[f"replay.{name}"].copy()
         array.reshape(-1)[-1] = value
         with pytest.raises(CheckpointError) as error:
-            check_stored(rest | {f"replay.{name}": array}, Camera.spec, "replay.")
+            check_stored(rest | {f"replay.{name}": array}, Camera.spec, "replay.", 30)
         assert str(error.value) == f"replay.{name} holds {value}, which is not from 0 to {most}"
 
 
