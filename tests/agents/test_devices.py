@@ -42,7 +42,8 @@ assert all(len(x.sharding.device_set) == 1 for x in jax.tree.leaves(uneven._stat
 """
 
 
-@pytest.mark.parametrize("algo", ["dqn", pytest.param("sac", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("algo", ["dqn", "sac"])
 def test_seeds_spread_over_four_devices_are_those_of_one(
     run_python: Any, monkeypatch: pytest.MonkeyPatch, algo: str
 ) -> None:

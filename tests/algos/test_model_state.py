@@ -68,6 +68,7 @@ def test_a_checkpoint_crosses(first: str, second: str) -> None:
     assert_close(without_rng(begun.state_dict()), without_rng(crossed.state_dict()), FLOAT64)
 
 
+@pytest.mark.slow
 def test_two_seeds_have_one_each_in_the_fused_loop() -> None:
     algo = CentredConfig(net_arch=(8,), batch_size=16, learning_starts=20, buffer_size=200, train_freq=1)
     config = RunConfig(algo=algo, env="CartPole-v1", mode="fused", num_seeds=2, device="cpu", eval_episodes=2)
