@@ -50,7 +50,7 @@ def test_a_run_says_which_encoder_its_images_go_through_and_the_other_backend_go
     assert code == 0, err
     replay = replay_bytes(50, 1, EnvSpec((9, 8, 3), "uint8", True, 2))
     assert (
-        "rlpair: image observations (9, 8, 3) go through algo.encoder=minatar: 1 convolutions, then 128 features; "
+        "rlpair: image observations (9, 8, 3) go through algo.encoder=minatar: 1 convolution, then 128 features; "
         f"their replay takes {replay:,} bytes once it is full" in err.splitlines()
     )
     other = {"torch": "jax", "jax": "torch"}[backend]
@@ -76,7 +76,7 @@ gym.register("images/Dashboard-v0", lambda **kwargs: Dashboard(**kwargs))
 def test_an_image_beside_numbers_is_learned_from_and_crosses(command: Call) -> None:
     code, _, err = command("train", *SHORT, "backend=torch", "env=images/Dashboard-v0", "env_kwargs.shape=[4,5,1]")
     assert code == 0, err
-    way = "through algo.encoder=minatar: 1 convolutions, 2 numbers beside them, then 130 features"
+    way = "through algo.encoder=minatar: 1 convolution, 2 numbers beside them, then 130 features"
     assert f"rlpair: image observations (4, 5, 1) go {way}; " in err
     assert load_agent("run").spec.parts == ((2,), (4, 5, 1))
     code, _, err = command("train", "resume=run", "backend=jax", "total_timesteps=40")
