@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from rlpair.algos.base import OffPolicyConfig
@@ -24,12 +25,30 @@ _LANDER = {  # also Acrobot
     "algo.exploration_final_eps": 0.1,
     "algo.net_arch": (256, 256),
 }
-# "*" holds for every environment of the algorithm, and an id's own row goes over it; a row states all that it relies
-# on, so that no change of an algorithm's own defaults reaches it. The values but CartPole's follow RL-Zoo's tuned ones,
-# as far as there is a setting for them here.
+# A row is of the ids that its name matches, * for anything, and goes over those before it; it states all that it relies
+# on, so that no change of an algorithm's own defaults reaches it. The values but CartPole's and Atari's follow RL-Zoo's
+# tuned ones, as far as there is a setting for them here.
 DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "dqn": {
         "*": {"env": "CartPole-v1", "total_timesteps": 100_000, "eval_every": 10_000, "checkpoint_every": 10_000},
+        "ALE/*": {  # CleanRL's dqn_atari, whose target follows every 1,000 environment steps: 250 updates
+            "total_timesteps": 10_000_000,
+            "algo.learning_rate": 1e-4,
+            "algo.batch_size": 32,
+            "algo.buffer_size": 1_000_000,
+            "algo.learning_starts": 80_000,
+            "algo.train_freq": 4,
+            "algo.gradient_steps": 1,
+            "algo.tau": 1.0,
+            "algo.target_update_interval": 250,
+            "algo.max_grad_norm": None,
+            "algo.exploration_steps": 1_000_000,
+            "algo.exploration_final_eps": 0.01,
+            "algo.encoder": "nature",
+            "algo.net_arch": (),
+            "eval_every": 250_000,
+            "checkpoint_every": 1_000_000,
+        },
         "CartPole-v1": {
             "total_timesteps": 50_000,
             "algo.learning_rate": 4e-4,
@@ -124,7 +143,8 @@ def defaults(algo: str, env: str | None) -> dict[str, Any]:
     """Return the table's values for an algorithm on an environment, by dotted key; ``env`` None: on its default one."""
     rows = rows_of(algo)
     env = env or rows["*"]["env"]
-    return {**rows["*"], **rows.get(env.rpartition(":")[2], {}), "env": env}  # module:id is tuned as id
+    name = env.rpartition(":")[2]  # module:id is tuned as id
+    return {k: x for ids, row in rows.items() if fnmatchcase(name, ids) for k, x in row.items()} | {"env": env}
 
 
 def rows_of(algo: str) -> Mapping[str, Mapping[str, Any]]:

@@ -68,6 +68,21 @@ RESOLVED: dict[tuple[str, str], dict[str, Any]] = {
         "exploration_steps": 24_000,
         "exploration_final_eps": 0.07,
     },
+    ("dqn", "ALE/*"): DQN
+    | {
+        "learning_rate": 1e-4,
+        "buffer_size": 1_000_000,
+        "learning_starts": 80_000,
+        "batch_size": 32,
+        "train_freq": 4,
+        "gradient_steps": 1,
+        "target_update_interval": 250,
+        "max_grad_norm": None,
+        "exploration_steps": 1_000_000,
+        "exploration_final_eps": 0.01,
+        "encoder": "nature",
+        "net_arch": (),
+    },
     ("dqn", "gymnax/Breakout-MinAtar"): DQN
     | {
         "learning_rate": 2.5e-4,
@@ -95,6 +110,7 @@ LOOPS = {  # total_timesteps, eval_every, checkpoint_every
     ("dqn", "LunarLander-v3"): (100_000, 10_000, 10_000),
     ("dqn", "Acrobot-v1"): (100_000, 10_000, 10_000),
     ("dqn", "MountainCar-v0"): (120_000, 10_000, 10_000),
+    ("dqn", "ALE/*"): (10_000_000, 250_000, 1_000_000),
     ("dqn", "gymnax/Breakout-MinAtar"): (2_000_000, 100_000, 1_000_000),
     ("sac", "Pendulum-v1"): (20_000, 2_000, 5_000),
     ("sac", "HalfCheetah-v5"): (1_000_000, 20_000, 50_000),
@@ -118,6 +134,12 @@ def test_a_preset_in_full(algo: str, env: str) -> None:
     assert dataclasses.asdict(config) == RESOLVED[algo, env]
     assert (loop.total_timesteps, loop.eval_every, loop.checkpoint_every) == LOOPS[algo, env]
     assert (loop.seed, loop.eval_episodes, loop.log_every) == (0, 10, 250)
+
+
+def test_a_row_is_of_all_ids_that_its_name_matches() -> None:
+    assert rlpair.preset("dqn", "ALE/Pong-v5") == rlpair.preset("dqn", "ale_py:ALE/Breakout-v5")
+    assert rlpair.preset("dqn", "ALE/Pong-v5").config.learning_starts == 80_000
+    assert rlpair.preset("dqn", "GALE/Pong-v5").config == rlpair.DQNConfig()
 
 
 def test_an_environment_without_a_row_has_the_algorithms_own_defaults() -> None:
