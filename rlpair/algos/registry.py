@@ -115,9 +115,9 @@ def find(name: object) -> Algorithm:
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
-            if error.name != module:
+            if not f"{module}.".startswith(f"{error.name}."):  # one that it imports is missing
                 raise
-            raise ConfigError("algo", name, f"there is no module {module}") from error
+            raise ConfigError("algo", name, f"there is no module {error.name}") from error
     if (found := registered(own)) is None:
         raise ConfigError("algo", name, f"one of {', '.join(names())}")
     if colon:

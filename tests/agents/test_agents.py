@@ -15,7 +15,7 @@ from scipy import stats
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, load_agent, make_agent
 from rlpair.agents import agent_jax, agent_torch
-from rlpair.errors import ConfigError
+from rlpair.errors import CheckpointError, ConfigError
 from rlpair.seeding import integer
 from rlpair.train import train
 
@@ -173,6 +173,15 @@ def test_an_agent_acts_beyond_two_to_the_31_env_steps(backend: str) -> None:
 
 
 # A generator that is not there
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_of_other_backends_generators_a_state_holds_few_numbers(backend: str) -> None:
+    agent = small_agent("dqn", backend)
+    agent.load_state_dict(agent.state_dict() | {"rng.other": np.zeros(65_536, np.uint8)})
+    with pytest.raises(CheckpointError) as error:
+        agent.load_state_dict(agent.state_dict() | {"rng.other": np.zeros(65_537, np.uint8)})
+    assert str(error.value) == "the state has 65,537 numbers of other backends' generators: at most 65,536"
 
 
 @pytest.mark.parametrize(("algo", "backend"), AGENTS)
