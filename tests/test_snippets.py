@@ -48,6 +48,11 @@ RULES = [  # random actions get 21 on CartPole, -1,200 on Pendulum, -180 on Luna
         "total_timesteps=5000 eval_every=0 algo.learning_starts=1000 algo.net_arch=[64,64]",
         above=-150,  # -43
     ),
+    Rule(
+        "train .*ALE/Pong",
+        "total_timesteps=300 algo.learning_starts=200 algo.buffer_size=1000 eval_every=0 eval_episodes=1",
+        prints="dqn torch ALE/Pong-v5: return -2",
+    ),
     Rule("train algo=dqn mode=fused", "num_seeds=2 total_timesteps=4000", above=80),  # 208
     Rule("train .*compile=true", f"total_timesteps=6000 eval_every=0 {SMALL_SAC}", above=-700),
     Rule("train -m ", f"seed=0 total_timesteps=6000 eval_every=0 {SMALL_SAC}", above=-700),
