@@ -113,4 +113,5 @@ BUGS = [
     Bug("oneDNN where there is none", "nets/onednn_torch.py", "possible = AVAILABLE and x", "possible = x", CLEVER),
     Bug("narrow layers by oneDNN", "nets/onednn_torch.py", "min(*x.shape, len(bias)) >= WIDE", "len(bias) >= WIDE", CLEVER),
     Bug("Adam's kernel taken for granted", STEP_TORCH, ' or not hasattr(torch, "_fused_adam_")', "", CLEVER),
+    Bug("all compiled updates are of one code", "algos/compile_torch.py", "    program.__code__ = program.__code__.replace()  # a copy\n", "", "test_compile.py::test_a_process_may_have_as_many_compiled_agents_as_it_likes"),
 ]  # fmt: skip

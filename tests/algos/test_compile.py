@@ -89,6 +89,17 @@ def graphs() -> int:
 
 
 @pytest.mark.slow
+def test_a_process_may_have_as_many_compiled_agents_as_it_likes() -> None:
+    """torch.compile refuses to compile the same code more than eight times; here, more than once."""
+    batch, _ = data(CASES["dqn"], 1)
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for gamma in (0.9, 0.8, 0.7):
+            agent = agent_of(Case(DQNConfig(**ODD, gamma=gamma), DISCRETE, 0, 8), "torch", "float32", compile=True)
+            agent.update(row(batch, (), 0)[0])
+            assert agent.num_updates == 1
+
+
+@pytest.mark.slow
 def test_what_an_update_tells_is_not_overwritten_by_the_next() -> None:
     case = CASES["dqn"]
     batch, noise = data(case, 2)
