@@ -24,6 +24,7 @@ Envs = AsyncVectorEnv[Any, Any]
 Make = Callable[[], gym.Env[Any, Any]]
 ANSWER_SECONDS = 300  # for a step or a reset: a large simulator needs a minute or two to load a scene
 CLOSE_SECONDS = 5  # for all of them to close
+GONE_SECONDS = 1  # for one to end whose pipe is closed
 
 
 def start(make: Make, num_envs: int, name: str) -> Envs:
@@ -68,6 +69,7 @@ def _end_new(begun: Future[Envs], others: set[BaseProcess]) -> None:
 def _first_gone(processes: Iterable[BaseProcess]) -> str | None:
     """Return which of them has ended, and how; None where all live on."""
     for index, process in enumerate(sorted(processes, key=lambda process: process.pid or 0)):
+        process.join(GONE_SECONDS)
         if not process.is_alive():
             return _how_ended(index, process)
     return None

@@ -51,7 +51,7 @@ def test_hostile_agent_json(tmp_path, case):
         ({"spec": SPEC._asdict() | {"obs_shape": "3"}}, "spec.obs_shape='3' is not allowed: a list"),
         (
             {"spec": SPEC._asdict() | {"obs_dtype": "object"}},
-            "spec.obs_dtype='object' is not allowed: 'float32' or 'uint8'",
+            "spec.obs_dtype='object' is not allowed: 'float32', 'uint8' or 'bool'",
         ),
         (
             {"spec": SPEC._asdict() | {"action_dim": 2}},

@@ -32,16 +32,16 @@ def test_transitions(action: list[Any], terminated: list[float], spec: EnvSpec, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x.nu": [np.nan]}, "x.nu holds a number that is not finite"),
-        ({"x.nu": [-1.0]}, "x.nu holds a number below 0, and is of squares"),
+        ({"optimizer.x.nu": [np.nan]}, "optimizer.x.nu holds a number that is not finite"),
+        ({"optimizer.x.nu": [-1.0]}, "optimizer.x.nu holds a number below 0, and is of squares"),
         ({"num_updates": -1}, "num_updates is -1, not from 0 to 1073741824"),
         ({"num_updates": 2**30 + 1}, "num_updates is 1073741825, not from 0 to 1073741824"),
-        ({"x.count": 6}, "x.count is 6, not from 0 to num_updates=5"),
-        ({"x.count": -1}, "x.count is -1, not from 0 to num_updates=5"),
+        ({"optimizer.x.count": 6}, "optimizer.x.count is 6, not from 0 to num_updates=5"),
+        ({"optimizer.x.count": -1}, "optimizer.x.count is -1, not from 0 to num_updates=5"),
     ],
 )
 def test_contents_of_an_agent(change: dict[str, Any], message: str) -> None:
-    state = {key: np.array(x) for key, x in ({"num_updates": 5, "x.count": 5, "x.nu": [0.0]} | change).items()}
+    state = {key: np.array(x) for key, x in ({"num_updates": 5, "optimizer.x.count": 5, "optimizer.x.nu": [0.0]} | change).items()}
     assert refused(lambda: tensors.check_contents(state), CheckpointError) == message
 
 

@@ -182,7 +182,7 @@ def test_an_image_in_a_dict_is_scaled_beside_what_is_not() -> None:
         )
 
     envs = as_envs(make)
-    assert envs.spec == EnvSpec((3,), "float32", True, 3)
+    assert envs.spec == EnvSpec((3,), "float32", True, 3, parts=((1, 2), (1,)))
     np.testing.assert_allclose(envs.reset(0), [[0.2, 1, 0]], rtol=1e-6)
     step = envs.step(np.zeros(1, np.int32))
     np.testing.assert_allclose(step.next_obs, [[0.2, 1, 1]], rtol=1e-6)

@@ -231,9 +231,7 @@ def test_memory_holds_one_replay(seeds: int) -> None:
 def test_play_counts_as_the_host_does() -> None:
     agent: Any = make_agent("dqn", backend="jax", env=gym.make("CartPole-v1"), device=DEVICE)
     assert isinstance(agent, JaxAgent)
-    returns, lengths, cut = play(
-        agent.learner, functional_env("CartPole-v1"), agent.state.params, jax.random.key(0), 400
-    )
+    returns, lengths, cut = play(agent.learner, functional_env("CartPole-v1"), agent.state, jax.random.key(0), 400)
     assert not cut.any()
     np.testing.assert_array_equal(returns, lengths)  # 1 a step
     host = evaluate(
