@@ -21,10 +21,11 @@ class RLPairWarning(UserWarning):
 
 
 class ConfigError(RLPairError, ValueError):
-    """A setting that cannot be used: names the key, the value and what is allowed."""
+    """A setting that cannot be used: names the key, the value, of a long one its beginning, and what is allowed."""
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
-        super().__init__(f"{key}={value!r} is not allowed: {allowed}")
+        text = repr(value)
+        super().__init__(f"{key}={text if len(text) <= 500 else text[:500] + '...'} is not allowed: {allowed}")
         self.key, self.value, self.allowed = key, value, allowed
 
 

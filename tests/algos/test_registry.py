@@ -13,6 +13,7 @@ from rlpair.errors import ConfigError
     ("name", "line"),
     [
         ("ppo", "algo='ppo' is not allowed: one of dqn, sac"),
+        ("x" * 9999, f"algo='{'x' * 499}... is not allowed: one of dqn, sac"),
         (5, "algo=5 is not allowed: one of dqn, sac"),
         ("nosuch:dqn", "algo='nosuch:dqn' is not allowed: there is no module nosuch"),
         ("nosuch.inner:dqn", "algo='nosuch.inner:dqn' is not allowed: there is no module nosuch"),

@@ -41,7 +41,10 @@ def test_transitions(action: list[Any], terminated: list[float], spec: EnvSpec, 
     ],
 )
 def test_contents_of_an_agent(change: dict[str, Any], message: str) -> None:
-    state = {key: np.array(x) for key, x in ({"num_updates": 5, "optimizer.x.count": 5, "optimizer.x.nu": [0.0]} | change).items()}
+    state = {
+        key: np.array(x)
+        for key, x in ({"num_updates": 5, "optimizer.x.count": 5, "optimizer.x.nu": [0.0]} | change).items()
+    }
     assert refused(lambda: tensors.check_contents(state), CheckpointError) == message
 
 
