@@ -35,7 +35,7 @@ def main() -> None:
     def train(params: Any, rate: jax.Array, key: jax.Array) -> jax.Array:  # -> () mean return of ten greedy episodes
         hyper = hyper_of(CONFIG, env.spec, "float32")._replace(learning_rate=rate)
         state, _ = fused.run(fused.init(params, hyper, key), 0, ROUNDS)
-        return play(learner, env, state.learner.params, key, 10).returns.mean()
+        return play(learner, env, state.learner, key, 10).returns.mean()
 
     begun = [algorithm.initial_params(CONFIG, env.spec, stream(seed, "parameters")) for seed in SEEDS]
     params = [tree_of(params, "float32") for params in begun]
