@@ -9,33 +9,17 @@ one that has imported the frameworks. Prints a line for each. What was found las
 
 import argparse
 import ast
-import contextlib
-import importlib
-import os
 import random
 import re
-import resource
-import shutil
-import signal
-import sys
-import tempfile
-import time
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pytest
 from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
-from mutate import COPIED, ROOT, found
+from forked import Mutant, run
+from mutate import ROOT, found
 
-WARM = ("chex", "gymnasium", "optax", "pydantic", "torch.utils.tensorboard")  # imported once, for all
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
-ENVIRONMENT |= {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
-ENVIRONMENT |= {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-CPU_LIMIT, LIMIT = 120, 480.0  # seconds of CPU and in all, after which a mutant counts as one that hangs
 LEARNER = "reference equations act parity crossing"
 TESTS = {  # by file, or the beginning of its name: the tests that may see it, those that are quick first
     "replay/buffer.py": "replay seam loop_laws loop_model checkpoint",
@@ -70,17 +54,6 @@ OPERATORS = re.compile(
     |AddNot|Replace[A-Z][a-z]+With\w+|ExceptionReplacer|NumberReplacer|RemoveDecorator|ZeroIterationForLoop)""",
     re.VERBOSE,
 )
-
-
-class Mutant(NamedTuple):
-    """A file of rlpair/ with one thing changed."""
-
-    file: str
-    operator: str
-    text: str
-    line: int
-    before: str
-    after: str
 
 
 class Meaning(ast.NodeTransformer):
@@ -168,46 +141,6 @@ def tests_of(file: str) -> list[str]:
     return [found(f"test_{name}.py") for name in names.split()]
 
 
-def tested(folder: Path, tests: list[str]) -> int:
-    """In a process of its own: what pytest returns."""
-    os.setpgid(0, 0)
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT))
-    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    os.chdir(folder)
-    os.environ["PYTHONPATH"] = str(folder)
-    sys.path.insert(0, str(folder))
-    quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider"]
-    return int(pytest.main(["-x", "-q", "-m", "not slow", *quiet, *tests]))
-
-
-def outcome(folder: Path, mutant: Mutant) -> str:
-    """Which test killed it; "hangs", or "SURVIVED"."""
-    path = folder / "rlpair" / mutant.file
-    original = path.read_text()
-    path.write_text(mutant.text)
-    if not (child := os.fork()):
-        try:
-            os._exit(tested(folder, tests_of(mutant.file)))
-        finally:
-            os._exit(1)
-    end, status = time.monotonic() + LIMIT, None
-    while status is None and time.monotonic() < end:
-        time.sleep(0.02)
-        ended, code = os.waitpid(child, os.WNOHANG)
-        status = os.waitstatus_to_exitcode(code) if ended else None
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # with what it started
-    if status is None:
-        os.waitpid(child, 0)
-    path.write_text(original)
-    if status in (None, -signal.SIGXCPU, -signal.SIGKILL):
-        return "hangs"
-    failed = re.search(r"^(?:FAILED|ERROR) tests/\S*?(test_\S+)", (folder / "log").read_text(errors="replace"), re.M)
-    return "SURVIVED" if status == 0 else failed[1] if failed else f"exit code {status}"
-
-
 def draw(only: str, share: float, seed: int) -> list[Mutant]:
     """A share of each file's mutants, twelve at least, in random order."""
     drawn: list[Mutant] = []
@@ -217,20 +150,6 @@ def draw(only: str, share: float, seed: int) -> list[Mutant]:
         drawn += random.Random(f"{seed} {file}").sample(mutants, number)
         print(f"# {file}: {len(mutants)} mutants, {number} drawn", flush=True)
     return random.Random(seed).sample(drawn, len(drawn))
-
-
-def run(mutants: list[Mutant], folder: Path) -> Counter[str]:
-    """Tests each in a copy of the tree, and prints what came of it; returns how many of each kind."""
-    for source in COPIED:
-        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-        copy(ROOT / source, folder / source)
-    counts: Counter[str] = Counter()
-    for mutant in mutants:
-        what = outcome(folder, mutant)
-        counts[what if what in ("SURVIVED", "hangs") else "killed"] += 1
-        where = f"{mutant.file}:{mutant.line} {mutant.operator}"
-        print(f"{what} | {where} | {mutant.before} -> {mutant.after}", flush=True)
-    return counts
 
 
 def main() -> None:
@@ -243,11 +162,7 @@ def main() -> None:
     arguments = parser.parse_args()
     part, parts = map(int, arguments.shard.split("/"))
     mutants = draw(arguments.only, arguments.share, arguments.seed)[part - 1 :: parts]
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ |= ENVIRONMENT | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/cache"}  # its key is the whole program
-        for name in WARM:
-            importlib.import_module(name)
-        print(f"# {dict(run(mutants, Path(folder)))}")
+    print(f"# {dict(run(mutants, lambda mutant: tests_of(mutant.file)))}")
 
 
 if __name__ == "__main__":
