@@ -16,6 +16,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from coverage import CoverageData
 from forked import Mutant, run
@@ -28,7 +29,8 @@ def refusals(file: str) -> Iterator[Mutant]:
     """The file without one of its refusals, for each."""
     text = (ROOT / "rlpair" / file).read_text()
     lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
+    nodes: Iterator[Any] = ast.walk(ast.parse(text))
+    for node in nodes:
         call = node.value if isinstance(node, ast.Expr) else None
         name = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
         if isinstance(node, ast.Raise) or name.startswith("refuse"):
