@@ -33,7 +33,7 @@ ALLOWED = {
     "| pydantic rich tensorboard typing_extensions yaml",
     "load": "agents make runs",
     "cli": "system settings algos config presets runs | omegaconf rich",
-    "compare": "system disk algos replay envs config presets make loops runs cli | matplotlib rich",
+    "compare": "system disk nets algos replay envs config presets make loops runs cli | matplotlib rich",
     "evaluate": "system disk settings algos envs config make loops runs load cli | gymnasium",
     "parity": "system algos make runs cli",
     "plot": "disk runs cli | matplotlib plotext",

@@ -49,7 +49,7 @@ DIFFERENCES = {
     # Torch has modules, in layouts of its own, functions that are made once, and one precision for the whole process.
     "nets/networks": Difference(
         "Compute MODULES Network Step file_layout modules_of numbered steps_of",
-        "dense sides",
+        "dense",
         "apply apply_each branches conv max_pool residual run",
     ),
 }

@@ -119,6 +119,17 @@ BENCHMARK = DQNConfig(
     tau=1.0,
     target_update_interval=500,
     exploration_steps=5_000,
+    train_freq=1,
+)
+# The same from images: Atari's, as CleanRL publishes it.
+IMAGE_BENCHMARK = DQNConfig(
+    learning_rate=1e-4,
+    batch_size=32,
+    net_arch=(),
+    tau=1.0,
+    target_update_interval=250,
+    exploration_steps=1_000_000,
+    train_freq=4,
 )
 PARITY = {
     "DQN": DQNConfig(learning_rate=1e-4, net_arch=(64, 64), tau=0.005),

@@ -47,7 +47,7 @@ class Algorithm:
     networks: Callable[[Any, EnvSpec], Networks]
     """(config, spec) -> its networks, by net: what both learners are made with."""
     benchmark: OffPolicyConfig
-    """What ``rlpair.compare`` measures."""
+    """What ``rlpair.compare`` measures: ``train_freq`` are the environment steps for each update."""
     parity: Mapping[str, OffPolicyConfig]
     """What ``rlpair.parity`` compares, by the heading of its table."""
     update_flop: Callable[[Any, Networks], float] = trained_once
@@ -58,6 +58,8 @@ class Algorithm:
     """How many standard-normal arrays (B, A) an update takes."""
     other_noise: Callable[[Any, tuple[int, ...], np.random.Generator], tuple[np.ndarray, ...]] = no_noise
     """(config, leading shape, rng) -> what else an update draws, after those: what ``rlpair.parity`` gives to both."""
+    image_benchmark: OffPolicyConfig | None = None
+    """The same where observations are images; None: no other."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings by environment, as presets.py has them of DQN and SAC; the row "*" names the default environment."""
 
@@ -142,6 +144,7 @@ register(
         dqn.hyperparameters,
         dqn.networks,
         benchmark=dqn.BENCHMARK,
+        image_benchmark=dqn.IMAGE_BENCHMARK,
         parity=dqn.PARITY,
         update_flop=dqn.update_flop,
     )

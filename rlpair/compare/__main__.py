@@ -35,8 +35,8 @@ def task(values: Values, given: set[str]) -> int:
         backend_module("agents.agent", backend)  # says now what is not installed
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError(f"compare needs matplotlib, which is not installed: {install_command('compare')}")
-    check_envs(config)
-    workloads = grid(config, present(config.device, config.backend))
+    encoders = check_envs(config)
+    workloads = grid(config, present(config.device, config.backend), encoders)
     if not workloads:
         raise ConfigError("mode", list(config.mode), f"one that backend={list(config.backend)} has on this environment")
     out, made = make_out(config.out)
@@ -112,10 +112,8 @@ def show(
 
 def workload_line(variant: Variant) -> str:
     """Describe a workload: dqn CartPole-v1, 1 env, batch 128, 120-84, cpu."""
-    layers = "-".join(map(str, variant.net_arch))
-    return (
-        f"{variant.algo} {variant.env}, {variant.num_envs} env, batch {variant.batch_size}, {layers}, {variant.device}"
-    )
+    what = f"batch {variant.batch_size}, {variant.network}, {variant.device}"
+    return f"{variant.algo} {variant.env}, {variant.num_envs} env, {what}"
 
 
 def main() -> None:

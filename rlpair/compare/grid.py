@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rlpair.algos.registry import find
-from rlpair.compare.variant import REPLAY, Variant
+from rlpair.compare.variant import REPLAY, Variant, benchmark_of
 from rlpair.config import check_choice
 from rlpair.envs import families
 from rlpair.errors import ConfigError, RLPairError, reason
 from rlpair.make import open_playable
+from rlpair.nets.encoders import names_of
 from rlpair.presets import defaults
 from rlpair.system.machine import has_gpu
 
@@ -113,11 +114,16 @@ class CompareConfig:
         return replace(self, **{k: v for k, v in PRESETS[self.preset].items() if getattr(self, k) is None})
 
 
-def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[list[Variant]]:
-    """Return the variants, workload by workload. ``devices``: each with the backends that compute there."""
+def grid(
+    config: CompareConfig, devices: Mapping[str, Sequence[str]], encoders: Mapping[str, str] | None = None
+) -> list[list[Variant]]:
+    """Return the variants, workload by workload. ``devices``: each with the backends that compute there; ``encoders``:
+    what the images of each algorithm's environment go through.
+    """
     workloads = []
     for algo, device in itertools.product(config.algo, devices):
-        base = find(algo).benchmark
+        encoder = (encoders or {}).get(algo, "none")
+        base = benchmark_of(algo, encoder)
         full = config.preset == "full"
         batches = config.batch_size or (base.batch_size, *(FULL_BATCHES if full else ()))
         nets = config.net_arch or (base.net_arch, *(FULL_NETS if full else ()))
@@ -128,7 +134,8 @@ def grid(config: CompareConfig, devices: Mapping[str, Sequence[str]]) -> list[li
             if full and sum(a != b for a, b in zip(point, first, strict=True)) > 1:
                 continue
             workload = variants_of(config, algo, env, device, point, is_first=point == first)
-            workloads.append([variant for variant in workload if variant.backend in devices[device]])
+            here = [variant for variant in workload if variant.backend in devices[device]]
+            workloads.append([variant._replace(encoder=encoder) for variant in here])
     return [workload for workload in workloads if workload]
 
 
@@ -148,12 +155,21 @@ def variants_of(
             yield Variant(algo, env, backend, mode, device, num_envs, batch_size, net_arch, num_seeds)
 
 
-def check_envs(config: CompareConfig) -> None:
-    """Raise EnvError where an environment is not there, or not one for its algorithm."""
+def check_envs(config: CompareConfig) -> dict[str, str]:
+    """Return the encoder that each algorithm's observations go through, or ``none``.
+
+    Raises:
+        EnvError: an environment is not there, or not one for its algorithm.
+        ConfigError: its images are none for the encoders that there are.
+    """
+    encoders = {}
     for algo in config.algo:
         envs = open_playable(config.env or defaults(find(algo).name, None)["env"])
         envs.close()
-        find(algo).benchmark.validate_spec(envs.spec)
+        benchmark = find(algo).benchmark
+        benchmark.validate_spec(envs.spec)
+        encoders[algo] = names_of(benchmark.encoder, envs.spec) if "auto" in benchmark.encoders else "none"
+    return encoders
 
 
 def present(devices: Sequence[str], backends: Sequence[str]) -> dict[str, tuple[str, ...]]:

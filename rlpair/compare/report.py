@@ -92,12 +92,12 @@ def markdown(results: Sequence[Result], sentences: Sequence[str], head: dict[str
 
 
 EXPLANATION = """
-One update for each environment step, in all variants. Rates are of the whole loop, after compiling and warming up, the
-seeds' summed; median, lowest and highest of the repeats, in which the variants take turns. `!`: the highest is over 1.5
-times the lowest, even though the workload was measured again. A ratio is that of the medians, and in brackets the
-lowest and the highest ratio within one turn. That is a range and no more: of turns that know nothing of each other it
-holds the ratio's median in 75 % of all cases with three, in 94 % with five. Where the ranges of two variants' rates
-overlap, they cannot be told apart.
+One update for each environment step, in all variants, or as the heading says. Rates are of the whole loop, after
+compiling and warming up, the seeds' summed; median, lowest and highest of the repeats, in which the variants take
+turns. `!`: the highest is over 1.5 times the lowest, even though the workload was measured again. A ratio is that of
+the medians, and in brackets the lowest and the highest ratio within one turn. That is a range and no more: of turns
+that know nothing of each other it holds the ratio's median in 75 % of all cases with three, in 94 % with five. Where
+the ranges of two variants' rates overlap, they cannot be told apart.
 
 Parts are measured alone: a step of all environments, an act, one update, sampled transitions. `% of peak`:
 floating-point operations of the updates over those of the fastest 512x512 float32 product that any process of the run

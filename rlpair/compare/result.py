@@ -97,6 +97,11 @@ def share_of_peak(result: Result, results: Sequence[Result]) -> float:
 
 def title(variant: Variant) -> str:
     """Return the heading of a workload."""
-    layers, envs = "-".join(map(str, variant.net_arch)), "1 environment" if variant.num_envs == 1 else ""
-    envs = envs or f"{variant.num_envs} environments, {variant.num_envs} updates a vector step"
-    return f"{variant.algo.upper()}, {variant.env}, {envs}, batch {variant.batch_size}, {layers}, {variant.device}"
+    num_envs, every = variant.num_envs, variant.config.train_freq
+    envs = "1 environment" if num_envs == 1 else f"{num_envs} environments"
+    if every > 1:
+        envs += f", an update every {every} steps"
+    elif num_envs > 1:
+        envs += f", {num_envs} updates a vector step"
+    what = f"{envs}, batch {variant.batch_size}, {variant.network}, {variant.device}"
+    return f"{variant.algo.upper()}, {variant.env}, {what}"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rlpair.algos.base import OffPolicyConfig
 from rlpair.algos.registry import find
 from rlpair.compare.checks import Check, best_return
 from rlpair.compare.roofline import SIZE, numpy_product, product_rate, update_flop
@@ -45,11 +46,12 @@ class Variant(NamedTuple):
     batch_size: int
     net_arch: tuple[int, ...]
     num_seeds: int  # 1 but in mode seeds
+    encoder: str = "none"  # that images go through
 
     @property
     def workload(self) -> tuple[Any, ...]:
         """What variants have in common that are compared."""
-        return (self.algo, self.env, self.device, self.num_envs, self.batch_size, tuple(self.net_arch))
+        return (self.algo, self.env, self.device, self.num_envs, self.batch_size, tuple(self.net_arch), self.encoder)
 
     @property
     def name(self) -> str:
@@ -58,11 +60,22 @@ class Variant(NamedTuple):
 
     @property
     def config(self) -> Any:
-        """The algorithm's settings: as many updates as environment steps."""
-        base = find(self.algo).benchmark
-        changed = {"batch_size": self.batch_size, "net_arch": tuple(self.net_arch)}
-        common = {"buffer_size": REPLAY, "learning_starts": WARM_UP, "train_freq": 1, "gradient_steps": -1}
-        return type(base)(**(vars(base) | common | changed))
+        """The algorithm's settings: an update for each ``train_freq`` environment steps."""
+        base = benchmark_of(self.algo, self.encoder)
+        changed = {"batch_size": self.batch_size, "net_arch": tuple(self.net_arch), "gradient_steps": self.num_envs}
+        return type(base)(**(vars(base) | {"buffer_size": REPLAY, "learning_starts": WARM_UP} | changed))
+
+    @property
+    def network(self) -> str:
+        """The layers, for people: 120-84, nature, minatar-128."""
+        encoder = () if self.encoder == "none" else (self.encoder,)
+        return "-".join(map(str, (*encoder, *self.net_arch))) or "linear"
+
+
+def benchmark_of(algo: str, encoder: str) -> OffPolicyConfig:
+    """Return what is measured of an algorithm, on observations that go through such an encoder."""
+    algorithm = find(algo)
+    return (None if encoder == "none" else algorithm.image_benchmark) or algorithm.benchmark
 
 
 class HostVariant:
@@ -105,7 +118,8 @@ class HostVariant:
         parts = self._parts(seconds / 8)
         self.agent.load_state_dict(saved)
         flop = update_flop(self.variant.config, self.envs.spec) / parts["update_us"] * 1e6
-        rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
+        updates = rate / self.variant.config.train_freq
+        rates = {"env_steps_per_second": rate, "updates_per_second": updates, "flop_per_second": flop}
         return {**rates, "env_steps": float(self.loop.env_steps), **parts}
 
     def _rate(self, seconds: float) -> float:
@@ -168,7 +182,7 @@ class FusedVariant:
             algo=variant.config, env=variant.env, num_envs=variant.num_envs, eval_episodes=EPISODES, **kind
         )
         self.workers = make_workers(config)
-        self.round, self.rounds_per_second = 0, 0.0  # a round is a step of every environment
+        self.round, self.rounds_per_second = 0, 0.0  # a round is train_freq steps of every environment
         self._run(1)
         self.compile_seconds = time.perf_counter() - began
         self.advance(2 * WARM_UP)
@@ -179,11 +193,16 @@ class FusedVariant:
     @property
     def env_steps(self) -> int:
         """Environment steps of each seed so far."""
-        return self.round * self.variant.num_envs
+        return self.round * self.round_size
+
+    @property
+    def round_size(self) -> int:
+        """Environment steps of each seed in a round."""
+        return int(self.variant.num_envs * self.variant.config.train_freq)
 
     def advance(self, env_steps: int) -> None:
         """Train up to so many steps of each seed; not at all where they lie behind."""
-        self._run(max(0, -(-env_steps // self.variant.num_envs) - self.round))
+        self._run(max(0, -(-env_steps // self.round_size) - self.round))
 
     def _run(self, rounds: int) -> None:
         self.workers.call("run", self.round, self.round + rounds)
@@ -193,9 +212,10 @@ class FusedVariant:
         """Measure the rates, summed over the seeds."""
         rounds, start = max(1, round(seconds * self.rounds_per_second)), time.perf_counter()
         self._run(rounds)
-        rate = self.variant.num_seeds * self.variant.num_envs * rounds / (time.perf_counter() - start)
-        flop = update_flop(self.variant.config, self.workers.call("get_spec")[0]) * rate
-        rates = {"env_steps_per_second": rate, "updates_per_second": rate, "flop_per_second": flop}
+        rate = self.variant.num_seeds * self.round_size * rounds / (time.perf_counter() - start)
+        updates = rate / self.variant.config.train_freq
+        flop = update_flop(self.variant.config, self.workers.call("get_spec")[0]) * updates
+        rates = {"env_steps_per_second": rate, "updates_per_second": updates, "flop_per_second": flop}
         return {**rates, "env_steps": float(self.env_steps)}
 
     def check(self, check: Check) -> float:

@@ -66,12 +66,17 @@ def unsteady(group: Sequence[Result]) -> list[str]:
 def limit(result: Result, results: Sequence[Result]) -> str:
     """Say what takes the most of its time."""
     share, envs = share_of_peak(result, results), result.variant.num_envs
-    update = result.median("update_us") if result.values("update_us") else 1e6 * result.variant.num_seeds / result.rate
-    times = {name: result.median(key) / envs for key, name in PARTS.items() if result.values(key)}
+    every = result.variant.config.train_freq
+    steps = {"env_us": envs, "act_us": envs, "sample_us": envs * every, "transfer_us": every}  # that each is of
+    if result.values("update_us"):
+        update = result.median("update_us") / every
+    else:
+        update = 1e6 * result.variant.num_seeds / result.rate
+    times = {name: result.median(key) / steps[key] for key, name in PARTS.items() if result.values(key)}
     whole = update + sum(times.values())
     if times and (most := max(times, key=lambda name: times[name])) and times[most] > update:
         return f"{most} ({times[most] / whole:.0%} of a step)"
-    if share < PRODUCT_BOUND and update < SMALL_UPDATE:
+    if share < PRODUCT_BOUND and update * every < SMALL_UPDATE:
         kind = "dispatch" if times else "small operations"
         return f"{kind} (the update, {update / whole:.0%} of a step, is at {share:.0%} of the matrix-product peak)"
     return f"matrix products (the update, {update / whole:.0%} of a step, is at {share:.0%} of their peak)"

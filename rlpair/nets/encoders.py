@@ -117,14 +117,19 @@ def image_shape(spec: EnvSpec) -> Shape:
     return height, width, channels[0] if channels else 1
 
 
+def names_of(choice: str, spec: EnvSpec) -> str:
+    """Return the names of the encoders that a choice comes to: ``nature``, or those of several images; ``none``."""
+    images = [part_of(spec, shape) for shape in spec.parts if len(shape) > 1] or [spec]
+    return " and ".join(dict.fromkeys(find_encoder(choice, image) for image in images))
+
+
 def way_of(choice: str, spec: EnvSpec) -> str:
     """Return what becomes of observations, for people: ``into an MLP`` or an encoder, and of how many inputs."""
     if not (layers := encoder_of(choice, spec)):
         return f"flattened into an MLP of {math.prod(spec.obs_shape):,} inputs"
     count = sum(isinstance(layer, Conv) for layer in every(layers))
     convolutions = "1 convolution" if count == 1 else f"{count} convolutions"
-    images = [part_of(spec, shape) for shape in spec.parts if len(shape) > 1] or [spec]
-    named = " and ".join(dict.fromkeys(find_encoder(choice, image) for image in images))
+    named = names_of(choice, spec)
     features, numbers = layers[-1].outputs, sum(shape[0] for shape in spec.parts if len(shape) == 1)
     beside = f", {numbers} numbers beside them" if numbers else ""
     return f"through algo.encoder={named}: {convolutions}{beside}, then {features} features"

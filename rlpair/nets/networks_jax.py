@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlpair.nets.arch import Arch, Branches, Conv, Dense, Layer, MaxPool, Residual
+from rlpair.nets.convolution_jax import convolve
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": jnp.tanh, "elu": nn.elu, "silu": nn.silu}
 
@@ -21,21 +22,15 @@ def dense(layer: Dense, params: Mapping[str, jax.Array], x: jax.Array, precision
 
 def conv(layer: Conv, params: Mapping[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
     """Compute (N5) without the activation."""
-    size, stride, padding = sides(layer)
-    module = nn.Conv(layer.channels, size, stride, padding, precision=precision, param_dtype=x.dtype)
-    y = module.apply({"params": {"kernel": params["weight"], "bias": params["bias"]}}, to_image(x, layer))
-    return from_image(cast(jax.Array, y), x)
+    y = convolve(to_image(x, layer), params["weight"], layer.stride, layer.padding, precision)
+    return from_image(y + params["bias"].reshape(1, 1, 1, -1), x)
 
 
 def max_pool(layer: MaxPool, params: Mapping[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
     """Compute (N6) without the activation."""
-    y: jax.Array = nn.max_pool(to_image(x, layer), *sides(layer))  # type: ignore[no-untyped-call]
+    size, stride, padding = (layer.size,) * 2, (layer.stride,) * 2, [(layer.padding,) * 2] * 2
+    y: jax.Array = nn.max_pool(to_image(x, layer), size, stride, padding)  # type: ignore[no-untyped-call]
     return from_image(y, x)
-
-
-def sides(layer: Conv | MaxPool) -> tuple[tuple[int, int], tuple[int, int], list[tuple[int, int]]]:
-    """Return size, stride and padding, of both axes."""
-    return (layer.size,) * 2, (layer.stride,) * 2, [(layer.padding,) * 2] * 2
 
 
 def residual(layer: Residual, params: Any, x: jax.Array, precision: str) -> jax.Array:

@@ -7,9 +7,9 @@ from compared import BASE, CPU, result
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.algos.registry import find
 from rlpair.compare.figure import line_values
-from rlpair.compare.grid import CompareConfig, grid
+from rlpair.compare.grid import CompareConfig, check_envs, grid
 from rlpair.compare.report import greedy_return, speed
-from rlpair.compare.result import Result, overlap, share_of_peak
+from rlpair.compare.result import Result, overlap, share_of_peak, title
 from rlpair.compare.roofline import update_flop
 from rlpair.compare.variant import microseconds
 from rlpair.compare.verdicts import limit, verdicts
@@ -53,12 +53,26 @@ def test_an_environment_has_the_variants_that_its_family_has() -> None:
 
 def test_a_variant_makes_as_many_updates_as_env_steps() -> None:
     config = BASE._replace(num_envs=8, batch_size=64, net_arch=(32,)).config
-    assert (config.gradient_steps, config.train_freq) == (-1, 1)
+    assert (config.gradient_steps, config.train_freq) == (8, 1)
     assert (config.batch_size, config.net_arch, config.learning_rate) == (
         64,
         (32,),
         find("dqn").benchmark.learning_rate,
     )
+
+
+def test_images_have_the_published_work_of_atari() -> None:
+    (variant,) = grid(CompareConfig(algo=("dqn",), mode=("eager",)).filled(), CPU, {"dqn": "nature"})[0]
+    config = variant._replace(num_envs=8).config
+    assert (config.gradient_steps, config.train_freq, config.batch_size, config.net_arch) == (8, 4, 32, ())
+    assert title(variant) == "DQN, CartPole-v1, 1 environment, an update every 4 steps, batch 32, nature, cpu"
+    sac = BASE._replace(algo="sac", encoder="minatar", net_arch=(256,), num_envs=2)
+    assert title(sac) == "SAC, CartPole-v1, 2 environments, 2 updates a vector step, batch 128, minatar-256, cpu"
+    assert sac.config.train_freq == 1
+
+
+def test_encoders_are_those_of_the_environments() -> None:
+    assert check_envs(CompareConfig(algo=("dqn",))) == {"dqn": "none"}
 
 
 # Arithmetic, by hand
@@ -97,6 +111,16 @@ def test_a_sentence_says_what_won_by_how_much_and_what_limits_it() -> None:
         "DQN, CartPole-v1, 1 environment, batch 128, 120-84, cpu: jax host is the fastest with 3,000 env steps/s, "
         "3.00 (2.50 to 3.43) times torch eager (lowest to highest of 3 turns). " + limits
     ]
+
+
+def test_limits_are_shares_of_an_env_step() -> None:
+    image = BASE._replace(encoder="nature", num_envs=2)  # two updates every four vector steps, eight env steps
+    parts = {"env_us": 200.0, "act_us": 100.0, "sample_us": 400.0, "update_us": 440.0}  # 100 + 50 + 50 and 110
+    assert limit(result(image, [1.0], **parts), [result(image, [1.0])]) == (
+        "dispatch (the update, 35% of a step, is at 20% of the matrix-product peak)"
+    )
+    parts |= {"transfer_us": 800.0}  # of an update: 200 of a step
+    assert limit(result(image, [1.0], **parts), [result(image, [1.0])]) == "transfer (39% of a step)"
 
 
 def sentence(*results: Result) -> str:
