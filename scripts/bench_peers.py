@@ -1,11 +1,14 @@
 """Our loops against their parts and against peers, side by side: writes docs/benchmarks.md.
 
     python scripts/bench_peers.py --sb3 PYTHON --sbx PYTHON --skrl PYTHON --cleanrl PYTHON DQN_JAX.PY
-        [--work dqn sac cheetah bursts dqn-64 sac-64] [--train] [--repeats 3] [--write docs/benchmarks.md]
+        [--work dqn sac cheetah bursts dqn-64 sac-64 pong] [--train] [--repeats 3] [--write docs/benchmarks.md]
 
 PYTHON is that of an environment which holds the peer; one that is not given is left out. The work: DQN on CartPole-v1
 (120-84, batch 128) and SAC on Pendulum-v1 and HalfCheetah-v5 (256-256, batch 256, two critics), one environment, one
-update per environment step after 500 steps (``bursts``: eight after every eight), the clock from step 2000 on.
+update per environment step after 500 steps (``bursts``: eight after every eight), the clock from step 2000 on. ``pong``
+is DQN on PongNoFrameskip-v4 as published: the network of Mnih et al., batch 32, an update every four steps, each
+library with its own wrappers; 10,000 transitions, the clock from step 1000 on; CleanRL's script stands beside
+dqn_jax.py, dqn_atari_jax.py and dqn_atari.py.
 Every measurement is a process of its own, and all contestants take turns, A B C A B C: a drift of the machine hits all
 alike. Each cell is the median. Torch runs with as many threads as it says, and where it does not with those that rlpair
 sets. Rejax stands in benchmarks_fused.md, beside our compiled loop.
@@ -34,6 +37,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlpair import DQNConfig, LoopConfig, SACConfig, Transition, make_agent
+from rlpair.algos import dqn
 from rlpair.disk.layout import RunDir
 from rlpair.envs.make import make_envs
 from rlpair.loops.host import HostLoop
@@ -42,7 +46,6 @@ from rlpair.replay.buffer import make_replay
 from rlpair.seeding import stream
 from rlpair.system.machine import machine as this_machine
 
-FROM_STEP = 2_000
 COMMON: dict[str, Any] = {"buffer_size": 100_000, "learning_starts": 500}
 CONFIGS: dict[str, Any] = {
     "dqn": DQNConfig(
@@ -55,6 +58,7 @@ CONFIGS: dict[str, Any] = {
         **COMMON,
     ),
     "sac": SACConfig(**COMMON),
+    "pong": replace(dqn.IMAGE_BENCHMARK, encoder="nature", buffer_size=10_000, learning_starts=500),
 }
 
 
@@ -68,6 +72,8 @@ class Work(NamedTuple):
     steps: int
     threads: tuple[int, ...]  # that torch is tried with
     num_envs: int = 1
+    round_size: int | None = None  # environment steps before the updates; None: as many
+    from_step: int = 2_000  # of the clock
 
 
 WORK = {
@@ -81,6 +87,7 @@ WORK = {
     "sac-64": Work(
         "SAC, Pendulum-v1, 64 environments, 64 updates a vector step", "sac", "Pendulum-v1", 64, 4_000, (), 64
     ),
+    "pong": Work("DQN, PongNoFrameskip-v4", "dqn", "PongNoFrameskip-v4", 1, 2_000, (2,), 1, 4, 1_000),
 }
 PARTS = ("act", "env", "sample", "update", "sequence")
 OURS: dict[str, dict[str, Any]] = {"jax": {}, "torch": {}, "torch compiled": {"compile": True}}
@@ -88,8 +95,9 @@ OURS: dict[str, dict[str, Any]] = {"jax": {}, "torch": {}, "torch compiled": {"c
 
 def measure(work: Work, variant: str) -> dict[str, float]:
     """The loop's env steps/s, and the microseconds an env step of each of its parts alone."""
-    backend, num_envs, round_size = variant.split()[0], work.num_envs, work.updates
-    config = replace(CONFIGS[work.algo], train_freq=round_size // num_envs, gradient_steps=work.updates)
+    backend, num_envs, round_size = variant.split()[0], work.num_envs, work.round_size or work.updates
+    config = CONFIGS["pong" if work.round_size else work.algo]
+    config = replace(config, train_freq=round_size // num_envs, gradient_steps=work.updates)
     configure_process(backend, config)
     envs = make_envs(work.env, num_envs)
     agent = make_agent(work.algo, backend=backend, env=envs.spec, config=config, **OURS[variant])
@@ -97,7 +105,7 @@ def measure(work: Work, variant: str) -> dict[str, float]:
     loop = HostLoop(agent, envs, replay, LoopConfig(total_timesteps=work.steps, log_every=250))
     start, first = 0.0, 0
     for record in loop:
-        if not first and record.env_steps >= FROM_STEP:
+        if not first and record.env_steps >= work.from_step:
             agent.synchronize()
             start, first = time.perf_counter(), record.env_steps
     agent.synchronize()
@@ -106,7 +114,7 @@ def measure(work: Work, variant: str) -> dict[str, float]:
     rng, obs = stream(0, "bench"), envs.reset(0)
     actions = [envs.sample_actions(rng) for _ in range(1_000)]
     batch, _ = replay.sample(config.batch_size, work.updates, rng)
-    rounds = max(5, (1_000 if work.algo == "dqn" else 200) // round_size)
+    rounds = 10 if work.round_size else max(5, (1_000 if work.algo == "dqn" else 200) // round_size)
     a_step = {
         "act": microseconds(lambda i: agent.act(obs, env_steps=i), 1_000) / num_envs,
         "env": microseconds(lambda i: envs.step(actions[i % 1_000]), 1_000) / num_envs,
@@ -148,7 +156,7 @@ def microseconds(function: Any, count: int) -> float:
 
 
 def train_rate(work: Work, backend: str) -> dict[str, float]:
-    """Env steps/s of rlpair.train with all that it writes, between its first and last log record after FROM_STEP."""
+    """Env steps/s of rlpair.train with all that it writes, between its first log record by the clock and its last."""
     config, steps = CONFIGS[work.algo], 4 * work.steps  # enough for what it does only once to count as in practice
     keys = (*COMMON, "learning_rate", "batch_size", "target_update_interval", "net_arch")
     settings = {k: str(getattr(config, k)).replace(" ", "") for k in keys}
@@ -159,7 +167,7 @@ def train_rate(work: Work, backend: str) -> dict[str, float]:
         command = ["-m", "rlpair.train", f"algo={work.algo}", f"backend={backend}", f"env={work.env}"]
         call([sys.executable, *command, f"run_dir={run_dir}", *overrides])
         lines = [json.loads(line) for line in RunDir(run_dir).metrics.read_text().splitlines()]
-    logged = [line for line in lines if line["env_steps"] >= FROM_STEP]
+    logged = [line for line in lines if line["env_steps"] >= work.from_step]
     first, last = logged[0], logged[-1]
     return {"env_steps_per_second": (last["env_steps"] - first["env_steps"]) / (last["seconds"] - first["seconds"])}
 
@@ -180,7 +188,7 @@ def contestants(name: str, args: argparse.Namespace) -> dict[str, list[str]]:
         commands |= {f"rlpair.train {b}": [sys.executable, __file__, "train", name, b] for b in ("jax", "torch")}
     if work.num_envs > 1:
         return commands
-    what = [work.algo, work.env, str(work.steps), str(work.updates)]
+    what = [work.algo, work.env, str(work.steps), str(work.round_size or work.updates)]
     peer, skrl = str(here.with_name("bench_peer.py")), str(here.with_name("bench_peer_skrl.py"))
     if args.sb3:
         for count in work.threads:
@@ -190,9 +198,11 @@ def contestants(name: str, args: argparse.Namespace) -> dict[str, list[str]]:
     if args.skrl and name == "dqn":  # its SAC does not squash actions: another algorithm
         for backend in ("torch", "jax"):
             commands[f"skrl {backend}"] = [args.skrl, skrl, backend, *what, str(work.threads[-1])]
-    if args.cleanrl and name == "dqn":
-        python, script = args.cleanrl
-        commands["CleanRL dqn_jax.py"] = [python, str(here.with_name("bench_peer_cleanrl.py")), script, *what[1:3]]
+    scripts = {"dqn": ["dqn_jax.py"], "pong": ["dqn_atari_jax.py", "dqn_atari.py"]}
+    for script in scripts.get(name, ()) if args.cleanrl else ():
+        python, path = args.cleanrl[0], Path(args.cleanrl[1]).with_name(script)
+        peer = str(here.with_name("bench_peer_cleanrl.py"))
+        commands[f"CleanRL {script}"] = [python, peer, str(path), *what[1:3]]
     return commands
 
 
@@ -201,7 +211,8 @@ def report(work: Work, rows: dict[str, list[dict[str, float]]]) -> str:
     medians = {name: {k: statistics.median(r[k] for r in runs) for k in runs[0]} for name, runs in rows.items()}
     peers = {name: m["env_steps_per_second"] for name, m in medians.items() if not name.startswith("rlpair")}
     best_sb3 = max((rate for name, rate in peers.items() if name.startswith("SB3")), default=None)
-    against = {"x SB3": best_sb3, "x SBX": peers.get("SBX"), "x CleanRL": peers.get("CleanRL dqn_jax.py")}
+    against = {"x SB3": best_sb3, "x SBX": peers.get("SBX")}
+    against |= {f"x {name}": rate for name, rate in peers.items() if name.startswith("CleanRL")}
     ratios = {title: rate for title, rate in against.items() if rate}
     heads = ["", "env steps/s, median (min to max)", *ratios, *PARTS, "share"]
     if any(name.startswith("rlpair.train") for name in rows):

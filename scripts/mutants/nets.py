@@ -3,6 +3,7 @@
 from mutants import Bug
 
 ARCH, JAX, TORCH = "nets/arch.py", "nets/networks_jax.py", "nets/networks_torch.py"
+CONVOLUTION, FAST = "nets/convolution_jax.py", "test_convolution_jax.py"
 TEST, IMAGES = "test_arch.py", "test_convolutions.py"
 ENCODERS = "nets/encoders.py"
 BUGS = [
@@ -21,7 +22,16 @@ BUGS = [
     Bug("channels first where it is flattened", JAX, "return y.reshape(", "return y.transpose(0, 3, 1, 2).reshape(", f"{IMAGES}::test_n4_channels_lie_side_by_side_in_what_goes_in_and_in_what_comes_out"),
     Bug("columns before rows in JAX", JAX, "x.reshape(-1, *layer.shape)", "x.reshape(-1, *layer.shape).transpose(0, 2, 1, 3)", f"{IMAGES}::test_n5_a_convolution"),
     Bug("a convolution without a stride", TORCH, "weight, bias, layer.stride, layer.padding", "weight, bias, 1, layer.padding", f"{IMAGES}::test_n5_a_convolution"),
-    Bug("SAME instead of VALID", JAX, "[(layer.padding,) * 2] * 2", '"SAME"', f"{IMAGES}::test_n5_a_convolution"),
+    Bug("SAME instead of VALID", CONVOLUTION, "sides = [(padding, padding)] * 2", 'sides = "SAME"', f"{IMAGES}::test_n5_a_convolution"),
+    Bug("a pool is SAME", JAX, "[(layer.padding,) * 2] * 2", '"SAME"', "test_convolutions.py"),
+    Bug("the kernel is not turned for the gradient", CONVOLUTION, "kernel[::-1, ::-1].swapaxes(2, 3)", "kernel.swapaxes(2, 3)", f"{FAST}::test_it_is_what_xla_has"),
+    Bug("what no window reaches is forgotten", CONVOLUTION, "size - 1 - padding + left)", "size - 1 - padding)", FAST),
+    Bug("the kernel's gradient sees what no window reaches", CONVOLUTION, "(padding, padding - left)", "(padding, padding)", FAST),
+    Bug("columns of a patch before its rows", CONVOLUTION, "for i in range(size) for j in range(size)]", "for j in range(size) for i in range(size)]", f"{FAST}::test_it_is_what_xla_has"),
+    Bug("patches at every pixel", CONVOLUTION, "[:, i : i + height : stride, j : j + width : stride]", "[:, i : i + height, j : j + width]", FAST),
+    Bug("gradients as XLA has them, slow in a loop", CONVOLUTION, "cpu=on_cpu, default=elsewhere)\n    return dx", "cpu=elsewhere, default=elsewhere)\n    return dx", f"{FAST}::test_in_a_loop_every_convolution_is_of_images_with_kernels"),
+    Bug("many seeds are a grouped convolution", CONVOLUTION, "looped: Callable[..., Any] = sequential_vmap(function)  # type: ignore[no-untyped-call]", "looped: Callable[..., Any] = function", f"{FAST}::test_in_a_loop_every_convolution_is_of_images_with_kernels"),
+    Bug("a GPU has the forms of a CPU", CONVOLUTION, "cpu=on_cpu, default=elsewhere)\n    return dx", "cpu=on_cpu, default=on_cpu)\n    return dx", f"{FAST}::test_another_device_has_xlas_own"),
     Bug("a pool pads with zeros", TORCH, "nn.functional.max_pool2d(to_image(x, layer), layer.size, layer.stride, layer.padding)", "nn.functional.max_pool2d(nn.functional.pad(to_image(x, layer), (layer.padding,) * 4), layer.size, layer.stride)", f"{IMAGES}::test_n6_a_max_pool"),
     Bug("a residual without its first relu", TORCH, "run(steps, params, torch.relu(x))", "run(steps, params, x)", f"{IMAGES}::test_n7_a_residual_adds_what_it_makes_of_the_relu"),
     Bug("a residual adds the relu", JAX, "return x + run(", "return nn.relu(x) + run(", f"{IMAGES}::test_n7_a_residual_adds_what_it_makes_of_the_relu"),
