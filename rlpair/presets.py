@@ -25,6 +25,23 @@ _LANDER = {  # also Acrobot
     "algo.exploration_final_eps": 0.1,
     "algo.net_arch": (256, 256),
 }
+_MINATAR = {  # Young & Tian's network, batch and replay; with Adam, and an update every four steps instead of each
+    "total_timesteps": 2_000_000,
+    "algo.learning_rate": 2.5e-4,
+    "algo.batch_size": 32,
+    "algo.buffer_size": 100_000,
+    "algo.learning_starts": 5_000,
+    "algo.train_freq": 4,
+    "algo.gradient_steps": 1,
+    "algo.tau": 1.0,
+    "algo.target_update_interval": 1_000,
+    "algo.exploration_steps": 100_000,
+    "algo.exploration_final_eps": 0.05,
+    "algo.encoder": "minatar",
+    "algo.net_arch": (),
+    "eval_every": 100_000,
+    "checkpoint_every": 1_000_000,
+}
 # A row is of the ids that its name matches, * for anything, and goes over those before it; it states all that it relies
 # on, so that no change of an algorithm's own defaults reaches it. The values but CartPole's and Atari's follow RL-Zoo's
 # tuned ones, as far as there is a setting for them here.
@@ -80,23 +97,8 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
             "algo.exploration_final_eps": 0.07,
             "algo.net_arch": (256, 256),
         },
-        "gymnax/Breakout-MinAtar": {
-            "total_timesteps": 2_000_000,
-            "algo.learning_rate": 2.5e-4,
-            "algo.batch_size": 64,
-            "algo.buffer_size": 100_000,
-            "algo.learning_starts": 5_000,
-            "algo.train_freq": 4,
-            "algo.gradient_steps": 1,
-            "algo.tau": 1.0,
-            "algo.target_update_interval": 1_000,
-            "algo.exploration_steps": 100_000,
-            "algo.exploration_final_eps": 0.05,
-            "algo.net_arch": (128, 128),
-            "algo.encoder": "none",
-            "eval_every": 100_000,
-            "checkpoint_every": 1_000_000,
-        },
+        "gymnax/*-MinAtar": _MINATAR,
+        "MinAtar/*": _MINATAR,
     },
     "sac": {
         "*": {"env": "Pendulum-v1", "total_timesteps": 100_000, "eval_every": 10_000, "checkpoint_every": 50_000},

@@ -3,8 +3,8 @@
     python scripts/learning.py [--out runs/learning] [--docs docs]
 
 In the host loop: DQN on CartPole-v1, ten seeds, and SAC on Pendulum-v1, three, each in both backends: 26 runs. In the
-fused loop: 16 seeds of each, and eight of DQN on MinAtar's Breakout (extra gymnax), a run each. One run after the
-other, in a process of its own; a run whose result is in the output folder is not run again.
+fused loop: 16 seeds of each, a run each. One run after the other, in a process of its own; a run whose result is in the
+output folder is not run again. learning_pixels.py is the same of images.
 """
 
 import argparse
@@ -41,7 +41,6 @@ EVALUATION_SEED = 1_000  # its episodes are the same for all agents, and none th
 FUSED = {  # name of the run: algorithm, environment, seeds, what their interquartile mean is to reach
     "dqn-fused": ("dqn", "CartPole-v1", 16, "475"),
     "sac-fused": ("sac", "Pendulum-v1", 16, "-200"),
-    "breakout": ("dqn", "gymnax/Breakout-MinAtar", 8, "far above random"),
 }
 PACKAGES = ("rlpair", "numpy", "gymnasium", "jax", "optax", "torch")
 
@@ -183,7 +182,7 @@ def draw_fused(results: dict[str, dict[str, Any]], path: Path) -> None:
     """The evaluation curves of many seeds, a panel for each run."""
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(results), figsize=(12, 3.4), layout="constrained")
+    figure, panels = plt.subplots(1, len(results), figsize=(8, 3.4), layout="constrained")
     for axes, (name, result) in zip(panels, results.items(), strict=True):
         algo, env, num_seeds, target = FUSED[name]
         steps, middle, low, high = np.array(result["curve"]).T

@@ -39,6 +39,19 @@ LANDER = DQN | {
     "exploration_steps": 12_000,
     "exploration_final_eps": 0.1,
 }
+MINATAR = DQN | {
+    "learning_rate": 2.5e-4,
+    "buffer_size": 100_000,
+    "learning_starts": 5_000,
+    "batch_size": 32,
+    "train_freq": 4,
+    "gradient_steps": 1,
+    "target_update_interval": 1_000,
+    "exploration_steps": 100_000,
+    "exploration_final_eps": 0.05,
+    "encoder": "minatar",
+    "net_arch": (),
+}
 RESOLVED: dict[tuple[str, str], dict[str, Any]] = {
     ("dqn", "CartPole-v1"): DQN
     | {
@@ -83,20 +96,8 @@ RESOLVED: dict[tuple[str, str], dict[str, Any]] = {
         "encoder": "nature",
         "net_arch": (),
     },
-    ("dqn", "gymnax/Breakout-MinAtar"): DQN
-    | {
-        "learning_rate": 2.5e-4,
-        "buffer_size": 100_000,
-        "learning_starts": 5_000,
-        "batch_size": 64,
-        "train_freq": 4,
-        "gradient_steps": 1,
-        "target_update_interval": 1_000,
-        "exploration_steps": 100_000,
-        "exploration_final_eps": 0.05,
-        "net_arch": (128, 128),
-        "encoder": "none",
-    },
+    ("dqn", "gymnax/*-MinAtar"): MINATAR,
+    ("dqn", "MinAtar/*"): MINATAR,
     ("sac", "Pendulum-v1"): SAC | {"learning_rate": 1e-3, "learning_starts": 100},
     ("sac", "HalfCheetah-v5"): SAC,
     ("sac", "Hopper-v5"): SAC,
@@ -111,7 +112,8 @@ LOOPS = {  # total_timesteps, eval_every, checkpoint_every
     ("dqn", "Acrobot-v1"): (100_000, 10_000, 10_000),
     ("dqn", "MountainCar-v0"): (120_000, 10_000, 10_000),
     ("dqn", "ALE/*"): (10_000_000, 250_000, 1_000_000),
-    ("dqn", "gymnax/Breakout-MinAtar"): (2_000_000, 100_000, 1_000_000),
+    ("dqn", "gymnax/*-MinAtar"): (2_000_000, 100_000, 1_000_000),
+    ("dqn", "MinAtar/*"): (2_000_000, 100_000, 1_000_000),
     ("sac", "Pendulum-v1"): (20_000, 2_000, 5_000),
     ("sac", "HalfCheetah-v5"): (1_000_000, 20_000, 50_000),
     ("sac", "Hopper-v5"): (1_000_000, 20_000, 50_000),
