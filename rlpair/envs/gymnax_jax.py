@@ -1,7 +1,9 @@
 """gymnax's environments as functional environments: ``gymnax/NAME``."""
 
 import dataclasses
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gymnax
@@ -40,19 +42,22 @@ class GymnaxEnv(OutcomeEnv):
             self.spec = self.spec._replace(obs_shape=tuple(shape), obs_dtype="bool")
         # One shape and dtype for a state, be it of a reset, which has plain numbers in it, or of a step
         key, action = jax.random.key(0), jnp.zeros(self.action_shape, "int32" if self.spec.discrete else "float32")
-        _, begun = jax.eval_shape(env.reset_env, key, self.params)
-        stepped = jax.eval_shape(env.step_env, key, begun, action, self.params)[1]
+        with no_scatter_warning():
+            _, begun = jax.eval_shape(env.reset_env, key, self.params)
+            stepped = jax.eval_shape(env.step_env, key, begun, action, self.params)[1]
         self._like = jax.tree.map(lambda a, b: (a.shape, jnp.promote_types(a.dtype, b.dtype)), begun, stepped)
 
     def initial(self, key: jax.Array) -> Outcome:
         """Return a state in which an episode begins."""
-        obs, state = self.env.reset_env(key, self.params)
+        with no_scatter_warning():
+            obs, state = self.env.reset_env(key, self.params)
         return self._outcome(state, obs, 0.0, False)
 
     def transition(self, state: Outcome, action: jax.Array, key: jax.Array) -> Outcome:
         """Return the state that follows."""
         action = action.reshape(self.action_shape)
-        obs, successor, reward, terminal, _ = self.env.step_env(key, state.inner, action, self.params)
+        with no_scatter_warning():
+            obs, successor, reward, terminal, _ = self.env.step_env(key, state.inner, action, self.params)
         return self._outcome(successor, obs, reward, terminal)
 
     def _outcome(self, state: Tree, obs: Any, reward: Any, terminal: Any) -> Outcome:
@@ -61,6 +66,14 @@ class GymnaxEnv(OutcomeEnv):
         return Outcome(
             state, obs, jnp.asarray(reward, jnp.float32).reshape(()), jnp.asarray(terminal, bool).reshape(())
         )
+
+
+@contextmanager
+def no_scatter_warning() -> Iterator[None]:
+    """Keep silent about numbers that MinAtar's games write into planes of bools, which a later JAX will refuse."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "scatter inputs have incompatible types", FutureWarning)
+        yield
 
 
 def make(env_id: str, dtype: str, env_kwargs: Mapping[str, Any]) -> FunctionalEnv:

@@ -1,6 +1,7 @@
 """gymnax's environments through the protocol of functional environments."""
 
 import dataclasses
+import warnings
 from functools import partial
 from typing import Any
 
@@ -120,6 +121,14 @@ def test_an_image_is_height_width_channel() -> None:
     image, _ = rolled(functional_env("gymnax/Breakout-MinAtar"), 1)
     assert image[1:4, :, 3].all()  # the wall of bricks
     assert np.argwhere(image[:, :, 0]).tolist() == [[9, 4]]  # the paddle
+
+
+@pytest.mark.parametrize("name", ["Asterix", "Breakout", "SpaceInvaders"])
+def test_no_warning_of_minatars_is_shown(name: str) -> None:
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        rolled(functional_env(f"gymnax/{name}-MinAtar"), 2)
+    assert [str(warning.message) for warning in shown] == []
 
 
 def test_sticky_actions_where_asked() -> None:
