@@ -22,6 +22,7 @@ from rlpair.envs.make import make_envs
 from rlpair.loops.fused import make_workers
 from rlpair.loops.host import HostLoop, evaluate
 from rlpair.make import backend_module, configure_process, make_agent
+from rlpair.nets.encoders import ENCODERS
 from rlpair.replay.buffer import make_replay
 from rlpair.seeding import stream
 from rlpair.system.workers import peak_memory
@@ -63,7 +64,8 @@ class Variant(NamedTuple):
         """The algorithm's settings: an update for each ``train_freq`` environment steps."""
         base = benchmark_of(self.algo, self.encoder)
         changed = {"batch_size": self.batch_size, "net_arch": tuple(self.net_arch), "gradient_steps": self.num_envs}
-        return type(base)(**(vars(base) | {"buffer_size": REPLAY, "learning_starts": WARM_UP} | changed))
+        named = {"encoder": self.encoder} if self.encoder in ENCODERS else {}  # which threads are set by
+        return type(base)(**(vars(base) | {"buffer_size": REPLAY, "learning_starts": WARM_UP} | changed | named))
 
     @property
     def network(self) -> str:
