@@ -3,14 +3,15 @@
     python scripts/bench_fused.py --rejax VENV/bin/python [--repeats 5] [--write docs/benchmarks_fused.md]
 
 The work, one environment an agent and one update per environment step after 512: DQN on CartPole-v1 (64-64, batch 128)
-and SAC on Pendulum-v1 (256-256, batch 256, two critics), replays of 20,000. Steps of all seeds are summed; compile time
-stands apart, and only steps with an update count (Rejax's rate takes its warm-up as free). Every measurement is a
-process of its own (with worker processes where rlpair spreads seeds over cores), and contestants take turns, A B A B;
-each cell is the median.
+and SAC on Pendulum-v1 (256-256, batch 256, two critics), replays of 20,000. Rejax flattens images: MinAtar's Breakout
+is measured so in both, and through convolutions in ours. Steps of all seeds are summed; compile time stands apart, and
+only steps with an update count (Rejax's rate takes its warm-up as free). Every measurement is a process of its own
+(with worker processes where rlpair spreads seeds over cores), and contestants take turns, A B A B; each cell is the
+median.
 
 ``share``: the floating-point operations of the updates over the matrix products that numpy does in the same run, on as
-many cores: those of the dense layers, forward and backward, are counted, three times those of a forward pass where
-a net is trained. It is a yardstick and no ceiling: where it is over 100 %, XLA multiplies faster than numpy's OpenBLAS.
+many cores: those of the layers, forward and backward, as ``rlpair.compare`` counts them. It is a yardstick and no
+ceiling: where it is over 100 %, XLA multiplies faster than numpy's OpenBLAS.
 """
 
 import argparse
@@ -21,30 +22,35 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rlpair import DQNConfig, SACConfig
+from rlpair.compare.roofline import update_flop
 from rlpair.config import RunConfig
 from rlpair.loops.fused import make_workers
 
 COMMON: dict[str, Any] = {"buffer_size": 20_000, "learning_starts": 512, "train_freq": 1, "gradient_steps": 1}
 DQN = DQNConfig(**COMMON, learning_rate=1e-3, batch_size=128, tau=1.0, target_update_interval=500, net_arch=(64, 64))
-WORK = {  # algorithm: environment, settings, steps per seed of one seed and of many, how many
+FLAT = replace(DQN, encoder="none")
+CONV = replace(FLAT, encoder="minatar", net_arch=())
+WORK = {  # name: environment, settings, steps per seed of one seed and of many, how many
     "dqn": ("CartPole-v1", DQN, (100_000, 40_000), 16),
     "sac": ("Pendulum-v1", SACConfig(**COMMON), (6_000, 2_000), 8),
+    "minatar": ("gymnax/Breakout-MinAtar", FLAT, (20_000, 8_000), 4),
+    "minatar-conv": ("gymnax/Breakout-MinAtar", CONV, (4_000, 1_500), 4),
 }
-REJAX_STEPS = {"dqn": (30_000, 10_000), "sac": (3_500, 1_500)}
+REJAX_STEPS = {"dqn": (30_000, 10_000), "sac": (3_500, 1_500), "minatar": (8_000, 3_000)}
 PRODUCT = 512  # rows of the square matrices that the peak is measured with
 
 
-def measure(algo: str, num_seeds: int) -> dict[str, float]:
+def measure(name: str, num_seeds: int) -> dict[str, float]:
     """Summed env steps/s after the first 1,000 of each seed, and the seconds until these were done."""
-    env_id, config, (alone, many), _ = WORK[algo]
+    env_id, config, (alone, many), _ = WORK[name]
     steps = alone if num_seeds == 1 else many
     began = time.perf_counter()
     workers = make_workers(RunConfig(algo=config, env=env_id, mode="fused", num_seeds=num_seeds))
@@ -52,21 +58,9 @@ def measure(algo: str, num_seeds: int) -> dict[str, float]:
     start = time.perf_counter()
     workers.call("run", 1_000, 1_000 + steps)
     rate = num_seeds * steps / (time.perf_counter() - start)
+    gflops = rate * update_flop(config, workers.call("get_spec")[0]) / 1e9
     workers.close()
-    return {"env_steps_per_second": rate, "compile_seconds": start - began, "gflops": rate * update_flop(algo) / 1e9}
-
-
-def update_flop(algo: str) -> float:
-    """Of the dense layers in one gradient update, two for a multiplication and its addition."""
-    _, config, *_ = WORK[algo]
-
-    def forward(inputs: int, outputs: int) -> float:
-        return 2 * config.batch_size * sum(a * b for a, b in pairwise((inputs, *config.net_arch, outputs)))
-
-    if algo == "dqn":
-        return 4 * forward(4, 2)  # trained, and the target
-    critic, actor = forward(4, 1), forward(3, 2)
-    return 2 * (3 + 1 + 2) * critic + (3 + 1) * actor  # both critics: trained, targets, passed through by the actor
+    return {"env_steps_per_second": rate, "compile_seconds": start - began, "gflops": gflops}
 
 
 def peak() -> float:
@@ -111,22 +105,25 @@ def call(command: list[str]) -> dict[str, float]:
     return found
 
 
-def table(algo: str, runs: dict[str, list[dict[str, float]]], machine_peak: float) -> str:
+def table(name: str, runs: dict[str, list[dict[str, float]]], machine_peak: float) -> str:
     """Markdown: medians, spread, ratios."""
-    median = {name: statistics.median(run["env_steps_per_second"] for run in found) for name, found in runs.items()}
+    median = {who: statistics.median(run["env_steps_per_second"] for run in found) for who, found in runs.items()}
+    ours = next(iter(runs.values()))[0]
+    env_id, config, a_step = *WORK[name][:2], ours["gflops"] / ours["env_steps_per_second"]
+    network = "-".join(map(str, config.net_arch)) or f"algo.encoder={config.encoder}"
     lines = [
-        f"### {algo.upper()}, {WORK[algo][0]}\n",
+        f"### {config.name.upper()}, {env_id}, {network}\n",
         "| | env steps/s of all seeds, median (min to max) | x Rejax | compile, s | GFLOP/s | share |",
         "|---|---|---|---|---|---|",
     ]
-    for name, found in runs.items():
+    for who, found in runs.items():
         rates = [run["env_steps_per_second"] for run in found]
-        peer = median.get(name.replace("rlpair", "rejax"))
-        ratio = f"{median[name] / peer:.2f}" if peer and name.startswith("rlpair") else ""
-        gflops = median[name] * update_flop(algo) / 1e9
+        peer = median.get(who.replace("rlpair", "rejax"))
+        ratio = f"{median[who] / peer:.2f}" if peer and who.startswith("rlpair") else ""
+        gflops = median[who] * a_step
         seconds = statistics.median(run["compile_seconds"] for run in found)
-        spread = f"{median[name]:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
-        lines.append(f"| {name} | {spread} | {ratio} | {seconds:.1f} | {gflops:.0f} | {gflops / machine_peak:.0%} |")
+        spread = f"{median[who]:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
+        lines.append(f"| {who} | {spread} | {ratio} | {seconds:.1f} | {gflops:.0f} | {gflops / machine_peak:.0%} |")
     return "\n".join(lines) + "\n"
 
 
@@ -134,27 +131,28 @@ def main() -> None:
     """Measure in turns and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rejax", help="a Python that has rejax and gymnax<1.0")
-    parser.add_argument("--algo", nargs="+", default=list(WORK))
+    parser.add_argument("--work", nargs="+", default=list(WORK), choices=WORK)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--write", type=Path)
     args = parser.parse_args()
     machine_peak, tables = peak(), []
-    for algo in args.algo:
-        env_id, _, _, many = WORK[algo]
+    for work in args.work:
+        env_id, config, _, many = WORK[work]
         commands: dict[str, list[str]] = {}
-        for num_seeds, rejax_steps in zip((1, many), REJAX_STEPS[algo], strict=True):
+        for num_seeds, rejax_steps in zip((1, many), REJAX_STEPS.get(work, (0, 0)), strict=True):
             label = "1 seed" if num_seeds == 1 else f"{num_seeds} seeds"
-            commands[f"rlpair, {label}"] = [sys.executable, __file__, "measure", algo, str(num_seeds)]
-            if args.rejax:
-                run = [args.rejax, "-c", REJAX, algo, env_id, str(rejax_steps), str(num_seeds)]
+            commands[f"rlpair, {label}"] = [sys.executable, __file__, "measure", work, str(num_seeds)]
+            if args.rejax and rejax_steps:
+                env = env_id.removeprefix("gymnax/")
+                run = [args.rejax, "-c", REJAX, config.name, env, str(rejax_steps), str(num_seeds)]
                 commands[f"rejax, {label}"] = run
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
         for repeat in range(args.repeats):
             for name, command in commands.items():
                 runs[name].append(call(command))
                 rate = runs[name][-1]["env_steps_per_second"]
-                print(f"{algo} {repeat + 1}/{args.repeats} {name}: {rate:,.0f}", file=sys.stderr)
-        tables.append(table(algo, runs, machine_peak))
+                print(f"{work} {repeat + 1}/{args.repeats} {name}: {rate:,.0f}", file=sys.stderr)
+        tables.append(table(work, runs, machine_peak))
         print(tables[-1])
     packages = ", ".join(f"{name} {version(name)}" for name in ("jax", "numpy"))
     machine = f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}; {packages}"
