@@ -9,6 +9,7 @@ after as many steps, with what stable_baselines3 wraps such a game in; the clock
 
 import sys
 import time
+from typing import Any
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
@@ -35,7 +36,7 @@ def main(library: str, algo: str, env: str, steps: int, updates: int, threads: i
         from stable_baselines3 import DQN, SAC
     else:
         from sbx import DQN, SAC
-    common = {
+    common: dict[str, Any] = {
         "seed": 0,
         "learning_starts": 500,
         "buffer_size": 100_000,

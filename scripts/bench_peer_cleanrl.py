@@ -31,9 +31,10 @@ def main(script: str, env: str, steps: int) -> None:
     is_atari = "atari" in script
     settings, from_step = (ATARI, 1_000) if is_atari else (SETTINGS, 2_000)
     flags = [f"--{key}={value}" for key, value in (settings | {"env-id": env, "total-timesteps": str(steps)}).items()]
+    start = "import ale_py, runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
     paths = str(Path(script).resolve().parents[1])  # of cleanrl_utils
     with tempfile.TemporaryDirectory() as folder:  # it writes its TensorBoard events here
-        command = [sys.executable, script, *flags]
+        command = [sys.executable, *(["-c", start] if is_atari else []), script, *flags]
         environ = os.environ | {"PYTHONPATH": paths}
         printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, env=environ).stdout
     speeds = [int(speed) for speed in re.findall(r"^SPS: (\d+)", printed, re.MULTILINE)]

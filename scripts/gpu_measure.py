@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench_fused import WORK, update_flop
+from bench_fused import WORK
 
 from rlpair import EnvSpec, SACConfig, Transition, make_agent
+from rlpair.compare.roofline import update_flop
 from rlpair.config import RunConfig
 from rlpair.errors import RLPairError
 from rlpair.loops.fused import make_workers
@@ -118,8 +119,8 @@ def fused(device: str, algo: str, num_seeds: int, seconds: float) -> dict[str, A
         elapsed, now = time.perf_counter() - start, now + rounds
     found = num_seeds * rounds / elapsed
     memory = backend_module("agents.runtime", "jax").device_memory(device)
+    flop = found * update_flop(config, workers.call("get_spec")[0])
     workers.close()
-    flop = found * update_flop(algo)
     return {"env_steps_per_second": found, "flop": flop, "compile_seconds": compiled, "device_bytes": memory}
 
 

@@ -8,12 +8,15 @@ import jax.numpy as jnp
 from rlpair.algos.learner_jax import LearnerState
 from rlpair.algos.optimizers_jax import Tree
 
+LARGE = 2**18  # numbers of an array that stays by itself: to join it takes longer than to hand it over
+
 
 class Packed(NamedTuple):
     """A LearnerState as few arrays: handing one to a compiled function and back costs about a microsecond each."""
 
     params: Tree  # apart, since acting needs nothing else of size
     rest: dict[str, jax.Array]  # one vector per dtype
+    large: list[jax.Array]
 
 
 class Packing:
@@ -23,17 +26,21 @@ class Packing:
         self._leaves, self._structure = jax.tree.flatten(jax.eval_shape(lambda: like._replace(params={})))
 
     def pack(self, state: LearnerState) -> Packed:
-        """Join what is of one dtype."""
+        """Join what is of one dtype, but for what is large."""
         leaves = jax.tree.leaves(state._replace(params={}))
-        dtypes = {str(leaf.dtype) for leaf in leaves}
-        joined = {name: jnp.concatenate([x.ravel() for x in leaves if str(x.dtype) == name]) for name in dtypes}
-        return Packed(state.params, joined)
+        small = [leaf for leaf in leaves if leaf.size <= LARGE]
+        dtypes = {str(leaf.dtype) for leaf in small}
+        joined = {name: jnp.concatenate([x.ravel() for x in small if str(x.dtype) == name]) for name in dtypes}
+        return Packed(state.params, joined, [leaf for leaf in leaves if leaf.size > LARGE])
 
     def unpack(self, packed: Packed) -> LearnerState:
         """Undo ``pack``."""
-        begin, leaves = dict.fromkeys(packed.rest, 0), []
+        begin, large, leaves = dict.fromkeys(packed.rest, 0), iter(packed.large), []
         for like in self._leaves:
             name = str(like.dtype)
+            if like.size > LARGE:
+                leaves.append(next(large))
+                continue
             leaves.append(packed.rest[name][begin[name] : begin[name] + like.size].reshape(like.shape))
             begin[name] += like.size
         state: LearnerState = jax.tree.unflatten(self._structure, leaves)

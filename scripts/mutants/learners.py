@@ -110,6 +110,8 @@ BUGS = [
     Bug("number of updates lost", "agents/agent_jax.py", 'self._num_updates = int(state["num_updates"])', "self._num_updates = 0", "test_crossing.py"),
     # What is clever, and what stands in for it
     Bug("a packed state taken apart in the wrong place", "agents/packing_jax.py", "begin[name] += like.size", "begin[name] += 0", CLEVER),
+    Bug("large arrays come back as joined ones", "agents/packing_jax.py", "leaf for leaf in leaves if leaf.size > LARGE]", "leaf for leaf in reversed(leaves) if leaf.size > LARGE]", CLEVER),
+    Bug("all is joined, however large", "agents/packing_jax.py", "[leaf for leaf in leaves if leaf.size <= LARGE]", "leaves", CLEVER),
     Bug("oneDNN where there is none", "nets/onednn_torch.py", "possible = AVAILABLE and x", "possible = x", CLEVER),
     Bug("narrow layers by oneDNN", "nets/onednn_torch.py", "min(*x.shape, len(bias)) >= WIDE", "len(bias) >= WIDE", CLEVER),
     Bug("Adam's kernel taken for granted", STEP_TORCH, ' or not hasattr(torch, "_fused_adam_")', "", CLEVER),

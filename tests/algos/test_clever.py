@@ -10,7 +10,7 @@ from devices import agent_of
 from parity_cases import assert_close
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
-from rlpair.agents import agent_jax
+from rlpair.agents import agent_jax, packing_jax
 from rlpair.algos import optimizers_torch
 from rlpair.nets import onednn_torch
 from rlpair.parity import FLOAT64, Case, data, without_rng
@@ -93,3 +93,16 @@ def test_packing_is_undone(name: str) -> None:
     for one, other in zip(jax.tree.leaves(agent._unpack(agent._pack(state))), jax.tree.leaves(state), strict=True):
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_large_stays_by_itself(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = learned(name, "jax")
+    agent = agent_of(CASES[name], "jax", "float32")
+    sizes = sorted(leaf.size for leaf in jax.tree.leaves(agent.state._replace(params={})))
+    monkeypatch.setattr(packing_jax, "LARGE", sizes[-3])
+    assert_close(packed, learned(name, "jax"), FLOAT64)
+    agent = agent_of(CASES[name], "jax", "float32")
+    large = [array.size for array in agent._packed.large]
+    assert sorted(large) == [size for size in sizes if size > sizes[-3]] != []
+    assert sum(vector.size for vector in agent._packed.rest.values()) == sum(sizes) - sum(large)
