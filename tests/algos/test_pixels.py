@@ -76,7 +76,8 @@ def test_values_of_what_only_two_frames_tell(algo: str, backend: str) -> None:
         else:  # its policy no longer tries the wrong action, whose value is what generalizing has made of it
             assert wrong < 0.75
         actions = agent.act(np.stack(images), explore=False)
-        assert np.abs(actions - direction).mean() <= 0.1
+        # The best soft policy is exp(-a^2 / 2 / ent_coef), half of a normal one: 0.11 from the end in the mean
+        assert np.abs(actions - direction).mean() <= (0 if algo == "dqn" else 0.2)
     first = np.stack([np.stack([dot(r, c)] * 2, axis=-1) for r in range(SIDE) for c in range(2, SIDE - 2)])
     np.testing.assert_allclose(q_values(agent, list(first)).mean(axis=0), [0.5, 0.5], rtol=0, atol=0.05)
 
