@@ -26,9 +26,6 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder = tempfile.mkdtemp(prefix="rlpair-compiled-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one of several that share the cores
-    importlib.import_module("torch").set_num_threads(1)
-
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
 
