@@ -83,7 +83,8 @@ def train_one(name: str, folder: Path) -> None:
     if RunDir(run_dir).checkpoints.is_dir() and any(RunDir(run_dir).checkpoints.iterdir()):
         config = RunConfig.from_dict(nested(settings) | {"backend": run.backend, "resume": str(run_dir)})
     outcome = train(config)
-    assert outcome.evaluation is not None
+    if outcome.evaluation is None:
+        raise SystemExit(f"{name} was interrupted: the same command goes on with it")
     lines = [json.loads(line) for line in RunDir(run_dir).metrics.read_text().splitlines()]
     returns = outcome.evaluation.returns.reshape(config.num_seeds, -1).mean(axis=1)
     result = {"returns": returns.tolist(), "curve": curve(lines), "seconds": lines[-1]["seconds"]}
@@ -104,7 +105,7 @@ def curve(lines: list[dict[str, Any]]) -> list[list[float]]:
 
 def first_return(lines: list[dict[str, Any]], steps: int) -> float | None:
     """The mean return of the episodes of random actions."""
-    tags = ("rollout/iqm", "rollout/mean_return")
+    tags = ("rollout/iqm", "rollout/episodic_return")
     found = [line[tag] for line in lines if line["env_steps"] <= steps for tag in tags if tag in line]
     return float(np.mean(found)) if found else None
 
@@ -170,7 +171,8 @@ def main() -> None:
         if not (arguments.out / f"{name}.json").exists():
             print(command(RUNS[name]), file=sys.stderr)
             here = [sys.executable, __file__, "--out", str(arguments.out), "--train", name]
-            subprocess.run(here, check=True)
+            if code := subprocess.run(here, check=False).returncode:
+                sys.exit(code)
     found = {name: arguments.out / f"{name}.json" for name in RUNS}
     results = {name: json.loads(path.read_text()) for name, path in found.items() if path.exists()}
     draw(results, arguments.docs / "learning_pixels.png")

@@ -1,11 +1,12 @@
-"""All four agents learn from pixels: exact values that only a stack of frames tells apart, and to catch a ball."""
+"""All four agents learn from pixels: what only a stack of frames tells apart, and to catch a ball.
 
-from collections.abc import Iterator
+DQN learns the exact value of both actions. Of SAC only that of the better one is: its policy stops trying the other.
+"""
+
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from devices import DEVICE
 from images import compute
 from pixel_games import SIDE, Catch, MovingDot, dot
@@ -20,16 +21,7 @@ COMMON |= {"learning_starts": 500, "train_freq": 100, "gradient_steps": 100, "ta
 COMMON |= {"buffer_size": 4_000}
 CONFIGS = {"dqn": DQNConfig(**COMMON), "sac": SACConfig(**COMMON, ent_coef=0.02)}
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Such small products only wait for a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 agents = pytest.mark.parametrize("backend", ["torch", "jax"])

@@ -1,11 +1,9 @@
 """All four agents learn the exact values of five probes, each harder than the last, and of a time limit."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from devices import DEVICE
 from probe_envs import (
     ActionChoice,
@@ -27,17 +25,9 @@ COMMON: dict[str, Any] = {"learning_rate": 1e-2, "gamma": GAMMA, "batch_size": 6
 COMMON |= {"learning_starts": 300, "train_freq": 100, "gradient_steps": 100, "target_update_interval": 1}
 CONFIGS = {"dqn": DQNConfig(**COMMON), "sac": SACConfig(**COMMON, ent_coef=ENT_COEF)}
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 agents = pytest.mark.parametrize("backend", ["torch", "jax"])
 algos = pytest.mark.parametrize("algo", ["dqn", "sac"])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Such small products only wait for a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def trained(algo: str, backend: str, probe: type[Probe], **changes: Any) -> Agent:
