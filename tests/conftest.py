@@ -25,6 +25,8 @@ os.environ |= {"JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30), "JAX_PERSISTENT_CAC
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder = tempfile.mkdtemp(prefix="rlpair-compiled-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes, in each of which torch would take every core
+    importlib.import_module("torch").set_num_threads(1)
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")

@@ -45,7 +45,7 @@ def test_what_was_tested_lies_in_the_range_that_is_promised(requirement: Require
 def test_the_readme_gives_the_two_commands() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert "pip install -c constraints.txt -e '.[all]' && python -m rlpair.train algo=sac backend=jax" in lines
-    assert "pip install -c constraints.txt -e '.[all,test]' && python -m pytest" in lines
+    assert "pip install -c constraints.txt -e '.[all,test]' && python -m pytest -n auto --dist worksteal" in lines
 
 
 @pytest.mark.parametrize("room", ["algos", "envs"])

@@ -69,7 +69,7 @@ NOT_RUN = {  # command: why; what it names is checked all the same
     "cd rlpair": "part of the clone",
     "python3 -m venv .venv": "it makes an environment for an installation; .ci/run does",
     "source .venv/bin/activate": "part of the environment",
-    "python -m pytest": "it would run this test",
+    "python -m pytest -n auto --dist worksteal": "it would run this test",
     "pre-commit install": "it changes the repository that it stands in",
     "PYTHONPATH=.:vendor python scripts/gpu.py": "it needs a GPU",
 }

@@ -49,6 +49,10 @@ def test_it_is_short() -> None:
     assert sum(len(file.read_text().splitlines()) for file in files) < 250
 
 
+def test_its_settings_are_those_that_pendulum_has_for_all_algorithms() -> None:
+    assert rlpair.preset("td3", "Pendulum-v1").config == td3.TD3Config(learning_starts=1000)
+
+
 # The twins
 
 
@@ -236,9 +240,10 @@ def test_a_file_imports_no_module() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_it_learns_pendulum(backend: str) -> None:
-    config: Any = rlpair.preset("td3", "Pendulum-v1").config
+    """With small networks and targets that follow fast: of seeds 1 to 5 in JAX each got -159 to -164."""
+    config: Any = td3.TD3Config(net_arch=(64, 64), batch_size=128, gamma=0.95, tau=0.02, learning_starts=500)
     configure_process(backend, config)
     agent = make_agent("td3", backend=backend, env="Pendulum-v1", config=config, seed=1)
-    for _ in run(agent, "Pendulum-v1", LoopConfig(total_timesteps=10_000, seed=1)):
+    for _ in run(agent, "Pendulum-v1", LoopConfig(total_timesteps=8_000, seed=1)):
         pass
     assert evaluate_agent(agent, "Pendulum-v1", 20).returns.mean() >= -200  # at random -1,200
