@@ -41,7 +41,10 @@ def part(arrays: Any, start: int, stop: int) -> Any:
     return type(arrays)(*parts) if hasattr(arrays, "_fields") else tuple(parts)
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ("sac, minatar", "sac, fixed alpha, sgd, 3 critics")  # to compile
+
+
+@pytest.mark.parametrize("name", [pytest.param(x, marks=[pytest.mark.slow] if x in SLOW else []) for x in CASES])
 @pytest.mark.parametrize(("first", "second"), [("torch", "jax"), ("jax", "torch")])
 def test_500_updates_here_and_500_there_are_1000_in_either(first: str, second: str, name: str) -> None:
     case = CASES[name]

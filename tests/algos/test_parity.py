@@ -32,7 +32,7 @@ from rlpair.parity import (
 
 BACKENDS = {"torch": backend_torch, "jax": backend_jax}
 GRID = list(itertools.product(OPTIMIZERS, ACTIVATIONS))
-SLOW = {"impala": pytest.mark.slow}  # to compile
+SLOW = dict.fromkeys(("nature", "impala"), pytest.mark.slow)  # to compile
 IMAGE_CASES = [pytest.param(partial(image_cases, x), id=x, marks=SLOW.get(x, ())) for x in ENCODERS]
 IMAGE_CASES.append(pytest.param(partial(image_cases, "minatar", "sac"), id="sac, minatar"))
 
@@ -83,9 +83,7 @@ def test_update_of_any_case(cases: Any, examples: int) -> None:
     over(cases(), in_float64, examples)
 
 
-@pytest.mark.parametrize(
-    "encoder", ["minatar", *(pytest.param(x, marks=pytest.mark.slow) for x in ("nature", "impala"))]
-)
+@pytest.mark.parametrize("encoder", [pytest.param(x, marks=SLOW.get(x, ())) for x in ENCODERS])
 @pytest.mark.parametrize("algo", ["dqn", "sac"])
 def test_update_with_an_encoder(algo: str, encoder: str) -> None:
     over(image_cases(encoder, algo), in_float64, examples=2)

@@ -184,6 +184,7 @@ def test_what_goes_on_names_the_module_that_the_user_named(monkeypatch: pytest.M
     assert go_on(Path("run"), "dqn") == f"{again} resume=run"
 
 
+@pytest.mark.slow
 def test_many_seeds_train_in_the_fused_loop() -> None:
     fused = ["mode=fused", "num_seeds=3", "backend=jax", "total_timesteps=100", "run_dir=fused"]
     ran = rlpair_command("rlpair.train", *SHORT, *fused)
@@ -192,6 +193,7 @@ def test_many_seeds_train_in_the_fused_loop() -> None:
     assert (header["algo"], header["seed"]) == ("td3", 2)
 
 
+@pytest.mark.slow
 def test_it_stands_in_parity() -> None:
     ran = rlpair_command("rlpair.parity", "algo=[td3:td3]", "seeds=1", "updates=3", "batch_size=4")
     assert ran.returncode == 0, ran.stderr

@@ -156,7 +156,7 @@ def run_config(algo: str, **changes: Any) -> RunConfig:
     return RunConfig(algo=config, env=env_id, mode="fused", total_timesteps=250, device=DEVICE, **changes)
 
 
-@pytest.mark.parametrize("algo", AGENTS)
+@pytest.mark.parametrize("algo", ["dqn", pytest.param("sac", marks=pytest.mark.slow)])
 def test_each_of_many_seeds_is_its_single_run(algo: str) -> None:
     config = run_config(algo, eval_episodes=2, num_seeds=2)
     together = Seeds(config, [3, 4], "float64")

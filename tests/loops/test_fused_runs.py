@@ -83,6 +83,7 @@ def test_a_stopped_run_resumes_to_the_same_end(algo: str, num_seeds: int) -> Non
     assert records("parts") == records("whole")
 
 
+@pytest.mark.slow
 def test_a_signal_leaves_a_run_that_goes_on() -> None:
     overrides = ["algo=dqn", "mode=fused", "num_seeds=2", "total_timesteps=2000000", "run_dir=run", "eval_every=0"]
     process = subprocess.Popen([sys.executable, "-m", "rlpair.train", *overrides], stderr=subprocess.DEVNULL)
@@ -126,6 +127,7 @@ def test_bad_input_is_one_line(arguments: list[str], message: str, command: Call
     assert not Path("run").exists()
 
 
+@pytest.mark.slow
 def test_a_number_that_is_not_finite_stops_the_run(command: Call) -> None:
     settings = ["algo=sac", "mode=fused", "run_dir=run", "num_seeds=2", "total_timesteps=2000", "checkpoint_every=500"]
     settings += ["algo.learning_starts=600", "algo.learning_rate=1e30", "algo.net_arch=[8]"]
