@@ -41,6 +41,9 @@ def test_a_run_is_refused_by_what_takes_the_most_of_it() -> None:
         ({"gradient_steps": 9_000}, {}, "algo.gradient_steps=9000", 8_999 * 2 * 10 * 37),
         ({"gradient_steps": -1, "train_freq": 500}, {"num_envs": 8}, "algo.gradient_steps=-1", 3_999 * 2 * 10 * 37),
         ({"net_arch": (1_000,)}, {}, "algo.net_arch=(1000,)", 64 * (4 * 1_000 + 1_001 * 2)),
+        ({"net_arch": (1_000,)}, {"num_seeds": 3, "mode": "fused"}, "algo.net_arch=(1000,)", 3 * 64 * (4_000 + 2_002)),
+        ({"gradient_steps": 9_000}, {"num_seeds": 3, "mode": "fused"}, "algo.gradient_steps=9000", 3 * 8_999 * 740),
+        ({"batch_size": 100}, {"num_seeds": 3, "mode": "fused"}, "algo.batch_size=100", 3 * (200 * 37 + 400 * 15)),
         ({}, {"num_envs": 2, "vectorization": "async"}, "num_envs=2", 2 * 2**26),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -126,6 +127,16 @@ def test_a_variant_that_fails_is_left_out_and_said() -> None:
         "no answer within 110 s",
         "jax host: left out, there is no time for it",
     ]
+
+
+def test_a_variant_begins_where_there_is_time_for_two_turns_of_it_and_of_those_before_it() -> None:
+    """A turn takes two and a half of its seconds: five are wanted, and then, after a start of four, four and ten."""
+    for limit, started in ((4.9, 0), (5.0, 1), (17.9, 1), (18.0, 2)):
+        machine = Machine()
+        turns = machine.turns(limit=limit)
+        with ExitStack() as stack:
+            turns._start(TWO, stack)
+        assert (machine.started, len(turns.results)) == (started, started)
 
 
 @pytest.mark.parametrize("slow", [0.5, 1.0, 1.3, 2.0, 4.0, 8.0, 30.0, 1_000.0])

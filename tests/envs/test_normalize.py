@@ -1,6 +1,7 @@
 """Wrappers that normalize by what they have seen are refused wherever they are, unless they are frozen."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -49,10 +50,13 @@ def test_running_statistics_are_refused(env: Callable[[], Any], line: str) -> No
 
 @pytest.mark.parametrize("wrapper", [NormalizeObservation, NormalizeReward])
 def test_in_worker_processes_too(wrapper: Any) -> None:
-    def make() -> gym.Env[Any, Any]:
-        return wrapper(Counter())
+    def make(frozen: bool) -> gym.Env[Any, Any]:
+        env = wrapper(Counter())
+        env.update_running_mean = not frozen
+        return env
 
-    envs = AsyncVectorEnv([make], context="spawn", autoreset_mode=AutoresetMode.SAME_STEP)
+    makers = [partial(make, frozen=True), partial(make, frozen=False)]
+    envs = AsyncVectorEnv(makers, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP)
     with pytest.raises(EnvError, match=f"^env=AsyncVectorEnv is wrapped in {wrapper.__name__}, {REST}"):
         as_envs(envs)
     envs.close()

@@ -60,11 +60,13 @@ def proc(folder: Path, cores: list[str], child: str) -> Path:
 def test_what_others_take_is_all_but_ones_own_and_ones_childrens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In 10 s: of two cores 18 s are computed, 2 of them by this process and 3 by its child; core 7 is not its."""
+    """In 10 s: of two cores 18 s are computed, 2 of them by this process and children that have ended, 3 by one that
+    lives; core 7 is not its.
+    """
     clock = {"wall": 100.0, "own": 5.0}
     monkeypatch.setattr(crowding, "TICK", 0.01)
     monkeypatch.setattr("time.monotonic", lambda: clock["wall"])
-    monkeypatch.setattr("os.times", lambda: (clock["own"], 0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr("os.times", lambda: (*[clock["own"] / 4] * 4, clock["wall"]))
     stat = "77 (a (name) x) S 1 " + "0 " * 9 + "{} {} 0 0"
     others = Others(
         {0, 1}, proc(tmp_path, ["cpu0 0 0 0 50 9 0 0 0 0 0", "cpu1 0 0 0 0 0", "cpu7 0 0 0 0 0"], stat.format(100, 50))
@@ -119,6 +121,25 @@ def test_threads_follow_what_others_take(
         watch.follow(looks, 2)
     assert said == sets
     assert set(sleeps) == {0.25}
+
+
+def test_a_watch_is_of_all_cores_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = list[Any]()
+
+    class Thread:
+        def __init__(self, target: Any, args: tuple[Any, ...], **settings: Any) -> None:
+            begun.append(args)
+
+        def start(self) -> None:
+            begun.append("started")
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("rlpair.agents.threads_torch.usable_cores", lambda: {1, 2, 5, 7})
+    monkeypatch.setattr("rlpair.agents.threads_torch.Others", lambda cores: cores)
+    monkeypatch.setattr("threading.Thread", Thread)
+    watch = Watch()
+    assert [watch.begin(threads) for threads in (1, 2, 2)] == [False, True, True]
+    assert (begun, watch.threads) == ([({1, 2, 5, 7}, 4), "started"], 2)
 
 
 @linux

@@ -10,11 +10,13 @@ import pytest
 import torch
 
 import rlpair
-from rlpair import RLPairError
+from rlpair import DQNConfig, RLPairError
 from rlpair.agents import runtime_jax, runtime_torch
 from rlpair.compare.grid import CompareConfig, grid, present
+from rlpair.memory import host_bytes
 from rlpair.system import machine
 from rlpair.system.machine import has_gpu
+from rlpair.system.workers import peak_memory
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -58,6 +60,21 @@ def test_a_gpu_is_used_by_the_backends_that_find_it(
         "rlpair: backend=jax could not say whether there is a GPU: RuntimeError: cuInit failed",
         "rlpair: device=cuda is skipped in backend=jax: it finds no GPU here",
     ]
+
+
+def test_the_most_memory_that_a_process_had_is_in_bytes() -> None:
+    assert 2**26 < peak_memory() < host_bytes()  # two frameworks take hundreds of megabytes
+
+
+def test_what_the_user_has_set_for_jax_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax.config, "update", lambda name, value: None)
+    preallocate = "XLA_PYTHON_CLIENT_PREALLOCATE"
+    for nproc, threads in ((None, "1 thread"), ("3", "3 threads")):
+        for name, value in (("NPROC", nproc), (preallocate, nproc and "true")):
+            monkeypatch.setenv(name, "")
+            monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+        told = runtime_jax.configure(DQNConfig(), "cpu")
+        assert told == f"jax computes with {threads} (NPROC); {preallocate}={'true' if nproc else 'false'}"
 
 
 def test_versions_are_told_of_a_checkout_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,115 @@
+"""What compare measures of a variant: rates, parts and memory, by hand, with a clock and a loop that only count."""
+
+from typing import Any
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+from compared import BASE, result
+
+from rlpair import EnvSpec
+from rlpair.compare import roofline, variant
+from rlpair.compare.figure import draw_bars
+from rlpair.compare.report import times_slowest
+from rlpair.compare.roofline import SIZE, product_rate, update_flop
+from rlpair.compare.turns import check_seconds
+from rlpair.compare.variant import WARM_UP, FusedVariant, HostVariant
+
+
+class Clock:
+    """Stands still but for what is spent."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def spend(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in (variant, roofline):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def test_the_peak_is_of_the_fastest_product(clock: Clock) -> None:
+    seconds = iter([9.0, 2.0, 0.5, 4.0] * 10)  # the first does not count
+    assert product_rate(lambda: clock.spend(next(seconds))) == 2 * SIZE**3 / 0.5
+
+
+TWO = BASE._replace(num_envs=2, batch_size=8, net_arch=(8,))
+
+
+def test_parts_are_of_one_update_and_leave_the_loops_agent_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = HostVariant(TWO)
+    assert host.loop.env_steps == 576  # a record every 64
+    assert host.agent.num_updates == 576 - WARM_UP  # and none of what compiled
+    before = host.agent.state_dict()
+    monkeypatch.setattr(host, "_rate", lambda seconds: 1_000.0)
+    monkeypatch.setattr(variant, "microseconds", lambda function, seconds: [function(0), 800.0][1])
+    parts = host.measure(1.0)
+    flop = update_flop(TWO.config, host.envs.spec)
+    assert parts["update_us"] == 400  # two are handed over at a time
+    assert (parts["env_us"], parts["act_us"], parts["sample_us"]) == (800, 800, 800)
+    assert parts["samples_per_second"] == 2 * 8 / 800e-6
+    assert parts["updates_per_second"] == parts["env_steps_per_second"] == 1_000
+    assert parts["flop_per_second"] == pytest.approx(flop / 400e-6)
+    for name, value in host.agent.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+class Loop:
+    """Workers of four seeds, in whom a round takes a millisecond."""
+
+    def __init__(self, clock: Clock, memory: list[int]) -> None:
+        self.clock, self.memory = clock, memory
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        if method == "run":
+            self.clock.spend(0.001 * (arguments[1] - arguments[0]))
+        return {"peak_memory": self.memory, "get_spec": [IMAGE]}.get(method)
+
+
+IMAGE = EnvSpec((36, 36, 4), "uint8", True, 2)
+
+
+def test_rates_of_a_fused_loop_are_those_of_all_seeds(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round has four steps of two environments, and two updates."""
+    monkeypatch.setattr(variant, "make_workers", lambda config: Loop(clock, [5, 7]))
+    monkeypatch.setattr(variant, "peak_memory", lambda: 100)
+    many = TWO._replace(backend="jax", mode="seeds", num_seeds=4, encoder="nature", net_arch=())
+    fused = FusedVariant(many)
+    assert fused.env_steps == 3 * WARM_UP + 4  # in whole rounds of 8
+    measured = fused.measure(2.0)
+    assert measured["env_steps_per_second"] == pytest.approx(4 * 8 * 1_000)
+    assert measured["updates_per_second"] == pytest.approx(4 * 2 * 1_000)
+    assert measured["flop_per_second"] == pytest.approx(update_flop(many.config, IMAGE) * 4 * 2 * 1_000)
+    assert measured["env_steps"] == 3 * WARM_UP + 4 + 8 * 2_000
+    assert fused.memory() == 5 + 7 + 100  # the processes', and that of this one
+    fused.workers.memory = [5]  # type: ignore[attr-defined] # a single one lives in this
+    assert fused.memory() == 5
+
+
+def test_a_check_takes_as_long_as_all_seeds_need_to_get_there() -> None:
+    """CartPole's first evaluation is after 4,000 steps of each."""
+    of_four = result(BASE._replace(num_seeds=4), [1_000.0], env_steps=1_500.0)
+    assert check_seconds(of_four) == 4 * 2_500 / 1_000
+
+
+def test_how_many_times_as_fast_as_the_slowest_of_the_workload() -> None:
+    fast, slow = result(BASE, [400.0]), result(BASE._replace(mode="compiled"), [200.0])
+    elsewhere = result(BASE._replace(batch_size=64), [10.0])
+    assert [times_slowest(r, [fast, slow, elsewhere]) for r in (fast, slow, elsewhere)] == ["2.00", "1.00", "1.00"]
+
+
+def test_bars_reach_from_the_lowest_to_the_highest_rate() -> None:
+    axes = MagicMock()
+    draw_bars(axes, [result(BASE, [70.0, 100.0, 101.0]), result(BASE._replace(mode="compiled"), [5.0, 5.0])])
+    (names, rates), settings = axes.barh.call_args
+    assert (names, rates) == (["torch eager", "torch compiled"], [100, 5])
+    assert settings["xerr"] == [[30, 0], [1, 0]]  # to the left, to the right
