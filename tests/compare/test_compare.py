@@ -5,8 +5,7 @@ from typing import Any
 from compared import BASE, CPU, result
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
-from rlpair.algos import dqn
-from rlpair.algos.registry import find, trained_once
+from rlpair.algos.registry import find
 from rlpair.compare.figure import line_values
 from rlpair.compare.grid import CompareConfig, check_envs, grid
 from rlpair.compare.report import greedy_return, speed
@@ -86,7 +85,6 @@ def test_flop_of_an_update() -> None:
     small: dict[str, Any] = {"batch_size": 2, "net_arch": (4,), "buffer_size": 10}
     assert update_flop(DQNConfig(**small), spec) == 272  # 3 * 80 - 48 trained, 80 of the target
     assert update_flop(DQNConfig(**small, double_q=True), spec) == 352
-    assert trained_once(DQNConfig(**small), dqn.networks(DQNConfig(**small), spec)) == 272  # of one's own algorithm
     assert update_flop(SACConfig(**small), box) == 1104  # two critics of 176 + 80 + 160, an actor of 192 + 80
 
 
@@ -125,10 +123,6 @@ def test_limits_are_shares_of_an_env_step() -> None:
     )
     parts |= {"transfer_us": 800.0}  # of an update: 200 of a step
     assert limit(result(image, [1.0], **parts), [result(image, [1.0])]) == "transfer (39% of a step)"
-    parts = {"env_us": 200.0, "update_us": 1_200.0}  # an update as long as it is, not the 300 of a step
-    assert limit(result(image, [1.0], **parts), [result(image, [1.0])]) == (
-        "matrix products (the update, 75% of a step, is at 20% of their peak)"
-    )
 
 
 def sentence(*results: Result) -> str:
@@ -205,12 +199,6 @@ def test_long_updates_are_limited_by_products_and_short_ones_of_a_fused_loop_by_
         "matrix products (the update, 100% of a step, is at 20% of their peak)",
         "small operations (the update, 100% of a step, is at 20% of the matrix-product peak)",
     ]
-
-
-def test_many_seeds_update_at_once() -> None:
-    """Four seeds at 2,000 env steps a second in all: each of their updates, made together, takes 2 ms."""
-    many = result(FUSED._replace(mode="seeds", num_seeds=4), [2_000.0])
-    assert limit(many, [many]) == "matrix products (the update, 100% of a step, is at 20% of their peak)"
 
 
 def test_a_loop_that_does_not_learn_is_not_sound() -> None:

@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from compared import BASE, result
 
-from rlpair import EnvSpec
+from rlpair import DQNConfig, EnvSpec
+from rlpair.algos import dqn
+from rlpair.algos.registry import trained_once
 from rlpair.compare import roofline, variant
 from rlpair.compare.figure import draw_bars
 from rlpair.compare.report import times_slowest
 from rlpair.compare.roofline import SIZE, product_rate, update_flop
 from rlpair.compare.turns import check_seconds
 from rlpair.compare.variant import WARM_UP, FusedVariant, HostVariant
+from rlpair.compare.verdicts import limit
 
 
 class Clock:
@@ -113,3 +116,25 @@ def test_bars_reach_from_the_lowest_to_the_highest_rate() -> None:
     (names, rates), settings = axes.barh.call_args
     assert (names, rates) == (["torch eager", "torch compiled"], [100, 5])
     assert settings["xerr"] == [[30, 0], [1, 0]]  # to the left, to the right
+
+
+# What limits a variant, and the work that it is
+
+
+def test_an_update_is_small_or_not_by_itself_and_not_by_its_share_of_a_step() -> None:
+    """Two updates every four steps of two environments: 1.2 ms each are 300 us of a step, beside 100 of acting."""
+    image = result(BASE._replace(encoder="nature", num_envs=2), [1.0], act_us=200.0, update_us=1_200.0)
+    assert limit(image, [image]) == "matrix products (the update, 75% of a step, is at 20% of their peak)"
+
+
+def test_many_seeds_update_at_once() -> None:
+    """Four seeds at 2,000 env steps a second in all: each of their updates, made together, takes 2 ms."""
+    many = result(BASE._replace(backend="jax", mode="seeds", num_seeds=4), [2_000.0])
+    assert limit(many, [many]) == "matrix products (the update, 100% of a step, is at 20% of their peak)"
+
+
+def test_flop_of_an_algorithm_that_does_not_say_it() -> None:
+    """A network of 80 is trained, whose first layer's 48 have no gradient to go on to, and its target is asked."""
+    config = DQNConfig(batch_size=2, net_arch=(4,), buffer_size=10)
+    networks = dqn.networks(config, EnvSpec((3,), "float32", True, 2))
+    assert trained_once(config, networks) == 3 * 80 - 48 + 80

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rlpair import DQNConfig, EnvSpec, load_agent
-from rlpair.config import RunConfig
+from rlpair import EnvSpec, load_agent
 from rlpair.replay.buffer import replay_bytes
-from rlpair.runs.images import tell_of_images
 
 Call = Callable[..., tuple[int, str, str]]
 SMALL = ["algo=dqn", "total_timesteps=30", "algo.learning_starts=10", "algo.buffer_size=50", "algo.batch_size=4"]
@@ -83,13 +81,6 @@ def test_an_image_beside_numbers_is_learned_from_and_crosses(command: Call) -> N
     assert load_agent("run").spec.parts == ((2,), (4, 5, 1))
     code, _, err = command("train", "resume=run", "backend=jax", "total_timesteps=40")
     assert code == 0, err
-
-
-def test_the_replays_of_all_seeds_are_said(capsys: pytest.CaptureFixture[str]) -> None:
-    spec = EnvSpec((10, 10, 4), "bool", True, 3)
-    config = RunConfig(algo=DQNConfig(buffer_size=500), mode="fused", num_seeds=3, num_envs=2)
-    tell_of_images(config, spec)
-    assert f"their replay takes {3 * replay_bytes(500, 2, spec):,} bytes once it is full" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

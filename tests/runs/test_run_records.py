@@ -12,9 +12,12 @@ from omegaconf import OmegaConf
 from runs import config_of, records
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rlpair import load_agent
+from rlpair import DQNConfig, EnvSpec, load_agent
+from rlpair.config import RunConfig
 from rlpair.envs.host import HostEnvs
 from rlpair.loops import host as loop_module
+from rlpair.replay.buffer import replay_bytes
+from rlpair.runs.images import tell_of_images
 from rlpair.runs.progress import ProgressBar
 from rlpair.seeding import integer
 from rlpair.train import train
@@ -58,6 +61,12 @@ def test_a_resumed_run_remembers_its_best(evaluations: Script) -> None:
     evaluations([4.5, 3])
     train(config_of("dqn", "torch", resume="run", total_timesteps=400))
     assert updates_of_best("run") == before
+
+
+def test_the_replays_of_all_seeds_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    spec, algo = EnvSpec((10, 10, 4), "bool", True, 3), DQNConfig(buffer_size=500)
+    tell_of_images(RunConfig(algo=algo, mode="fused", num_seeds=3, num_envs=2), spec)
+    assert f"their replay takes {3 * replay_bytes(500, 2, spec):,} bytes once it is full" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", [0, 4])

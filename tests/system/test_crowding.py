@@ -72,7 +72,7 @@ def test_what_others_take_is_all_but_ones_own_and_ones_childrens(
         {0, 1}, proc(tmp_path, ["cpu0 0 0 0 50 9 0 0 0 0 0", "cpu1 0 0 0 0 0", "cpu7 0 0 0 0 0"], stat.format(100, 50))
     )
     clock |= {"wall": 110.0, "own": 7.0}
-    cores = ["cpu0 100 200 300 90 9 100 50 50 0 0", "cpu1 1000 0 0 0 0", "cpu7 1000 0 0 0 0"]
+    cores = ["cpu0 100 200 300 90 59 100 50 50 0 0", "cpu1 1000 0 0 0 0", "cpu7 1000 0 0 0 0"]
     proc(tmp_path, cores, stat.format(300, 150))
     assert others.taken() == pytest.approx((18 - 2 - 3) / 10)
 
