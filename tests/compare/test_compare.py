@@ -1,8 +1,12 @@
 """python -m rlpair.compare: the grid, the arithmetic, what is refused, and a small run with all that it writes."""
 
+from types import SimpleNamespace
 from typing import Any
 
+import gymnasium as gym
+import pytest
 from compared import BASE, CPU, result
+from pixel_envs import Clock
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.algos.registry import find
@@ -11,8 +15,11 @@ from rlpair.compare.grid import CompareConfig, check_envs, grid
 from rlpair.compare.report import greedy_return, speed
 from rlpair.compare.result import Result, overlap, share_of_peak, title
 from rlpair.compare.roofline import update_flop
-from rlpair.compare.variant import microseconds
+from rlpair.compare.variant import FusedVariant, microseconds
 from rlpair.compare.verdicts import limit, verdicts
+from rlpair.errors import EnvError
+
+gym.register("images/Clock-v0", lambda: Clock((4, 5, 1)))
 
 
 def names(config: CompareConfig) -> list[list[str]]:
@@ -75,6 +82,31 @@ def test_images_have_the_published_work_of_atari() -> None:
 
 def test_encoders_are_those_of_the_environments() -> None:
     assert check_envs(CompareConfig(algo=("dqn",))) == {"dqn": "none"}
+    assert check_envs(CompareConfig(algo=("dqn",), env="images/Clock-v0")) == {"dqn": "minatar"}
+    with pytest.raises(EnvError, match=r"^sac needs a Box action space"):
+        check_envs(CompareConfig(algo=("dqn", "sac"), env="images/Clock-v0"))
+
+
+def test_a_round_of_the_fused_loop_is_train_freq_steps_of_every_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = list[tuple[Any, ...]]()
+
+    def call(name: str, *arguments: Any) -> list[Any]:
+        ran.extend([arguments] if name == "run" else [])
+        return [EnvSpec((10, 10, 4), "uint8", True, 6)] if name == "get_spec" else []
+
+    monkeypatch.setattr("rlpair.compare.variant.make_workers", lambda config: SimpleNamespace(call=call))
+    built = FusedVariant(BASE._replace(mode="seeds", num_seeds=2, encoder="minatar", num_envs=3))
+    assert built.env_steps == 12 * built.round == 12 * ran[-1][1]  # four steps of three
+    built.advance(built.env_steps + 13)
+    assert ran[-1][1] - ran[-1][0] == 2  # the least that reaches it
+    built.rounds_per_second = 5.0
+    measured = built.measure(2.0)
+    assert ran[-1][1] - ran[-1][0] == 10
+    assert measured["env_steps"] == 12 * ran[-1][1]
+    rate, updates = (measured[f"{x}_per_second"] for x in ("env_steps", "updates"))
+    assert rate
+    assert updates
+    assert rate / updates == pytest.approx(4)
 
 
 # Arithmetic, by hand

@@ -7,8 +7,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
+from pixel_envs import Clock
 
 from rlpair import EnvSpec, load_agent
+from rlpair.envs.frames import StackFrames
 from rlpair.replay.buffer import replay_bytes
 
 Call = Callable[..., tuple[int, str, str]]
@@ -114,3 +116,22 @@ def test_what_no_encoder_takes_is_one_line(arguments: list[str], message: str, c
     code, _, err = command("train", *SHORT, "backend=torch", *arguments)
     assert code == 2
     assert err.splitlines()[-1] == f"rlpair: {message}"
+
+
+gym.register("images/Stacked-v0", lambda frames, **kwargs: StackFrames(Clock(**kwargs), frames))
+
+
+@pytest.mark.parametrize(
+    ("frames", "shape", "its", "ours"),
+    [(3, "[4,5]", "obs_shape=(4, 5, 4)", "obs_shape=(4, 5, 3)"), (2, "[4,5,2]", "frame_stack=4", "frame_stack=2")],
+)
+def test_stacks_of_another_length_than_the_checkpoints_are_refused(
+    frames: int, shape: str, its: str, ours: str, command: Call
+) -> None:
+    own = ["env=images/Stacked-v0", "env_kwargs.frames=4", "env_kwargs.shape=[4,5]"]
+    code, _, err = command("train", *SHORT, "backend=torch", *own)
+    assert code == 0, err
+    others = [f"env_kwargs.frames={frames}", f"env_kwargs.shape={shape}"]
+    code, out, err = command("train", "resume=run", "total_timesteps=40", *others)
+    line = f"rlpair: run/checkpoints/step_30: its agent is of an environment with {its}, and this one has {ours}"
+    assert (code, out, err.splitlines()[-1]) == (2, "", line)
