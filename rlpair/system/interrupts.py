@@ -5,11 +5,11 @@ It imports next to nothing: until a command has come so far, Ctrl-C is a traceba
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+end_process = os._exit  # which catch_exits replaces
 
 
 class Interrupted(SystemExit, KeyboardInterrupt):
@@ -26,7 +26,7 @@ def leave(number: int, frame: object) -> None:
     An exception would be swallowed by some of the packages that are imported meanwhile.
     """
     os.write(2, b"rlpair: interrupted\n")  # print is not for handlers
-    os._exit(128 + number)
+    end_process(128 + number)
 
 
 def interrupt(number: int, frame: object) -> None:
@@ -89,6 +89,7 @@ class Signals:
 
 def end_with_parent() -> None:
     """End this worker process as soon as its parent is gone, even one that was killed, whatever it is doing then."""
+    import threading
     from multiprocessing import parent_process
 
     parent = parent_process()
@@ -96,6 +97,6 @@ def end_with_parent() -> None:
 
     def wait() -> None:
         parent.join()
-        os._exit(1)
+        end_process(1)
 
     threading.Thread(target=wait, name="end-with-parent", daemon=True).start()

@@ -1,7 +1,8 @@
 """What a command's process needs before anything else is imported. To import this does it, there and nowhere else.
 
 Ctrl-C during the imports, which take seconds, ends the command with one line; a stdout or stderr that nobody reads any
-more, or that was never open, takes what is written and does not stop the run; a warning of rlpair's is one line.
+more, or that was never open, takes what is written and does not stop the run; a warning of rlpair's is one line;
+os._exit is an exception.
 """
 
 import os
@@ -23,7 +24,9 @@ def is_command() -> bool:
 
 if is_command():
     signal.signal(signal.SIGINT, leave)
+    from rlpair.system.exits import catch_exits
     from rlpair.system.output import keep_output, show_warnings
 
     keep_output()
     show_warnings()
+    catch_exits()

@@ -6,6 +6,7 @@ HOST_RUN, RECORDING, RECORD = "runs/host_run.py", "runs/recording.py", "runs/rec
 RECORDS = "test_run_records.py"
 CLOCK = f"{RECORDS}::test_a_resumed_run_goes_on_with_its_clock"
 FORGOTTEN = f"{RECORDS}::test_what_came_after_the_checkpoint_is_forgotten_in_all_records"
+EXITS = "test_startup.py::test_os_exit_is_an_exception_but_in_a_fork"
 BUGS = [
     Bug("every evaluation overwrites the best", RECORDING, "if record.best:", 'if record.best or "eval/mean_return" in record.values:', RECORDS),
     Bug("the best is saved once only", RECORDING, "if record.best:", "if record.best and not self.folder.best.exists():", RECORDS),
@@ -20,4 +21,9 @@ BUGS = [
     Bug("config.yaml stays as it was", RECORDING, "file.write(to_yaml(config))", "file.write(folder.config.read_text() if config.resume else to_yaml(config))", RECORDS),
     Bug("a resume loses the replay", HOST_RUN, "self.replay.load_state_dict(replay)", "pass", FORGOTTEN),
     Bug("a resume loses the agent", HOST_RUN, "self.agent.load_state_dict(state)", "pass", FORGOTTEN),
+    Bug("os._exit ends a run in silence", "system/startup.py", "    catch_exits()\n", "", "test_failing_runs.py::test_an_environment_that_ends_the_process_is_one_that_fails"),
+    Bug("a fork cannot end", "system/exits.py", "if os.getpid() != this:", "if False:", EXITS),
+    Bug("a thread ends a run with 0", "system/exits.py", "end_process(status or 2)", "end_process(status)", EXITS),
+    Bug("a thread's os._exit is nobody's", "system/exits.py", "if threading.current_thread() is threading.main_thread():", "if True:", EXITS),
+    Bug("Ctrl-C has its handler late", "system/interrupts.py", "import signal\n", "import signal\nimport threading\n", "test_startup.py::test_ctrl_c_is_one_line_from_the_first_modules_on"),
 ]  # fmt: skip

@@ -81,6 +81,16 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path}
 
 
+def test_an_environment_that_ends_the_process_is_one_that_fails() -> None:
+    result = command(*RUN, f"env=failing_envs:{ID}", "env_kwargs.how=leave", env=environment())
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1] == (
+        f"rlpair: env=failing_envs:{ID}: environment 0 raised SystemExit at env step 3: os._exit(0) "
+        "(traceback: run/error.txt); run/checkpoints/step_2 is whole, go on with: python -m rlpair.train resume=run"
+    )
+    assert Path("run/error.txt").read_text().endswith("SystemExit: os._exit(0)\n")
+
+
 def test_ctrl_c_while_a_run_is_put_together_leaves_nothing() -> None:
     result = command(
         *RUN, f"env=failing_envs:{ID}", "env_kwargs.how=ctrl-c", "env_kwargs.when=build", env=environment()
