@@ -1,5 +1,6 @@
 """rlpair plot: which runs are put together, what is drawn, and what a stranger's metrics.jsonl can do to it."""
 
+import importlib.util
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ import pytest
 from matplotlib.image import imread
 
 from rlpair import DQNConfig, SACConfig
+from rlpair.advice import install_command
 from rlpair.config import RunConfig
 from rlpair.plot import PlotConfig, curves_of, main
 from rlpair.runs.curves import find_runs, group, over_seeds, read_lines
@@ -232,3 +234,11 @@ def test_a_config_that_is_none_is_one_line(plot: Callable[..., tuple[int, str, s
     code, out, err = plot("run")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("rlpair: run/config.yaml: is not a run's configuration: ")
+
+
+def test_a_missing_extra_is_named(plot: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "plotext" else there(name))
+    line = f"plot needs plotext, which is not installed: {install_command('plot')}"
+    assert plot("run") == (2, "", f"rlpair: {line}\n")
+    assert list(Path().iterdir()) == []

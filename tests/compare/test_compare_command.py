@@ -1,5 +1,6 @@
 """python -m rlpair.compare: what it refuses, and what it leaves in its folder."""
 
+import importlib.util
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ from hostile import link_instead, precious, snapshot
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlpair import RLPairError
+from rlpair.advice import install_command
 from rlpair.compare.__main__ import make_out, show
 from rlpair.compare.grid import CompareConfig
 from rlpair.compare.turns import VariantProcess
@@ -26,6 +28,8 @@ from rlpair.system.workers import usable_cores
         ("algo=[ppo]", "algo='ppo' is not allowed: one of dqn, sac"),
         ("mode=[]", "mode=[] is not allowed: a list with something in it"),
         ("device=[cuda]", "device=['cuda'] is not allowed: one that is here, such as cpu"),
+        ("mode=[slow]", "mode='slow' is not allowed: some of eager, compiled, host, fused, seeds"),
+        ("device=[tpu]", "device='tpu' is not allowed: some of cpu, cuda"),
         ("preset=slow", "preset='slow' is not allowed: one of quick, full"),
         ("net_arch=[64,64]", "net_arch=64 is not allowed: lists of layer sizes >= 1, such as [[64,64],[256,256]]"),
         ("net_arch=[]", "net_arch=[] is not allowed: a list with something in it"),
@@ -158,3 +162,13 @@ def test_a_folder_of_curves_that_is_a_link_is_refused_at_the_start(name: str, tm
     line = "out='out' is not allowed: a folder that can be written to: is a link, and links inside a run's folder"
     with pytest.raises(ConfigError, match=f"^{line} are not followed$"):
         make_out("out")
+
+
+def test_a_missing_extra_is_named(
+    command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else there(name))
+    line = f"compare needs matplotlib, which is not installed: {install_command('compare')}"
+    assert command("compare") == (2, "", f"rlpair: {line}\n")
+    assert list(Path().iterdir()) == []

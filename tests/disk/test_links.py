@@ -210,3 +210,12 @@ def test_a_new_file_never_stands_in_an_old_ones_place(tmp_path: Path, outside: P
     with pytest.raises(OSError, match=NOT_FOLLOWED):
         files.Appender(tmp_path / "events", new=False)
     assert (outside / "thesis.tex").read_bytes() == SECRET
+
+
+def test_a_file_that_was_removed_is_not_appended_to(tmp_path: Path) -> None:
+    file = files.Appender(tmp_path / "events", new=True)
+    (tmp_path / "events").unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        file.write(b"1")
+    assert (error.value.strerror, error.value.filename) == ("was removed while it was written to", f"{tmp_path}/events")
+    file.close()

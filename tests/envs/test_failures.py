@@ -281,3 +281,13 @@ def test_a_step_whose_index_is_none_of_the_space() -> None:
         "returned observation=[2 2]",
         "its space is MultiDiscrete([2 3])",
     )
+
+
+def test_a_vector_whose_last_observation_is_of_another_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    vector = SyncVectorEnv([failing_envs.Counter] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    infos = {"final_obs": [np.zeros(3, np.float32), None]}
+    step = (np.zeros((2, 2)), np.zeros(2), np.array([True, False]), np.zeros(2, bool), infos)
+    monkeypatch.setattr(vector, "step", lambda action: step)
+    with pytest.raises(EnvFailedError) as error:
+        play(as_envs(vector), 1)
+    assert str(error.value) == "env=Counter returned final_obs of shape (3,): its space says (2,)"

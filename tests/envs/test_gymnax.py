@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -13,12 +14,15 @@ import pytest
 from rlpair import DQNConfig, evaluate_agent, load_agent, make_agent
 from rlpair.config import RunConfig
 from rlpair.envs.functional_jax import FunctionalStep, functional_env, reset, step
-from rlpair.errors import ConfigError
+from rlpair.envs.gymnax_jax import GymnaxEnv
+from rlpair.errors import ConfigError, EnvError
 from rlpair.evaluate import EvaluateConfig, task
 from rlpair.train import train
 from rlpair.types import EnvSpec
 
 gymnax = pytest.importorskip("gymnax")
+from gymnax.environments import spaces as gymnax_spaces  # noqa: E402
+
 pytestmark = [
     pytest.mark.filterwarnings("ignore:scatter inputs have incompatible types:FutureWarning"),
     pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64:UserWarning"),
@@ -217,3 +221,11 @@ def test_evaluate_plays_a_gymnax_run_in_both_backends(tmp_path: Any, capsys: pyt
     assert make_agent("dqn", backend="torch", env="gymnax/Catch-bsuite").spec == agent.spec
     with pytest.raises(ConfigError, match="video='films' is not allowed: left out with env=gymnax/Catch-bsuite, which"):
         task(dataclasses.asdict(EvaluateConfig(run_dir=str(run_dir), video="films")), {"run_dir", "video"})
+
+
+def test_observations_that_are_no_array() -> None:
+    env = SimpleNamespace(name="Mine", observation_space=lambda _: gymnax_spaces.Dict({}), action_space=lambda _: None)
+    with pytest.raises(EnvError) as error:
+        GymnaxEnv(env, None)
+    line = "env=gymnax/Mine: its observations are no array: give one whose space is a Box"
+    assert str(error.value) == line

@@ -148,3 +148,15 @@ def test_another_number_of_environments_is_refused() -> None:
     with pytest.raises(CheckpointError) as error:
         make_envs("toy/Counter-v0", 3).load_state_dict(envs.state_dict())
     assert str(error.value) == "the state is of 2 environments, and here are 3"
+
+
+def test_actions_that_are_none_are_refused_with_their_environment() -> None:
+    envs = make_envs("toy/Counter-v0", 2)
+    envs.reset(seed=0)
+    for action in actions(envs, 3, 0):
+        envs.step(action)
+    state = through_json(envs.state_dict())
+    state["episodes"][0], state["episodes"][1]["actions"] = None, "!"
+    with pytest.raises(CheckpointError) as error:
+        envs.load_state_dict(state)
+    assert str(error.value) == "envs.episodes[1]: actions are not base64 of 8 bytes an action"

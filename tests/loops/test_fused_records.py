@@ -201,3 +201,11 @@ def test_of_a_saved_replay_the_rows_that_are_filled_have_to_be_possible() -> Non
     with pytest.raises(CheckpointError) as error:
         loop.check_contents(state)
     assert str(error.value) == "replay.action holds 0, which is not from 1 to 2"
+
+
+def test_a_run_goes_on_where_a_round_ends() -> None:
+    loop = loop_of(Script())
+    loop.check_env_steps(24)
+    with pytest.raises(CheckpointError) as error:
+        loop.check_env_steps(25)
+    assert str(error.value) == "env_steps=25 is not a multiple of 6, a round's"

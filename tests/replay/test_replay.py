@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rlpair.errors import CheckpointError, ConfigError
 from rlpair.replay.buffer import ReplayBuffer
-from rlpair.replay.storage import ring_bytes
+from rlpair.replay.storage import allocate, ring_bytes
 from rlpair.types import EnvSpec, State, Transition
 
 NUMBERED = EnvSpec((2,), "float32", True, 3)
@@ -226,3 +226,9 @@ def test_its_bytes_are_known_before_it_is_made(spec: EnvSpec, expected: int) -> 
     assert ring_bytes(10**12, 3, spec) == 999_999_999_999 * expected
     state = filled(spec, 8, 3, 2).state_dict()
     assert ring_bytes(8, 3, spec) == sum(x.nbytes for name, x in state.items() if name != "position")
+
+
+def test_a_replay_that_no_memory_can_hold() -> None:
+    with pytest.raises(ConfigError) as error:
+        allocate(7, {"obs": ((2**62,), "float64")})
+    assert str(error.value) == "algo.buffer_size=7 is not allowed: as many transitions as fit into memory"

@@ -1,0 +1,107 @@
+"""A run that cannot be begun, gone on with or loaded as it is asked for: every single refusal by its whole message."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from refused import refused
+from runs import config_of
+
+from rlpair import load, load_agent, make_agent
+from rlpair.errors import CheckpointError, ConfigError
+from rlpair.runs import run_dir
+from rlpair.runs.formats import LINE_BYTES
+from rlpair.runs.loading import Checkpoint
+from rlpair.runs.metrics import read_records
+from rlpair.runs.saved_run import SavedRun
+from rlpair.train import train
+
+STEP = "run/checkpoints/step_200"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    train(config_of("dqn", "torch", run_dir=str(folder / "run"), total_timesteps=200, eval_episodes=1, eval_every=0))
+    return folder
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> SavedRun:
+    """A run of 200 steps, in ./run, of which nothing is changed."""
+    monkeypatch.chdir(folder)
+    return SavedRun("run")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"num_envs": 1},
+            f"{STEP}/replay.safetensors: reward has shape (100, 2), and there is room for (500, 1) "
+            "with num_envs=1 and algo.buffer_size=500",
+        ),
+        (
+            {"backend": "jax", "mode": "fused"},
+            f"{STEP}/replay.safetensors: it has no replay.reward, as a run with mode=fused has",
+        ),
+        ({"backend": "jax", "mode": "fused", "num_seeds": 2}, f"{STEP}: it holds 1 agents, and num_seeds=2"),
+    ],
+)
+def test_a_run_that_cannot_go_on_with_these_settings(changes: dict[str, Any], message: str, run: SavedRun) -> None:
+    run.check(run.config)
+    assert refused(lambda: run.check(replace(run.config, **changes)), CheckpointError) == message
+
+
+def test_a_replay_that_is_larger_than_asked_for(run: SavedRun) -> None:
+    small = replace(run.config, algo=replace(run.config.algo, buffer_size=199))
+    assert refused(lambda: run.check(small), CheckpointError) == (
+        f"{STEP}/replay.safetensors: reward has shape (100, 2), and there is room for (99, 2) "
+        "with num_envs=2 and algo.buffer_size=199"
+    )
+
+
+def test_the_state_of_a_loop_of_the_other_kind(run: SavedRun) -> None:
+    message = f"{STEP}/run.json: is of a run with mode=host, and not of one with mode=fused"
+    assert refused(lambda: Checkpoint(STEP).run("fused"), CheckpointError) == message
+
+
+def test_a_run_that_is_resumed_elsewhere(run: SavedRun, command: Callable[..., tuple[int, str, str]]) -> None:
+    line = "run_dir='other' is not allowed: left out with resume=, which goes on in its own folder"
+    assert command("train", "resume=run", "run_dir=other") == (2, "", f"rlpair: {line}\n")
+    assert not Path("other").exists()
+
+
+def test_an_agent_that_does_not_fit_into_memory(run: SavedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(load, "make_agent", full)
+    assert refused(lambda: load_agent("run"), CheckpointError) == f"{STEP}: its agent does not fit into memory"
+
+
+def test_a_checkpoint_of_no_run() -> None:
+    make_agent("dqn", backend="torch", env="CartPole-v1").save("mine")
+    line = "mine belongs to no run: there is no config.yaml two folders above it"
+    assert refused(lambda: SavedRun("mine"), CheckpointError) == line
+
+
+def test_a_thousand_runs_of_one_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[Path]()
+    monkeypatch.setattr(run_dir, "_make", lambda path, undo: asked.append(path))
+    monkeypatch.setattr(time, "strftime", lambda pattern: "NOW")
+    config = config_of("dqn", "torch", seed=7)
+    message = refused(lambda: run_dir.begin(config, None), ConfigError)  # type: ignore[arg-type]
+    parent = "runs/CartPole-v1/dqn-torch"
+    assert message == f"run_dir='{parent}/seed7-NOW' is not allowed: given by hand here: a thousand runs have this name"
+    assert [str(asked[0]), str(asked[1]), str(asked[-1])] == [f"{parent}/seed7-NOW{x}" for x in ("", "-2", "-999")]
+
+
+def test_a_line_without_end() -> None:
+    path = Path("metrics.jsonl")
+    path.write_bytes(b'{"env_steps": 1, "seconds": 1.0}\n' + b" " * (LINE_BYTES + 1))
+    message = "metrics.jsonl: line 2 is not a record: it has more than 4,194,304 bytes"
+    assert refused(lambda: list(read_records(path)), CheckpointError) == message
