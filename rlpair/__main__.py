@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "play greedy episodes with a trained agent, filmed if you like",
     "plot": "draw the curves of runs, as a PNG and on the terminal",
     "compare": "which framework is faster for which work, on this machine",
+    "benchmark": "train a suite in both frameworks, beside published scores",
     "parity": "how far apart the twins are, on this machine",
 }
 

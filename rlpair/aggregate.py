@@ -1,6 +1,6 @@
 """Many returns as a few numbers: means and their bootstrap intervals (Agarwal et al. 2021, section 4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,6 +25,17 @@ def bootstrap_interval(
 
     It asks for no normality, which returns at their ceiling do not have.
     """
-    resampled = stream(0, "bootstrap").choice(scores, (resamples, len(scores)))
-    low, high = np.percentile(statistic(resampled), (2.5, 97.5))
+    low, high = stratified_interval([scores], lambda rows: statistic(rows[0]), resamples)
     return float(low), float(high)
+
+
+def stratified_interval(
+    rows: Sequence[np.ndarray], statistic: Callable[[Sequence[np.ndarray]], np.ndarray], resamples: int
+) -> np.ndarray:
+    """Return the 95 % interval of a statistic of several samples, (S,) each: every one is resampled by itself.
+
+    Returns (2, ...), the lower and the upper end of each number that the statistic has.
+    """
+    rng = stream(0, "bootstrap")
+    resampled = [rng.choice(scores, (resamples, len(scores))) for scores in rows]
+    return np.asarray(np.percentile(statistic(resampled), (2.5, 97.5), axis=0))

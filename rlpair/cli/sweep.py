@@ -1,7 +1,6 @@
 """The jobs of a sweep, each in a process of its own: a framework's settings and memory are a process's."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,8 +11,8 @@ from typing import Any, NamedTuple
 from rlpair.errors import CheckpointError
 from rlpair.runs.result import load_result
 from rlpair.settings.overrides import Pair
+from rlpair.system.interrupts import passing_on
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 JOB_FILE = "RLPAIR_JOB_FILE"  # environment variable of a job: the file that it writes its folder's name into
 
 
@@ -36,15 +35,8 @@ def run_jobs(command: str, jobs: Sequence[Sequence[Pair]]) -> int:
     Returns 128 and the signal that stopped the sweep, else the first exit code of a job that is not 0, else 0.
     """
     sweep = Sweep(command)
-    previous = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in previous.items():
-        if (number, handler) != (signal.SIGHUP, signal.SIG_IGN):  # as nohup leaves it
-            signal.signal(number, sweep.pass_on)
-    try:
+    with passing_on(sweep.pass_on):
         outcomes = [sweep.run(job) for job in jobs]
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
     print_table(jobs, outcomes)
     if sweep.stopped_by:
         return 128 + sweep.stopped_by

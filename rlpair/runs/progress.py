@@ -27,7 +27,7 @@ class ProgressBar(Recorder):
         stream = sys.stderr if stream is None else stream
         self._total, self._steps, self._stream = total, initial, stream
         self._values: dict[str, float] = {}
-        self._live = _start_live(stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else None
+        self._live = start_live(stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else None
         self._period = 10.0 if self._live is None else 0.5  # seconds
         now = time.perf_counter()
         self._marks = deque([(now, initial)], maxlen=1 + int(30 / self._period))  # (seconds, env_steps) of 30 seconds
@@ -59,7 +59,7 @@ class ProgressBar(Recorder):
         if self._live is None:
             print("  ".join([position, percent, *speed, left]), file=self._stream, flush=True)
             return
-        self._live.update(_lines(self._steps, self._total, [percent, position, left], speed), refresh=True)
+        self._live.update(lines_of(self._steps, self._total, [percent, position, left], speed), refresh=True)
 
     def _performance(self) -> list[str]:
         """Return what is known of 254 steps/s, 254 updates/s, return -1034.2, eval -980.1."""
@@ -72,20 +72,24 @@ class ProgressBar(Recorder):
         return [text(self._values[tag]) for tag, text in shown.items() if tag in self._values]
 
     def _time_left(self) -> str:
-        """Return the time left by the speed of the last 30 seconds: 1:09 or 2:01:09."""
+        """Return the time left by the speed of the last 30 seconds."""
         (then, before), (now, steps) = self._marks[0], self._marks[-1]
         if steps < self._total and steps == before:
             return "-:--"
-        seconds = max(0, self._total - steps) * (now - then) / max(1, steps - before)
-        hours, minutes = divmod(round(seconds) // 60, 60)
-        return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{round(seconds) % 60:02}"
+        return clock(max(0, self._total - steps) * (now - then) / max(1, steps - before))
+
+
+def clock(seconds: float) -> str:
+    """Write a time as 1:09 or 2:01:09."""
+    hours, minutes = divmod(round(seconds) // 60, 60)
+    return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{round(seconds) % 60:02}"
 
 
 def _short(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
-def _start_live(stream: IO[str]) -> Any:
+def start_live(stream: IO[str]) -> Any:
     """Begin a place at the end of the terminal that is drawn over; what others print appears above it."""
     from rich.console import Console
     from rich.live import Live
@@ -96,7 +100,7 @@ def _start_live(stream: IO[str]) -> Any:
     return live
 
 
-def _lines(steps: int, total: int, beside: list[str], below: list[str]) -> Any:
+def lines_of(steps: int, total: int, beside: list[str], below: list[str]) -> Any:
     """Return the bar with ``beside`` at its right and ``below`` under it, in more lines where it is narrow."""
     from rich.columns import Columns
     from rich.console import Group

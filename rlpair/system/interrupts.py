@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 end_process = os._exit  # which catch_exits replaces
@@ -46,6 +47,20 @@ def closing_on_interrupt() -> Iterator[None]:
     finally:
         if previous is leave:
             signal.signal(signal.SIGINT, leave)
+
+
+@contextmanager
+def passing_on(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Let this handle what ends a process, and a terminal that closes, while others work for this process."""
+    previous = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGHUP)}
+    for number, before in previous.items():
+        if (number, before) != (signal.SIGHUP, signal.SIG_IGN):  # as nohup leaves it
+            signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 class Signals:

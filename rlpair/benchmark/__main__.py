@@ -1,0 +1,129 @@
+"""python -m rlpair.benchmark: trains a suite in both frameworks, and holds it against what others published."""
+
+import importlib.util
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rlpair.advice import install_command
+from rlpair.benchmark.figure import draw
+from rlpair.benchmark.plan import BenchmarkConfig, Job, jobs_of
+from rlpair.benchmark.pool import Pool, places_of
+from rlpair.benchmark.progress import Progress
+from rlpair.benchmark.report import HEADS, page, rows_of
+from rlpair.benchmark.results import JSON, Results, Session, collect, load, merged, of_report, save, session_of
+from rlpair.cli.command import Command
+from rlpair.disk import files
+from rlpair.errors import ConfigError, MissingExtraError, reason
+from rlpair.make import backend_module, open_playable
+from rlpair.runs.saved_config import Values
+from rlpair.system.interrupts import passing_on
+from rlpair.system.workers import usable_cores
+
+REPORT, FIGURE = "report.md", "figure.png"
+
+
+def task(values: Values, given: set[str]) -> int:
+    """Train what is not finished, and report. Returns 0, 1 where a job failed, 128 and the signal that stopped it."""
+    config = BenchmarkConfig(**values)
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError(f"benchmark needs matplotlib, which is not installed: {install_command('plot')}")
+    if config.report is not None:
+        if other := sorted(given - {"report"}):
+            raise ConfigError(other[0], values[other[0]], "left out with report=, which trains nothing")
+        show(of_report(config.report), Path(config.report))
+        return 0
+    jobs = jobs_of(config)
+    check_playable(config, jobs)
+    out = make_out(config.out)
+    return train(config, jobs, out)
+
+
+def check_playable(config: BenchmarkConfig, jobs: Sequence[Job]) -> None:
+    """Raise MissingExtraError or EnvError before anything runs: for a backend or an environment that is not there."""
+    for backend in config.backend:
+        backend_module("agents.agent", backend)
+    for job in {job.config.env: job for job in jobs}.values():
+        open_playable(job.config.env, job.config.env_kwargs).close()
+
+
+def make_out(out: str) -> Path:
+    """Make the folder, where it is not there. Raises ConfigError."""
+    try:
+        files.make_folders(Path(out))
+    except OSError as error:
+        raise ConfigError("out", out, f"a folder that can be written to: {reason(error)}") from error
+    return Path(out)
+
+
+def train(config: BenchmarkConfig, jobs: Sequence[Job], out: Path) -> int:
+    """Train the jobs, keep the raw numbers of each as soon as it is finished, and report."""
+    places = places_of(usable_cores(), config.jobs, config.threads)
+    pool = Pool(jobs, places, config.threads, lambda text: print(f"rlpair: {text}", file=sys.stderr, flush=True))
+    earlier, before, began = load(out) if files.is_there(out / JSON) else None, len(pool.finished), time.monotonic()
+    progress = Progress(jobs, pool, len(places))
+
+    def results() -> Results:
+        count = len(pool.finished) - before
+        session: Session | None = session_of(command(), time.monotonic() - began, count) if count else None
+        return merged(earlier, collect(out), session)
+
+    def watch(ended: bool) -> None:
+        if ended:
+            save(out, results())
+        progress.show(at_once=ended)
+
+    try:
+        with passing_on(pool.stop):
+            pool.run(watch)
+    finally:
+        progress.close()
+    if (found := results())["runs"]:
+        save(out, found)
+        show(found, out)
+    if pool.stopped_by:
+        number, done = signal.Signals(pool.stopped_by), f"{len(pool.finished)} of {len(jobs)} jobs are finished"
+        print(f"stopped by {number.name}: {done}; go on with: {command()}")
+        return 128 + number
+    if pool.failed:
+        print(f"{len(pool.failed)} of {len(jobs)} jobs failed; the same command tries them again: {command()}")
+    return int(bool(pool.failed))
+
+
+def command() -> str:
+    """Return what was called, for a shell."""
+    return f"python -m rlpair.benchmark {shlex.join(sys.argv[1:])}".strip()
+
+
+def show(results: Results, out: Path) -> None:
+    """Write report and figure into a folder, and print the table."""
+    files.write(out / REPORT, page(results, FIGURE, "Benchmark").encode())
+    draw(results, out / FIGURE)
+    print_table(results)
+    print(f"all in {out}")
+
+
+def print_table(results: Results) -> None:
+    """Print the scores, a row for each task and backend."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*HEADS, box=None, pad_edge=False)
+    for row in rows_of(results):
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = 1_000  # lines of a log are not broken
+    console.print(table)
+
+
+def main() -> None:
+    """Run the command; exit with its code."""
+    sys.exit(Command("benchmark", BenchmarkConfig, task).main())
+
+
+if __name__ == "__main__":
+    main()

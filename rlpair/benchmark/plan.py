@@ -1,0 +1,154 @@
+"""What ``rlpair.benchmark`` is asked for, and the jobs that come of it: task x backend x seed."""
+
+import itertools
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rlpair.benchmark.suites import Task, tasks_of
+from rlpair.cli.arguments import resolve
+from rlpair.cli.help import written
+from rlpair.config import RunConfig, check_choice, check_compile
+from rlpair.disk import files
+from rlpair.disk.checkpoint import find_step
+from rlpair.disk.layout import RunDir
+from rlpair.errors import CheckpointError, ConfigError
+from rlpair.presets import defaults
+from rlpair.runs.saved_config import flat, load_config
+from rlpair.runs.saved_run import resolve_config
+from rlpair.settings.overrides import Pair
+
+EPISODES = 20  # greedy ones, of each evaluation
+EVALUATIONS = 20  # along the way
+CHECKPOINTS = 10  # at least: what a killed job loses is a tenth of it
+MOST = {"seeds": 1_000, "jobs": 1_000, "threads": 1_000, "total_env_steps": 10**12}
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Settings of ``python -m rlpair.benchmark``."""
+
+    suite: tuple[str, ...] = ("classic",)
+    """classic, box2d, mujoco, minatar, atari: a list."""
+    only: tuple[str, ...] = ()
+    """Of the suite's tasks these alone, by id or by id without version, such as Hopper: a list."""
+    backend: tuple[str, ...] = ("torch", "jax")
+    """torch, jax: a list."""
+    seeds: int = 3
+    """Of each task in each backend: 0, 1, ..."""
+    jobs: int | None = None
+    """Trainings at a time, each a process on cores of its own; null: as many as the cores are enough for."""
+    threads: int = 1
+    """Of a training, and its cores."""
+    total_env_steps: int | None = None
+    """Of every training; null: the suite's, which the published scores are of. For a short try."""
+    device: str = "cpu"
+    """auto (the GPU if there is one), cpu or cuda."""
+    compile: bool = False
+    """torch.compile on the updates of backend=torch."""
+    out: str = "runs/benchmark"
+    """Folder for the runs and what comes of them; what is finished there is not run again, the rest goes on."""
+    report: str | None = None
+    """A folder with results.json: write everything else that is made of it anew, and train nothing."""
+
+    def __post_init__(self) -> None:
+        for key in ("suite", "backend"):
+            if not getattr(self, key):
+                raise ConfigError(key, [], "a list with something in it")
+        tasks_of(self.suite, self.only)
+        for backend in self.backend:
+            check_choice("backend", backend)
+        check_choice("device", self.device)
+        if set(self.backend) == {"jax"}:
+            check_compile(self.compile, "jax")
+        for key, most in MOST.items():
+            value = getattr(self, key)
+            if value is not None and not 1 <= value <= most:
+                raise ConfigError(key, value, f"a whole number from 1 to {most:,}")
+
+
+class Job(NamedTuple):
+    """A training, and the folder that it has of its own."""
+
+    task: Task
+    config: RunConfig  # all its settings, also those that are the preset's
+    arguments: tuple[str, ...]  # of python -m rlpair.train, where it begins
+
+    @property
+    def folder(self) -> Path:
+        """Where the run writes."""
+        return Path(str(self.config.run_dir))
+
+    @property
+    def log(self) -> Path:
+        """What it prints, beside its folder."""
+        return self.folder.with_name(f"{self.folder.name}.log")
+
+    @property
+    def name(self) -> str:
+        """For people: CartPole-v1 dqn torch seed 0."""
+        return f"{self.config.env} {self.config.algo.name} {self.config.backend} seed {self.config.seed}"
+
+    def is_finished(self) -> bool:
+        """Return whether it has its score."""
+        return files.is_there(RunDir(self.folder).result)
+
+    def command(self) -> list[str]:
+        """Return the arguments of train: those that begin it, or go on from its last checkpoint."""
+        try:
+            find_step(self.folder)
+        except CheckpointError:
+            return list(self.arguments)
+        return [f"resume={self.folder}"]
+
+
+def jobs_of(config: BenchmarkConfig) -> list[Job]:
+    """Return all jobs, seed by seed, so that each number of seeds is complete as early as it can be.
+
+    Raises:
+        ConfigError: there are too few steps to learn in, or the folder has runs of other settings.
+    """
+    tasks, backends = tasks_of(config.suite, config.only), tuple(dict.fromkeys(config.backend))
+    jobs = [job_of(config, *point) for point in itertools.product(range(config.seeds), tasks, backends)]
+    for job in jobs:
+        check_saved(job, config.out)
+    return jobs
+
+
+def job_of(config: BenchmarkConfig, seed: int, task: Task, backend: str) -> Job:
+    """Return one job. Raises ConfigError where it is over before it learns."""
+    steps, folder = config.total_env_steps or task.total_env_steps, task.env.replace("/", "-")
+    own: dict[str, Any] = {
+        "algo": task.algo,
+        "backend": backend,
+        "env": task.env,
+        "seed": seed,
+        "device": config.device,
+        "total_timesteps": steps,
+        "eval_every": max(1, steps // EVALUATIONS),
+        "eval_episodes": EPISODES,
+        "checkpoint_every": max(1, min(defaults(task.algo, task.env)["checkpoint_every"], steps // CHECKPOINTS)),
+        **({"compile": True} if config.compile and backend == "torch" else {}),
+        **task.settings,
+        "run_dir": f"{config.out}/{folder}/{task.algo}-{backend}/seed{seed}",
+    }
+    pairs: list[Pair] = [(key, written(value)) for key, value in own.items()]
+    try:
+        whole = resolve_config(*resolve(pairs, RunConfig, has_algo=True))
+    except ConfigError as error:
+        if error.key != "algo.learning_starts":
+            raise
+        least = f"more than the {error.value:,} steps before {task.env} begins to learn"
+        raise ConfigError("total_env_steps", steps, least) from error
+    return Job(task, whole, tuple(f"{key}={text}" for key, text in pairs))
+
+
+def check_saved(job: Job, out: str) -> None:
+    """Raise ConfigError where the job's folder has a run of other settings: its score would be of another job."""
+    if not files.is_there(RunDir(job.folder).config):
+        return
+    saved = flat(load_config(job.folder).to_dict())
+    for key, value in flat(replace(job.config, run_dir=None).to_dict()).items():
+        if saved[key] != value:
+            there = f"one whose runs have these settings: {job.folder} has {key}={written(saved[key])}"
+            raise ConfigError("out", out, f"{there}, not {written(value)}")

@@ -1,0 +1,122 @@
+"""Trains jobs, several at a time, each a ``python -m rlpair.train`` of its own on cores of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rlpair.benchmark.plan import Job
+from rlpair.disk import files
+from rlpair.system.children import end_with_this
+from rlpair.system.workers import on_cores
+
+POLL = 0.1  # seconds
+STARTS = 3  # of a job that something outside kills: it goes on as often as that
+
+
+class Training(NamedTuple):
+    """A job that runs."""
+
+    job: Job
+    process: "subprocess.Popen[bytes]"
+    cores: set[int]
+
+
+class Pool:
+    """Trains jobs until all are finished or failed, or a signal stops it: then the jobs save themselves and end."""
+
+    def __init__(self, jobs: Sequence[Job], places: Sequence[set[int]], threads: int, tell: Callable[[str], None]):
+        """
+        Args:
+            jobs: those that are finished are left out.
+            places: the cores of each training that runs at a time.
+            threads: of each.
+            tell: takes the line that says how a job failed.
+        """
+        self.finished = [job for job in jobs if job.is_finished()]
+        self.running, self.failed, self.stopped_by = list[Training](), list[Job](), 0
+        self._waiting = deque(job for job in jobs if not job.is_finished())
+        self._free, self._starts, self._tell = list(places), Counter[str](), tell
+        self._environment = os.environ | {"OMP_NUM_THREADS": str(threads)} | ({"NPROC": "1"} if threads == 1 else {})
+
+    def stop(self, number: int, frame: object) -> None:
+        """Pass a signal on to what runs, as the handler of it; nothing more is begun."""
+        self.stopped_by = number
+        for training in self.running:
+            if training.process.poll() is None:
+                training.process.send_signal(self._signal)
+
+    @property
+    def _signal(self) -> int:
+        """What a training is sent: of a terminal that closes it knows nothing."""
+        return signal.SIGTERM if self.stopped_by == signal.SIGHUP else self.stopped_by
+
+    def run(self, watch: Callable[[bool], None]) -> None:
+        """Train. ``watch`` is called all the time: with True, where a job has just ended."""
+        while self.running or (self._waiting and not self.stopped_by):
+            while self._free and self._waiting and not self.stopped_by:
+                self._start(self._waiting.popleft(), self._free.pop(0))
+            time.sleep(POLL)
+            ended = [training for training in self.running if training.process.poll() is not None]
+            for training in ended:
+                self._end(training)
+            watch(bool(ended))
+
+    def _start(self, job: Job, cores: set[int]) -> None:
+        files.make_folders(job.folder.parent)
+        self._starts[job.name] += 1
+        line = [sys.executable, "-m", "rlpair.train", *job.command()]
+        with files.naming(job.log), open(job.log, "ab") as log, on_cores(cores):  # which a new process inherits
+            process = subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                process_group=0,  # a terminal's Ctrl-C reaches it once, through ``stop``
+                preexec_fn=end_with_this(),
+            )
+        self.running.append(Training(job, process, cores))
+        if self.stopped_by:  # while it was started
+            process.send_signal(self._signal)
+
+    def _end(self, training: Training) -> None:
+        job, code = training.job, training.process.returncode
+        self.running.remove(training)
+        self._free.insert(0, training.cores)
+        if code == 0:
+            self.finished.append(job)
+        elif self.stopped_by:
+            return
+        elif killed_by(code) and self._starts[job.name] < STARTS:
+            self._waiting.appendleft(job)
+        else:
+            self.failed.append(job)
+            self._tell(f"{job.name} failed: {cause(job, code)}")
+
+
+def killed_by(code: int) -> int:
+    """Return the signal that ended a process from outside, by its exit code; 0 where none did."""
+    if code < 0:
+        return -code
+    return code - 128 if code - 128 in (signal.SIGINT, signal.SIGTERM) else 0
+
+
+def cause(job: Job, code: int) -> str:
+    """Say on one line why a job failed: what it said last, with the traceback's file where it has one."""
+    if number := killed_by(code):
+        return f"it was ended by {signal.Signals(number).name} {STARTS} times (all that it said: {job.log})"
+    lines = [line.strip() for line in job.log.read_text(errors="backslashreplace").splitlines() if line.strip()]
+    last = lines[-1].removeprefix("rlpair: ") if lines else f"exit code {code}"
+    return f"{last} (all that it said: {job.log})"
+
+
+def places_of(cores: set[int], jobs: int | None, threads: int) -> list[set[int]]:
+    """Return the cores of each training at a time; ``jobs`` None: as many as have cores of their own."""
+    ordered = sorted(cores)
+    count = jobs or max(1, len(ordered) // threads)
+    return [{ordered[(place * threads + k) % len(ordered)] for k in range(threads)} for place in range(count)]
