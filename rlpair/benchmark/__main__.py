@@ -14,7 +14,18 @@ from rlpair.benchmark.plan import BenchmarkConfig, Job, jobs_of
 from rlpair.benchmark.pool import Pool, places_of
 from rlpair.benchmark.progress import Progress
 from rlpair.benchmark.report import HEADS, page, rows_of
-from rlpair.benchmark.results import JSON, Results, Session, collect, load, merged, of_report, save, session_of
+from rlpair.benchmark.results import (
+    JSON,
+    Results,
+    Session,
+    collect,
+    load,
+    merged,
+    of_report,
+    save,
+    save_csv,
+    session_of,
+)
 from rlpair.cli.command import Command
 from rlpair.disk import files
 from rlpair.errors import ConfigError, MissingExtraError, reason
@@ -34,7 +45,9 @@ def task(values: Values, given: set[str]) -> int:
     if config.report is not None:
         if other := sorted(given - {"report"}):
             raise ConfigError(other[0], values[other[0]], "left out with report=, which trains nothing")
-        show(of_report(config.report), Path(config.report))
+        results = of_report(config.report)
+        save_csv(Path(config.report), results)
+        show(results, Path(config.report))
         return 0
     jobs = jobs_of(config)
     check_playable(config, jobs)

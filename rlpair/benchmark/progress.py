@@ -27,7 +27,7 @@ class Stand(NamedTuple):
     @classmethod
     def of(cls, job: Job) -> "Stand":
         """Read it off the last record; (0, 0) where there is none yet."""
-        with suppress(OSError, ValueError, KeyError, IndexError):
+        with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
             with files.open_to_read(RunDir(job.folder).metrics) as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
                 record = json.loads(file.read().rpartition(b"\n")[0].splitlines()[-1])  # what a kill left half-written

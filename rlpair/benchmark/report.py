@@ -88,7 +88,7 @@ def aim(cell: Cell, task: Task | None) -> str:
     if task is None or task.aim is None:
         return ""
     if cell.env_steps < task.total_env_steps:
-        return f"not after {cell.env_steps:,} of {task.total_env_steps:,} steps"
+        return f"too short: {cell.env_steps:,} of {task.total_env_steps:,} steps"
     gap = task.aim - cell.scores.mean()
     return "reached" if gap <= 0 else f"missed by {shown(gap)}"
 

@@ -132,6 +132,11 @@ def save(folder: Path, results: Results) -> None:
     lines = ",\n".join(json.dumps(run, allow_nan=False) for run in results["runs"])
     text = f'{json.dumps(head, allow_nan=False)[:-1]}, "runs": [\n{lines}\n]}}\n'
     files.write(folder / JSON, text.encode())
+    save_csv(folder, results)
+
+
+def save_csv(folder: Path, results: Results) -> None:
+    """Write results.csv, whole."""
     files.write(folder / CSV, as_csv(results["runs"]).encode())
 
 
