@@ -14,7 +14,9 @@ from rlpair.aggregate import interquartile_mean
 
 MARGIN = 0.05  # of the interquartile mean of both: what is nearer than that counts as equal
 LEVEL = 0.05  # of each of the two tests, and of that for a difference
+FEWEST = 3  # seeds of each: of fewer not even their order can be unlikely enough, 1 / (4 over 2) > LEVEL
 FEWEST_ALIKE = 10  # seeds without any spread that a verdict can stand on: see verdict
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(100)
 Rows = Sequence[np.ndarray]
 
 
@@ -66,7 +68,7 @@ def verdict(x: np.ndarray, y: np.ndarray) -> Verdict:
     """
     seeds = (len(x), len(y))
     unknown = Verdict("unknown", math.nan, math.nan, seeds)
-    if min(seeds) < 2:
+    if min(seeds) < FEWEST:
         return unknown
     (centre, variance, freedom), (other, other_variance, other_freedom) = trimmed(x), trimmed(y)
     if 0.0 in (variance, other_variance) and min(seeds) < FEWEST_ALIKE:
@@ -102,8 +104,7 @@ def student_tail(t: float, degrees: float) -> float:
     if t < 0:
         return 1.0 - student_tail(-t, degrees)
     begin, end = math.atan(t / math.sqrt(degrees)), math.pi / 2
-    nodes, weights = np.polynomial.legendre.leggauss(100)
-    angles = begin + (end - begin) * (nodes + 1) / 2
-    area = float(weights @ np.cos(angles) ** (degrees - 1)) * (end - begin) / 2
+    angles = begin + (end - begin) * (NODES + 1) / 2
+    area = float(WEIGHTS @ np.cos(angles) ** (degrees - 1)) * (end - begin) / 2
     log_scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(math.pi) / 2
     return area * math.exp(log_scale)

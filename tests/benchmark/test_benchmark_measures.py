@@ -76,7 +76,7 @@ def test_the_tail_of_students_distribution(t: float, degrees: float, tail: float
 def test_the_two_tests_are_yuens_as_scipy_has_them() -> None:
     test = pytest.importorskip("scipy.stats").ttest_ind
     rng = np.random.default_rng(2)
-    for size, other in ((2, 3), (3, 3), (4, 7), (10, 10), (11, 9), (40, 8)):
+    for size, other in ((3, 5), (3, 3), (4, 7), (10, 10), (11, 9), (40, 8)):
         x, y = rng.normal(100.0, 3.0, size), rng.normal(101.0, 5.0, other)
         found, margin = verdict(x, y), 0.05 * float(pooled_iqm([x, y]))
         options = {"equal_var": False, "trim": 0.25}
@@ -109,20 +109,21 @@ def test_ten_seeds_without_spread_that_are_apart_are_different() -> None:
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_equality_is_claimed_wrongly_at_most_one_time_in_twenty(seeds: int) -> None:
-    """Twins that are exactly 5 % apart: of 4,000 experiments at most 5 % (p < 1e-4: 254) may find them equal."""
+    """Twins that are exactly 5 % apart: of 1,000 experiments at most 5 % (p < 1e-4: 78) may find them equal."""
     rng, wrong = np.random.default_rng(3), 0
-    for _ in range(4_000):
+    for _ in range(1_000):
         x, y = rng.normal(97.5, 2.0, seeds), rng.normal(102.5, 2.0, seeds)
         wrong += verdict(x, y).kind == "equal"
-    assert wrong <= 254
+    assert wrong <= 78
 
 
 def test_power() -> None:
-    """Equal twins with a spread of 3 % are found equal by ten seeds nearly always, by two hardly ever."""
+    """Equal twins with a spread of 3 % are found equal by ten seeds nearly always, by three seldom, by two never."""
     rng = np.random.default_rng(4)
-    found = {n: sum(verdict(*rng.normal(100.0, 3.0, (2, n))).kind == "equal" for _ in range(500)) for n in (2, 10)}
-    assert found[10] >= 400
-    assert found[2] <= 150
+    found = {n: sum(verdict(*rng.normal(100.0, 3.0, (2, n))).kind == "equal" for _ in range(300)) for n in (2, 3, 10)}
+    assert found[10] >= 240
+    assert found[3] <= 120
+    assert found[2] == 0
 
 
 def test_nothing_is_said_without_numbers() -> None:

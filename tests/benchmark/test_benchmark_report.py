@@ -70,8 +70,7 @@ def test_a_suite_as_a_whole() -> None:
         "| 88% (62% to 100%) | 0% (0% to 0%) |",
         "| jax | 0.45 (0.45 to 0.46) | 50% (50% to 50%) | 50% (50% to 50%) | 50% (50% to 50%) "
         "| 38% (12% to 50%) | 0% (0% to 0%) |",
-        "",
-        "A seed of torch is above one of jax with probability 0.75 (0.56 to 0.94).",
+        "\nA seed of torch is above one of jax with probability 0.75 (0.56 to 0.94).",
     ]
     assert whole_suite(results_of(*CARTPOLE[:4]), "classic") == []
     assert whole_suite(results_of(*runs), "mujoco") == []
