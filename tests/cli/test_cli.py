@@ -273,7 +273,7 @@ def test_the_whole_lists_its_commands(
 def test_a_command_that_there_is_not(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for argument, hint in (
         ("trian", "did you mean train?"),
-        ("seed=1", "one of train, evaluate, plot, compare, parity"),
+        ("seed=1", "one of train, evaluate, plot, compare, benchmark, parity"),
     ):
         assert run(argument, monkeypatch=monkeypatch) == 2
         assert capsys.readouterr() == ("", f"rlpair: command={argument!r} is not allowed: {hint}\n")
