@@ -104,3 +104,10 @@ def test_a_compiled_update_changes_it() -> None:
                 agent.update(row(batch, noise, u)[0])
     compiled, eager = ({name: host(x) for name, x in agent.state_dict().items()} for agent in agents)
     assert_close(compiled, eager, FLOAT64)
+
+
+def test_it_is_among_all_that_an_update_changes() -> None:
+    """What is recorded as a CUDA graph reads and writes that, and nothing else."""
+    agent = agent_of(CASE, "torch")
+    told = {tensor.untyped_storage().data_ptr() for tensor in agent.learner.state}
+    assert {tensor.untyped_storage().data_ptr() for tensor in agent.tensors.values()} <= told

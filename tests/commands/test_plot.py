@@ -80,6 +80,15 @@ def test_other_settings_are_another_curve() -> None:
     ]
 
 
+def test_another_mode_is_another_curve() -> None:
+    for number, mode in enumerate(("host", "fused")):
+        write(f"runs/{number}", records([1, 2]), RunConfig(algo=DQNConfig(), seed=number, env="CartPole-v1", mode=mode))
+    assert [curve.name for curve in curves_of(PlotConfig(run_dirs=("runs",)))] == [
+        "dqn jax mode=fused",
+        "dqn jax mode=host",
+    ]
+
+
 def test_a_strangers_algorithm_is_drawn_by_its_name(plot: Callable[..., tuple[int, str, str]]) -> None:
     """Nothing of it is known but what config.yaml says, and no module that stands there is imported."""
     for number, delay in enumerate((1, 1, 2)):

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,3 +111,18 @@ def test_the_fused_loop_is_the_naive_one(case: Case) -> None:
     assert len(log) == len(held)  # rounds of updates
     for batches, there in zip(log, held, strict=True):
         assert {tuple(map(int, row)) for row in batches.reshape(-1, 7)} <= there
+
+
+class Breaking(Walk):
+    """Whose last observation of an episode is none; the one that it begins with is."""
+
+    def observation(self, state: jax.Array) -> jax.Array:
+        return jnp.where(state[0] <= self.end, jnp.nan, state.astype(jnp.float32))
+
+
+def test_the_last_observation_of_an_episode_is_looked_at() -> None:
+    algo = DQNConfig(learning_starts=50, train_freq=1, batch_size=1, buffer_size=20, net_arch=(4,))
+    fused = make_fused(logging_learner(policy, 1, 1), Breaking(SPEC, 8, 100, START), algo, 1)
+    state = fused.init({}, (), jax.random.key(0))
+    _, progress = jax.jit(fused.run, compiler_options=QUICK)(state, np.int32(0), np.int32(30))
+    assert (int(progress.episodes) > 0, bool(progress.finite)) == (True, False)

@@ -12,7 +12,7 @@ from saved import load_checkpoint
 from rlpair import DQNConfig, EnvSpec, Record
 from rlpair.config import RunConfig
 from rlpair.errors import CheckpointError, NonFiniteError
-from rlpair.loops.fused import FusedLoop, SeedState
+from rlpair.loops.fused import FusedLoop, SeedState, spread_over_seeds
 from rlpair.loops.seeds_jax import Chunk, Saved
 from rlpair.runs.fused_run import FusedRun
 
@@ -82,6 +82,22 @@ def test_metrics_and_episodes_are_means_over_all_seeds() -> None:
     assert last.values["rollout/episodic_length"] == 2  # of 1, 2 and 3
     assert last.values["rollout/iqm"] == 109.5
     assert 9.5 <= last.values["rollout/iqm_low"] < 109.5 < last.values["rollout/iqm_high"] <= 209.5
+
+
+def test_every_seed_counts_alike_however_many_episodes_it_has_had() -> None:
+    loop = loop_of(Script())
+    loop.ended = np.array([[1.0, 3, 0], [10, 60, 0], [4, 36, 0]])  # episodes, sums of returns and of lengths
+    values = loop._log()
+    assert (values["rollout/episodic_return"], values["rollout/episodic_length"]) == (15, 8)  # of 10, 20; of 4, 12
+    assert [tag for tag in values if "seed_" in tag] == [f"seed_{seed}/rollout/episodic_return" for seed in (5, 6)]
+
+
+def test_the_interval_is_of_the_interquartile_mean() -> None:
+    """Of nine seeds one is beyond all bounds: a mean of resampled ones is below 7 in a third of all cases."""
+    values = spread_over_seeds("eval", "mean_return", dict(enumerate([1.0, 2, 3, 4, 5, 6, 7, 8, 1e6])), 9)
+    assert values["eval/iqm"] == 5  # of 3, 4, 5, 6 and 7
+    assert 1 <= values["eval/iqm_low"] < 5 < values["eval/iqm_high"]
+    assert values["eval/iqm_low"] > 2.5  # half of the resampled nine lie above 5
 
 
 @pytest.mark.parametrize(

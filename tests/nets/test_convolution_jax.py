@@ -88,3 +88,16 @@ def test_another_device_has_xlas_own() -> None:
     assert gpu.count("stablehlo.convolution") == cpu.count("stablehlo.convolution") == 3
     assert cpu.count("[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]") == 3
     assert gpu.count("[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]") == 1
+
+
+@pytest.mark.parametrize("precision", ["highest", "high"])
+def test_the_precision_reaches_every_convolution(precision: str) -> None:
+    """Of a CPU and of other devices, forward and backward: of two forms each."""
+    x, kernel = arrays()
+
+    def squared(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return jnp.square(convolve(x, kernel, 2, 1, precision)).sum()
+
+    text = str(jax.make_jaxpr(jax.grad(squared, argnums=(0, 1)))(x, kernel))
+    name = f"Precision.{precision.upper()}"
+    assert text.count(f"precision=({name}, {name})") == text.count("conv_general_dilated[") >= 6
