@@ -122,7 +122,7 @@ class Breaking(Walk):
 
 def test_the_last_observation_of_an_episode_is_looked_at() -> None:
     algo = DQNConfig(learning_starts=50, train_freq=1, batch_size=1, buffer_size=20, net_arch=(4,))
-    fused = make_fused(logging_learner(policy, 1, 1), Breaking(SPEC, 8, 100, START), algo, 1)
+    fused = make_fused(logging_learner(policy, 1, 1), Breaking(SPEC, 5, 100, START), algo, 1)
     state = fused.init({}, (), jax.random.key(0))
     _, progress = jax.jit(fused.run, compiler_options=QUICK)(state, np.int32(0), np.int32(30))
     assert (int(progress.episodes) > 0, bool(progress.finite)) == (True, False)
