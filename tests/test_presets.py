@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 import rlpair
+from rlpair.algos import registry
 from rlpair.errors import ConfigError
-from rlpair.presets import DEFAULTS
+from rlpair.presets import DEFAULTS, defaults
 
 # Every field that a DQN or a SAC has: nothing here is left to a default.
 COMMON: dict[str, Any] = {"gamma": 0.99, "optimizer": "adam", "activation": "relu", "net_arch": (256, 256)}
@@ -152,6 +153,17 @@ def test_an_environment_without_a_row_has_the_algorithms_own_defaults() -> None:
 
 def test_an_id_with_a_module_is_tuned_as_the_id() -> None:
     assert rlpair.preset("dqn", "some.module:Acrobot-v1") == rlpair.preset("dqn", "Acrobot-v1")
+
+
+def test_an_algorithm_of_ones_own_brings_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {"*": {"env": "Own-v0", "total_timesteps": 70}, "Own-v0": {"algo.tau": 0.5}, "Own*": {"algo.gamma": 0.25}}
+    own = type("Own", (rlpair.DQNConfig,), {"name": "own"})
+    record = dataclasses.replace(registry.find("dqn"), config=own, presets=rows)
+    monkeypatch.setitem(registry._algorithms, "own", record)
+    config, loop = rlpair.preset("own", "Own-v0")
+    assert (type(config), config.tau, config.gamma, loop.total_timesteps) == (own, 0.5, 0.25, 70)
+    assert rlpair.preset("own", "CartPole-v1").config == own()
+    assert defaults("own", None)["env"] == "Own-v0"
 
 
 @pytest.mark.parametrize(

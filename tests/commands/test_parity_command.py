@@ -61,6 +61,31 @@ def test_fails_where_the_twins_differ(capsys: pytest.CaptureFixture[str], monkey
     assert err.startswith("rlpair: exceeds its tolerance: double DQN on cpu: gradients, update 1, float64: ")
 
 
+def test_the_largest_error_over_the_seeds_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_seeds = [1e-12, 3e-10, 2e-11]
+    monkeypatch.setattr(
+        parity, "compare", lambda case, *_: {"TD errors, update 1": dict.fromkeys(parity.COLUMNS, of_seeds[case.seed])}
+    )
+    monkeypatch.setattr(sys, "argv", ["rlpair.parity", "seeds=3"])
+    assert run() == 0
+    assert capsys.readouterr().out.count("| TD errors, update 1 | 3.0e-10 | 3.0e-10 | 3.0e-10 |") == 2
+
+
+@pytest.mark.parametrize(
+    ("quantity", "rounding", "in_float32"),
+    [
+        ("losses, update 1", 1.0, 1e-4),  # before a step rounding is as good as none
+        ("parameters, update 1", 1e-6, 1e-4),
+        ("losses, update 100", 1e-3, 1e-2),  # ten times what rounding makes of one twin alone
+        ("targets, update 100", 0.5, 5.0),
+    ],
+)
+def test_what_errors_may_be(quantity: str, rounding: float, in_float32: float) -> None:
+    assert parity.tolerances(quantity, rounding) == pytest.approx({"float64": 1e-9, "float32": in_float32})
+
+
 @pytest.mark.parametrize(
     ("a", "b", "error"),
     [

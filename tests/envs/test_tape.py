@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlpair.envs.host import HostEnvs, Step
 from rlpair.envs.make import as_envs, make_envs
+from rlpair.envs.tape import EpisodeTape
 from rlpair.errors import CheckpointError
 
 Setting = tuple[str, int, str, dict[str, Any]]  # id, num_envs, vectorization, env_kwargs
@@ -82,6 +83,19 @@ def test_the_state_of_an_episode() -> None:
     (episode,) = envs.state_dict()["episodes"]
     assert episode["seed"] is None
     assert episode["generator"]["bit_generator"] == "PCG64"
+
+
+def test_an_episode_too_long_to_remember_is_not_gone_on_with_and_the_next_one_is() -> None:
+    env: Any = EpisodeTape(toy_envs.Counter(), room=3 * 8)
+    env.reset(seed=0)
+    told = []
+    for step in range(9):
+        _, _, terminated, _, _ = env.step(np.int64(0))
+        told.append((step, terminated, env.state_dict() is None))
+        if terminated:
+            env.reset()
+    end = next(step for step, terminated, _ in told if terminated)
+    assert [is_none for _, _, is_none in told] == [step > 2 if step <= end else step - end > 3 for step in range(9)]
 
 
 def test_rows_that_cannot_be_restored_begin_an_episode_and_the_others_go_on() -> None:

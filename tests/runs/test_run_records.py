@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from omegaconf import OmegaConf
 from runs import config_of, records
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rlpair import DQNConfig, EnvSpec, load_agent
+from rlpair import DQNConfig, EnvSpec, load_agent, make_agent
 from rlpair.config import RunConfig
 from rlpair.envs.host import HostEnvs
 from rlpair.loops import host as loop_module
 from rlpair.replay.buffer import replay_bytes
+from rlpair.runs import host_run
 from rlpair.runs.images import tell_of_images
 from rlpair.runs.progress import ProgressBar
 from rlpair.seeding import integer
@@ -123,7 +125,33 @@ def test_what_came_after_the_checkpoint_is_forgotten_in_all_records() -> None:
 def test_the_settings_of_a_resumed_run_are_the_new_ones() -> None:
     train(config_of("dqn", "torch", run_dir="run", total_timesteps=200))
     assert OmegaConf.load("run/config.yaml").total_timesteps == 200
+    Path("run/error.txt").write_text("of an environment that failed before it went on")
     train(config_of("dqn", "jax", resume="run", total_timesteps=300, eval_every=150))
     values = OmegaConf.load("run/config.yaml")
     assert (values.total_timesteps, values.eval_every, values.backend) == (300, 150, "jax")
     assert (values.run_dir, values.resume) == (None, None)
+    assert not Path("run/error.txt").exists()
+
+
+def test_a_run_is_made_of_all_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, make = list[Any](), host_run.make_envs
+    monkeypatch.setattr(host_run, "make_envs", lambda *a, **k: given.append((a, k)) or make("CartPole-v1", a[1]))
+    monkeypatch.setattr(
+        host_run, "make_agent", lambda *a, **k: given.append((a, k)) or make_agent(*a, env=k["env"], backend="torch")
+    )
+    settings = {"env_kwargs": {"max_episode_steps": 9}, "vectorization": "async", "matmul_precision": "high", "seed": 3}
+    config = config_of("dqn", "torch", compile=True, device="cpu", num_envs=3, **settings)
+    with ExitStack() as stack:
+        host_run.HostRun(config, "", stack)
+    of_evaluation, of_agent, of_training = given
+    assert of_evaluation == (("CartPole-v1", 2, "sync", {"max_episode_steps": 9}), {})
+    assert of_training == (("CartPole-v1", 3, "async", {"max_episode_steps": 9}), {"training": True})
+    assert of_agent[0] == ("dqn",)
+    assert {key: x for key, x in of_agent[1].items() if key != "env"} == {
+        "backend": "torch",
+        "config": config.algo,
+        "seed": 3,
+        "device": "cpu",
+        "matmul_precision": "high",
+        "compile": True,
+    }
