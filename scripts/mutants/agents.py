@@ -29,4 +29,6 @@ BUGS = [
     Bug("one random action for all environments", "algos/dqn_jax.py", "jax.random.randint(action_key, (n,), 0, spec.action_dim)", "jax.random.randint(action_key, (1,), 0, spec.action_dim).repeat(n)", AGENTS),
     Bug("goal_velocity ignored", "envs/classic_jax.py", '(state[0] >= 0.5) & (state[1] >= self.settings["goal_velocity"])', "(state[0] >= 0.5) & (state[1] >= 0)", GOAL),
     Bug("goal_velocity ignored", "envs/classic_jax.py", '(position >= 0.45) & (velocity >= self.settings["goal_velocity"])', "(position >= 0.45) & (velocity >= 0)", GOAL),
+    Bug("NPROC of the user is overridden", "agents/runtime_jax.py", 'os.environ.setdefault("NPROC", "1")', 'os.environ["NPROC"] = "1"', "test_machine.py::test_what_the_user_has_set_for_jax_is_left_alone"),
+    Bug("memory is not taken as the user says", "agents/runtime_jax.py", 'os.environ.setdefault(PREALLOCATE, "false")', 'os.environ[PREALLOCATE] = "false"', "test_machine.py::test_what_the_user_has_set_for_jax_is_left_alone"),
 ]  # fmt: skip

@@ -86,4 +86,10 @@ BUGS = [
     Bug("an agent of another environment", "loops/training.py", "if (field := unlike(agent.spec, envs.spec)) is not None:", "if (field := unlike(agent.spec, agent.spec)) is not None:", f"{TRAINING}::test_an_agent_of_another_environment_is_refused"),
     Bug("an evaluation of no episodes", "loops/training.py", "    if episodes < 1:", "    if False:", "test_evaluate_agent.py::test_an_evaluation_has_episodes"),
     Bug("what an evaluation made stays open", "loops/training.py", "        if is_recipe(env):\n            envs.close()", "        pass", "test_evaluate_agent.py::test_evaluate_agent_closes_what_it_made_and_nothing_else"),
+    Bug("a stepped environment draws the same at each step", "envs/stepped_jax.py", "self._key, *keys = jax", "_, *keys = jax", "test_stepped.py::test_every_step_and_every_episode_of_each_draws_anew"),
+    Bug("a stepped environment ignores the seed", "envs/stepped_jax.py", "self._key = jax.random.key(seed)", "self._key = jax.random.key(0)", "test_stepped.py::test_every_step_and_every_episode_of_each_draws_anew"),
+    Bug("a stepped environment ignores its arguments", "envs/stepped_jax.py", "functional_env(env_id, env_kwargs=env_kwargs)", "functional_env(env_id)", "test_stepped.py::test_it_is_made_with_the_arguments_that_are_given"),
+    Bug("after a long episode none is remembered", "envs/tape.py", "        self._is_full = False\n        self._return", "        self._return", "test_tape.py::test_an_episode_too_long_to_remember_is_not_gone_on_with_and_the_next_one_is"),
+    Bug("one frozen normalizer stands for all", "envs/normalize.py", "any(env.get_attr(FLAG))", "all(env.get_attr(FLAG))", "test_normalize.py::test_one_worker_whose_statistics_run_is_enough"),
+    Bug("a vector that does not reset is refused", "envs/resets.py", "mode == AutoresetMode.DISABLED or getattr", "getattr", "test_vectors.py::test_who_resets_what"),
 ]  # fmt: skip

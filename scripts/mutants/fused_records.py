@@ -38,4 +38,7 @@ BUGS = [
     Bug("what is due at the end of a chunk is due one round later", SCHEDULE, "(env_steps // every + 1) * every for", "(env_steps // every + 1) * every + self._stride for", MODEL),
     Bug("what a stranger's fused replay holds is not looked at", "runs/fused_run.py", "saved.replay(partial(check_fit, own=rest_shapes))", "saved.replay(lambda shapes: None)", "test_spoiled_fused.py::test_a_part_of_an_environments_state_under_another_name_is_refused"),
     Bug("empty rows of a saved replay are looked at", FUSED, 'state.run["env_steps"] // self.config.num_envs)', 'state.run["env_steps"])', "test_fused_records.py::test_of_a_saved_replay_the_rows_that_are_filled_have_to_be_possible"),
+    Bug("lengths are of all episodes, not of seeds", "loops/fused.py", "(length_sum[has_ended] / count[has_ended]).mean()", "(length_sum.sum() / count.sum())", "test_fused_records.py::test_every_seed_counts_alike_however_many_episodes_it_has_had"),
+    Bug("the interval is a mean's", "loops/fused.py", "bootstrap_interval(scores, interquartile_mean, RESAMPLES)", "bootstrap_interval(scores, lambda x: x.mean(axis=-1), RESAMPLES)", "test_fused_records.py::test_the_interval_is_of_the_interquartile_mean"),
+    Bug("a last observation that is not finite is passed over", "loops/fused_jax.py", "jnp.isfinite(out.next_obs).all()", "jnp.isfinite(out.obs).all()", "test_fused_model.py::test_the_last_observation_of_an_episode_is_looked_at"),
 ]  # fmt: skip

@@ -32,4 +32,11 @@ BUGS = [
     Bug("a process keeps the cores of another", "system/workers.py", "    finally:\n        bind_to(before)", "    finally:\n        pass", "test_compare_turns.py"),
     Bug("act of one obs gives batch", "agents/base.py", "self._act(obs[None], explore, step, noise)[0]", "self._act(obs[None], explore, step)", "test_act.py"),
     Bug("foreign generator refused", "agents/base.py", 'return name.startswith("rng.") and name != self.rng_name', "return False", "test_crossing.py"),
+    Bug("memory: networks of one seed", "memory.py", "seeds * network_bytes(networks)", "network_bytes(networks)", "test_memory.py"),
+    Bug("memory: minibatches of one seed", "memory.py", "seeds * (updates - 1) * minibatch", "(updates - 1) * minibatch", "test_memory.py"),
+    Bug("an own algorithm's presets are not found", "presets.py", "return DEFAULTS.get(algo) or find(algo).presets", "return DEFAULTS.get(algo) or DEFAULTS['sac']", "test_presets.py::test_an_algorithm_of_ones_own_brings_its_rows"),
+    Bug("the peak of memory in KiB", "system/workers.py", 'if sys.platform == "darwin" else 1024)', 'if sys.platform == "darwin" else 1)', "test_machine.py::test_the_most_memory_that_a_process_had_is_in_bytes"),
+    Bug("children that have ended are others", "system/crowding.py", "sum(os.times()[:4])", "sum(os.times()[:2])", "test_crowding.py::test_what_others_take_is_all_but_ones_own_and_ones_childrens"),
+    Bug("a core that waits for a disk is busy", "system/crowding.py", "ticks += user + nice + system", "ticks += user + nice + system + _iowait", "test_crowding.py::test_what_others_take_is_all_but_ones_own_and_ones_childrens"),
+    Bug("a watch takes threads for cores", "agents/threads_torch.py", "args=(others, len(cores))", "args=(others, threads)", "test_crowding.py::test_a_watch_is_of_all_cores_of_the_process"),
 ]  # fmt: skip

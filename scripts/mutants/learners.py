@@ -116,4 +116,5 @@ BUGS = [
     Bug("narrow layers by oneDNN", "nets/onednn_torch.py", "min(*x.shape, len(bias)) >= WIDE", "len(bias) >= WIDE", CLEVER),
     Bug("Adam's kernel taken for granted", STEP_TORCH, ' or not hasattr(torch, "_fused_adam_")', "", CLEVER),
     Bug("all compiled updates are of one code", "algos/compile_torch.py", "    program.__code__ = program.__code__.replace()  # a copy\n", "", "test_compile.py::test_a_process_may_have_as_many_compiled_agents_as_it_likes"),
+    Bug("a recorded update does not know of model state", "algos/learner_torch.py", "return [*own, *moments, *self.model_state.values(), self", "return [*own, *moments, self", "test_model_state.py::test_it_is_among_all_that_an_update_changes"),
 ]  # fmt: skip

@@ -26,4 +26,10 @@ BUGS = [
     Bug("a thread ends a run with 0", "system/exits.py", "end_process(status or 2)", "end_process(status)", EXITS),
     Bug("a thread's os._exit is nobody's", "system/exits.py", "if threading.current_thread() is threading.main_thread():", "if True:", EXITS),
     Bug("Ctrl-C has its handler late", "system/interrupts.py", "import signal\n", "import signal\nimport threading\n", "test_startup.py::test_ctrl_c_is_one_line_from_the_first_modules_on"),
+    Bug("compile is lost", "runs/host_run.py", "            compile=config.compile,\n", "", "test_run_records.py::test_a_run_is_made_of_all_its_settings"),
+    Bug("matmul_precision is lost", "runs/host_run.py", "            matmul_precision=config.matmul_precision,\n", "", "test_run_records.py::test_a_run_is_made_of_all_its_settings"),
+    Bug("vectorization is lost", "runs/host_run.py", "config.num_envs, config.vectorization, config", 'config.num_envs, "sync", config', "test_run_records.py::test_a_run_is_made_of_all_its_settings"),
+    Bug("evaluation has other env_kwargs", "runs/host_run.py", 'make_envs(config.env, eval_count, "sync", config.env_kwargs)', 'make_envs(config.env, eval_count, "sync")', "test_run_records.py::test_a_run_is_made_of_all_its_settings"),
+    Bug("a traceback stays after a run has gone on", "runs/recording.py", "for path in (folder.result, folder.error):", "for path in (folder.result,):", "test_run_records.py::test_the_settings_of_a_resumed_run_are_the_new_ones"),
+    Bug("the replay of one seed is said", "runs/images.py", "config.num_seeds * replay_bytes", "replay_bytes", "test_run_records.py::test_the_replays_of_all_seeds_are_said"),
 ]  # fmt: skip

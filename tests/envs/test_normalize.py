@@ -1,7 +1,6 @@
 """Wrappers that normalize by what they have seen are refused wherever they are, unless they are frozen."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -12,6 +11,7 @@ from gymnasium.wrappers import NormalizeObservation, NormalizeReward, RescaleObs
 from toy_envs import Counter
 
 from rlpair.envs.make import as_envs, make_envs
+from rlpair.envs.normalize import refuse_running_statistics
 from rlpair.errors import EnvError
 
 
@@ -50,16 +50,33 @@ def test_running_statistics_are_refused(env: Callable[[], Any], line: str) -> No
 
 @pytest.mark.parametrize("wrapper", [NormalizeObservation, NormalizeReward])
 def test_in_worker_processes_too(wrapper: Any) -> None:
-    def make(frozen: bool) -> gym.Env[Any, Any]:
-        env = wrapper(Counter())
-        env.update_running_mean = not frozen
-        return env
+    def make() -> gym.Env[Any, Any]:
+        return wrapper(Counter())
 
-    makers = [partial(make, frozen=True), partial(make, frozen=False)]
-    envs = AsyncVectorEnv(makers, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP)
+    envs = AsyncVectorEnv([make], context="spawn", autoreset_mode=AutoresetMode.SAME_STEP)
     with pytest.raises(EnvError, match=f"^env=AsyncVectorEnv is wrapped in {wrapper.__name__}, {REST}"):
         as_envs(envs)
     envs.close()
+
+
+class Workers(AsyncVectorEnv):
+    """Says what workers would, of which there are none: whether each one's statistics run."""
+
+    def __init__(self, *running: bool) -> None:
+        self.running, self.closed, self.spec = running, True, None
+
+    def call(self, method: str, name: str) -> tuple[bool, ...]:  # type: ignore[override]
+        return (method == "has_wrapper_attr",) * len(self.running)
+
+    def get_attr(self, name: str) -> tuple[bool, ...]:
+        return self.running if name == "update_running_mean" else ()
+
+
+def test_one_worker_whose_statistics_run_is_enough() -> None:
+    refuse_running_statistics(Workers(False, False))
+    for running in ((True, True), (False, True), (True, False)):
+        with pytest.raises(EnvError, match=f"^env=Workers is wrapped in NormalizeObservation, {REST}"):
+            refuse_running_statistics(Workers(*running))
 
 
 def test_frozen_statistics_are_fixed_numbers() -> None:

@@ -8,12 +8,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 
 from rlpair import DQNConfig, LoopConfig, evaluate_agent, make_agent, run
 from rlpair.envs.frames import with_frames_last
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.make import as_envs
+from rlpair.envs.resets import who_resets
 from rlpair.envs.spec import env_spec
 from rlpair.types import EnvSpec
 
@@ -50,6 +51,32 @@ pytestmark = pytest.mark.filterwarnings("ignore:EnvPool seeds are fixed:UserWarn
 def steps_of(envs: HostEnvs, count: int) -> list[Any]:
     rng = np.random.default_rng(0)
     return [envs.step(envs.sample_actions(rng)) for _ in range(count)]
+
+
+def bare(kind: type[VectorEnv], mode: AutoresetMode | None, **attributes: Any) -> VectorEnv:
+    """What who_resets sees of a vector environment: nothing in it is made."""
+    envs = kind.__new__(kind)
+    envs.metadata, envs.spec = {"autoreset_mode": mode}, None
+    for name, value in attributes.items():
+        setattr(envs, name, value)
+    return envs
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "attributes", "who"),
+    [
+        (SyncVectorEnv, AutoresetMode.SAME_STEP, {}, "same step"),
+        (SyncVectorEnv, AutoresetMode.NEXT_STEP, {}, "rlpair"),
+        (SyncVectorEnv, AutoresetMode.DISABLED, {}, "rlpair"),
+        (AsyncVectorEnv, AutoresetMode.NEXT_STEP, {"shared_memory": True}, "rlpair"),
+        (AsyncVectorEnv, AutoresetMode.NEXT_STEP, {"shared_memory": False}, "next step"),
+        (AsyncVectorEnv, AutoresetMode.DISABLED, {"shared_memory": False}, "rlpair"),
+        (AsyncVectorEnv, AutoresetMode.SAME_STEP, {"shared_memory": False}, "same step"),
+        (VectorEnv, AutoresetMode.NEXT_STEP, {}, "next step"),
+    ],
+)
+def test_who_resets_what(kind: type[VectorEnv], mode: AutoresetMode, attributes: dict[str, Any], who: str) -> None:
+    assert who_resets(bare(kind, mode, closed=True, **attributes)) == who
 
 
 @pytest.mark.parametrize("name", VECTORS)
