@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 import toy_envs  # noqa: F401 - registers toy/...
 from loop_fakes import Stairs
@@ -11,6 +12,7 @@ from loop_fakes import Stairs
 import rlpair
 from rlpair import DQNConfig
 from rlpair.errors import EnvError
+from rlpair.make import open_playable
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
@@ -66,3 +68,10 @@ def test_what_make_agent_refuses(env: Any, message: str) -> None:
     with pytest.raises(EnvError) as error:
         rlpair.make_agent("dqn", backend="torch", env=env)
     assert str(error.value).startswith(message)
+
+
+def test_an_environment_to_evaluate_in_is_made_with_the_arguments_that_are_given() -> None:
+    envs = open_playable("CartPole-v1", {"max_episode_steps": 3})
+    envs.reset(0)
+    assert [bool(envs.step(np.zeros(1, np.int32)).truncated[0]) for _ in range(4)] == [False, False, True, False]
+    envs.close()

@@ -31,4 +31,5 @@ BUGS = [
     Bug("goal_velocity ignored", "envs/classic_jax.py", '(position >= 0.45) & (velocity >= self.settings["goal_velocity"])', "(position >= 0.45) & (velocity >= 0)", GOAL),
     Bug("NPROC of the user is overridden", "agents/runtime_jax.py", 'os.environ.setdefault("NPROC", "1")', 'os.environ["NPROC"] = "1"', "test_machine.py::test_what_the_user_has_set_for_jax_is_left_alone"),
     Bug("memory is not taken as the user says", "agents/runtime_jax.py", 'os.environ.setdefault(PREALLOCATE, "false")', 'os.environ[PREALLOCATE] = "false"', "test_machine.py::test_what_the_user_has_set_for_jax_is_left_alone"),
+    Bug("an earlier state keeps the count of updates", "agents/agent_torch.py", 'self._num_updates = int(state["num_updates"])', 'self._num_updates = max(self._num_updates, int(state["num_updates"]))', "test_agents.py::test_the_count_of_updates_is_the_states"),
 ]  # fmt: skip

@@ -41,4 +41,5 @@ BUGS = [
     Bug("lengths are of all episodes, not of seeds", "loops/fused.py", "(length_sum[has_ended] / count[has_ended]).mean()", "(length_sum.sum() / count.sum())", "test_fused_records.py::test_every_seed_counts_alike_however_many_episodes_it_has_had"),
     Bug("the interval is a mean's", "loops/fused.py", "bootstrap_interval(scores, interquartile_mean, RESAMPLES)", "bootstrap_interval(scores, lambda x: x.mean(axis=-1), RESAMPLES)", "test_fused_records.py::test_the_interval_is_of_the_interquartile_mean"),
     Bug("a last observation that is not finite is passed over", "loops/fused_jax.py", "jnp.isfinite(out.next_obs).all()", "jnp.isfinite(out.obs).all()", "test_fused_model.py::test_the_last_observation_of_an_episode_is_looked_at"),
+    Bug("all seeds go on from the last one's best", "loops/fused.py", "self.best_return[k], self.ended[:, k] = ", "self.best_return[:], self.ended[:, k] = ", "test_fused_records.py::test_every_seed_goes_on_from_its_own"),
 ]  # fmt: skip

@@ -39,4 +39,5 @@ BUGS = [
     Bug("children that have ended are others", "system/crowding.py", "sum(os.times()[:4])", "sum(os.times()[:2])", "test_crowding.py::test_what_others_take_is_all_but_ones_own_and_ones_childrens"),
     Bug("a core that waits for a disk is busy", "system/crowding.py", "ticks += user + nice + system", "ticks += user + nice + system + _iowait", "test_crowding.py::test_what_others_take_is_all_but_ones_own_and_ones_childrens"),
     Bug("a watch takes threads for cores", "agents/threads_torch.py", "args=(others, len(cores))", "args=(others, threads)", "test_crowding.py::test_a_watch_is_of_all_cores_of_the_process"),
+    Bug("an environment to evaluate in loses its arguments", "make.py", "return make_envs(env_id, env_kwargs=env_kwargs)", "return make_envs(env_id)", "test_make.py::test_an_environment_to_evaluate_in_is_made_with_the_arguments_that_are_given"),
 ]  # fmt: skip

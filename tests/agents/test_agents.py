@@ -236,3 +236,12 @@ def test_noise_is_drawn_in_the_dtype_of_the_computation(dtype: str) -> None:
     with agent_jax.precision_of(dtype):
         shapes = jax.eval_shape(lambda key: jaxs.learner.sample_noise(key, (3, 5)), jax.random.key(0))
     assert [(x.shape, str(x.dtype)) for x in shapes] == [((3, 5, 2), dtype)] * 2
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_the_count_of_updates_is_the_states(backend: str) -> None:
+    agent = small_agent("dqn", backend)
+    state = agent.state_dict()
+    for updates in (7, 3):
+        agent.load_state_dict(state | {"num_updates": np.array(updates, np.int32)})
+        assert agent.num_updates == agent.state_dict()["num_updates"] == updates

@@ -38,7 +38,7 @@ UPDATES = {  # name: settings, environment, batch size, sample weights, discount
         *("sac", 6, True, True),
     ),
     "clipped": (
-        SACConfig(**BOTH, ent_coef="auto_0.1", target_entropy=-0.5, n_critics=3, max_grad_norm=0.1, activation="elu"),
+        SACConfig(**BOTH, ent_coef="auto_0.1", target_entropy=0.5, n_critics=3, max_grad_norm=0.1, activation="elu"),
         *("image sac", 7, True, False),
     ),
 }

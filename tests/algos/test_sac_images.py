@@ -192,6 +192,8 @@ def test_s11_without_a_shift_the_noise_is_what_it_was(backend: str) -> None:
     assert not np.array_equal(host(shifting[2]), host(shifting[3]))
     others = find("sac").other_noise(SACConfig(random_shift=2), (4, 3), np.random.default_rng(0))
     assert [(x.shape, x.dtype.name) for x in others] == [((4, 3, 2), "int32")] * 2
+    many = sac.random_offsets(SACConfig(random_shift=2), (3_000,), np.random.default_rng(0))
+    assert [np.unique(x).tolist() for x in many] == [[0, 1, 2, 3, 4]] * 2
 
 
 def test_a_shift_without_an_encoder_is_one_line() -> None:

@@ -43,7 +43,7 @@ class Script:
         if method == "save":
             saved = [Saved({"q.0.0.weight": np.full((2, 2), k, np.float32)}, {}) for k in range(3)]
             return [saved[:2], saved[2:]]
-        answers: dict[str, list[Any]] = {"get_spec": [SPEC, SPEC], "count": [2, 1]}
+        answers: dict[str, list[Any]] = {"get_spec": [SPEC, SPEC], "count": [2, 1], "load": [None, None]}
         return answers[method]
 
     def _chunk(self, start: int, stop: int) -> tuple[Any, ...]:
@@ -224,3 +224,11 @@ def test_a_run_goes_on_where_a_round_ends() -> None:
     with pytest.raises(CheckpointError) as error:
         loop.check_env_steps(25)
     assert str(error.value) == "env_steps=25 is not a multiple of 6, a round's"
+
+
+def test_every_seed_goes_on_from_its_own() -> None:
+    loop, bests = loop_of(Script()), [4.0, None, 2.0]
+    runs = [{"env_steps": 12, "best_return": best, "ended": [k, 2 * k, 3 * k]} for k, best in enumerate(bests)]
+    loop.load_state_dicts([SeedState({}, run, {}) for run in runs])
+    assert (loop.env_steps, loop.best_return.tolist()) == (12, [4, -np.inf, 2])
+    assert loop.ended.tolist() == [[0, 1, 2], [0, 2, 4], [0, 3, 6]]
