@@ -73,6 +73,10 @@ NOT_RUN = {  # command: why; what it names is checked all the same
     "pre-commit install": "it changes the repository that it stands in",
     "PYTHONPATH=.:vendor python scripts/gpu.py": "it needs a GPU",
 }
+STICKY = "mode=fused num_seeds=3 env_kwargs.sticky_action_prob=0.1"
+for game in ("Breakout", "Asterix", "SpaceInvaders"):
+    command = f"python -m rlpair.train algo=dqn backend=jax env=gymnax/{game}-MinAtar {STICKY}"
+    NOT_RUN[command] = "gymnax is not among the extras here; tests/envs/test_gymnax.py runs it"
 INSTALL = re.compile(r"pip install (.*)")  # never run: .ci/run does, into an environment of its own
 
 

@@ -1,8 +1,11 @@
 """gymnax's environments through the protocol of functional environments."""
 
 import dataclasses
+import re
 import warnings
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -221,6 +224,27 @@ def test_evaluate_plays_a_gymnax_run_in_both_backends(tmp_path: Any, capsys: pyt
     assert make_agent("dqn", backend="torch", env="gymnax/Catch-bsuite").spec == agent.spec
     with pytest.raises(ConfigError, match="video='films' is not allowed: left out with env=gymnax/Catch-bsuite, which"):
         task(dataclasses.asdict(EvaluateConfig(run_dir=str(run_dir), video="films")), {"run_dir", "video"})
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "learning_pixels.md").read_text()
+COMMANDS = [line.split()[3:] for line in PAGE.splitlines() if re.match(r"python -m rlpair\.train .*env=gymnax/", line)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[2])
+def test_a_command_that_docs_learning_pixels_shows(arguments: list[str], command: Callable[..., Any]) -> None:
+    """For fewer steps, of one seed."""
+    few = ["num_seeds=1", "total_timesteps=400", "algo.learning_starts=200", "algo.buffer_size=400"]
+    keys = {argument.partition("=")[0] for argument in few}
+    kept = [argument for argument in arguments if argument.partition("=")[0] not in keys]
+    code, out, err = command("train", *kept, *few, "eval_every=0", "eval_episodes=2")
+    assert code == 0, err
+    assert out.startswith(f"dqn jax {arguments[2].removeprefix('env=')}: return ")
+    assert "go through algo.encoder=minatar" in err
+
+
+def test_there_are_such_commands() -> None:
+    assert len(COMMANDS) >= 2
 
 
 def test_observations_that_are_no_array() -> None:
