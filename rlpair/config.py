@@ -18,6 +18,7 @@ CHOICES = {
     "mode": ("host", "fused"),
 }
 MOST_ENVS, MOST_SEEDS = 10_000, 100_000  # on the host each environment is an object; seeds have a record each
+MOST_EPISODES = 100_000  # of an evaluation; the fused loop plays them all at once
 
 
 def check_choice(key: str, value: object) -> None:
@@ -54,6 +55,7 @@ class LoopConfig:
         for key in ("seed", "eval_every", "checkpoint_every"):
             self._at_least(key, 0)
         self._at_most("total_timesteps", 2**62)
+        self._at_most("eval_episodes", MOST_EPISODES)
 
     def _at_least(self, key: str, least: int) -> None:
         if getattr(self, key) < least:

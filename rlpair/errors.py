@@ -7,6 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
+LONGEST_TEXT = 200  # characters that somebody else's exception may say
+
 
 class RLPairError(Exception):
     """Base of the errors below; ``str(error)`` is one line, without what a terminal would obey."""
@@ -75,6 +77,22 @@ class NonFiniteError(RLPairError):
 def first_line(error: BaseException) -> str:
     """Return what an error says, on one line."""
     return " ".join(str(error).split())
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says, on one line that a terminal can show; "" where it says nothing."""
+    try:
+        text = first_line(error)
+    except Exception:  # noqa: BLE001 - its own __str__ fails
+        return ""
+    shown = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 3]}..."
+    return "".join(character if character.isprintable() else "?" for character in shown)
+
+
+def name_and_text(error: BaseException) -> str:
+    """Return ``ValueError: what it says``; the name alone where it says nothing."""
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from rlpair.advice import install_command
 from rlpair.aggregate import bootstrap_interval, mean
 from rlpair.algos.registry import find
 from rlpair.cli.command import Command
-from rlpair.config import RunConfig, check_choice
+from rlpair.config import MOST_EPISODES, RunConfig, check_choice
 from rlpair.disk import files
 from rlpair.disk.layout import BEST, SEED, STEP, RunDir
 from rlpair.envs import families
@@ -69,6 +69,8 @@ class EvaluateConfig:
             raise ConfigError("run_dir", self.run_dir, "the folder of a run, run_dir=runs/...")
         if self.episodes < 1:
             raise ConfigError("episodes", self.episodes, "a whole number >= 1")
+        if self.episodes > MOST_EPISODES:
+            raise ConfigError("episodes", self.episodes, f"at most {MOST_EPISODES:,}")
         if self.seed < 0:
             raise ConfigError("seed", self.seed, "a whole number >= 0")
         if self.backend is not None:

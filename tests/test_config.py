@@ -140,6 +140,7 @@ POSITIVE = "a number > 0"
             ((0,), (2, 0)),
             "layer sizes >= 1, such as [256,256], or [] for none",
         ),
+        (SACConfig, "net_arch", ((1,) * 100,), ((1,) * 101,), "at most 100 layers"),
         (
             DQNConfig,
             "encoder",

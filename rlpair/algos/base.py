@@ -10,6 +10,7 @@ from rlpair.nets.encoders import ENCODERS, PUBLISHED
 from rlpair.types import EnvSpec
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
+MOST_LAYERS = 100  # hidden ones; making and compiling thousands takes hours
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class OffPolicyConfig:
         check("activation", lambda x: x in ACTIVATIONS, "one of " + ", ".join(ACTIVATIONS))
         object.__setattr__(self, "net_arch", tuple(self.net_arch))
         check("net_arch", lambda x: min(x, default=1) >= 1, "layer sizes >= 1, such as [256,256], or [] for none")
+        check("net_arch", lambda x: len(x) <= MOST_LAYERS, f"at most {MOST_LAYERS} layers")
         check("encoder", lambda x: x in self.encoders, "one of " + ", ".join(self.encoders))
         allowed = f"at most algo.buffer_size={self.buffer_size}"
         check("batch_size", lambda x: x <= self.buffer_size, allowed)

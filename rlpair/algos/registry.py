@@ -9,7 +9,7 @@ import numpy as np
 
 from rlpair.algos import dqn, sac
 from rlpair.algos.base import OffPolicyConfig
-from rlpair.errors import ConfigError
+from rlpair.errors import ConfigError, name_and_text
 from rlpair.nets.arch import Networks, draw_params
 from rlpair.types import EnvSpec, State
 
@@ -116,10 +116,10 @@ def find(name: object) -> Algorithm:
     if colon:
         try:
             importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if not f"{module}.".startswith(f"{error.name}."):  # one that it imports is missing
-                raise
-            raise ConfigError("algo", name, f"there is no module {error.name}") from error
+        except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+                raise ConfigError("algo", name, f"there is no module {error.name}") from error
+            raise ConfigError("algo", name, f"importing {module} raised {name_and_text(error)}") from error
     if (found := registered(own)) is None:
         raise ConfigError("algo", name, f"one of {', '.join(names())}")
     if colon:

@@ -11,12 +11,12 @@ import numpy as np
 from gymnasium import spaces
 
 from rlpair.envs.spec import env_name, one_line
-from rlpair.errors import RLPairWarning
+from rlpair.errors import RLPairWarning, name_and_text, text_of
 from rlpair.system.interrupts import Interrupted
 
 FAILURE = "failure"  # in the info of a step or a reset that did not come about
 USUAL = (float, bool, bool)  # reward, terminated, truncated, of most environments
-LONGEST_TEXT, LONGEST_TRACEBACK = 200, 100_000  # characters
+LONGEST_TRACEBACK = 100_000  # characters
 
 
 class WrongReturnError(Exception):
@@ -53,22 +53,6 @@ def failure_of(error: BaseException, method: str = "step") -> Failure:
         half = LONGEST_TRACEBACK // 2
         details = f"{details[:half]}\n... {len(details) - 2 * half} characters ...\n{details[-half:]}"
     return Failure(what if method == "step" else f"{what} in {method}", text, error, details)
-
-
-def text_of(error: BaseException) -> str:
-    """Return what an exception says, on one line that a terminal can show; "" where it says nothing."""
-    try:
-        text = one_line(error)
-    except Exception:  # noqa: BLE001 - its own __str__ fails
-        return ""
-    shown = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 3]}..."
-    return "".join(character if character.isprintable() else "?" for character in shown)
-
-
-def name_and_text(error: BaseException) -> str:
-    """Return ``ValueError: what it says``; the name alone where it says nothing."""
-    text = text_of(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def is_ours(error: BaseException) -> bool:

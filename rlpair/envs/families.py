@@ -14,8 +14,8 @@ import gymnasium as gym
 
 from rlpair.advice import install_command
 from rlpair.envs import atari, minatar
-from rlpair.envs.failures import is_ours, name_and_text
-from rlpair.errors import EnvError
+from rlpair.envs.failures import is_ours
+from rlpair.errors import EnvError, name_and_text
 from rlpair.types import DTYPES
 
 Wrap = Callable[..., gym.Env[Any, Any]]

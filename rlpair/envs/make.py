@@ -8,14 +8,14 @@ import gymnasium as gym
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from rlpair.envs import processes
-from rlpair.envs.failures import Guard, is_ours, name_and_text
+from rlpair.envs.failures import Guard, is_ours
 from rlpair.envs.families import Family, find
 from rlpair.envs.host import HostEnvs
 from rlpair.envs.normalize import refuse_running_statistics
 from rlpair.envs.registry import find_env
 from rlpair.envs.spec import env_name, env_spec, one_line
 from rlpair.envs.tape import ROOM, EpisodeTape
-from rlpair.errors import ConfigError, EnvError
+from rlpair.errors import ConfigError, EnvError, name_and_text
 
 
 def make_envs(

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -15,16 +15,16 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 
-from rlpair.envs.failures import Guard, name_and_text
+from rlpair.envs.failures import Guard
 from rlpair.envs.tape import ROOM, EpisodeTape
-from rlpair.errors import EnvError
+from rlpair.errors import EnvError, name_and_text
 from rlpair.system.interrupts import end_with_parent
 
 Envs = AsyncVectorEnv[Any, Any]
 Make = Callable[[], gym.Env[Any, Any]]
 ANSWER_SECONDS = 300  # for a step or a reset: a large simulator needs a minute or two to load a scene
 CLOSE_SECONDS = 5  # for all of them to close
-GONE_SECONDS = 1  # for one to end whose pipe is closed
+GONE_SECONDS = 5  # for one to end whose pipe is closed
 
 
 def start(make: Make, num_envs: int, name: str) -> Envs:
@@ -44,7 +44,8 @@ def start(make: Make, num_envs: int, name: str) -> Envs:
                 return begun.result()
             raise EnvError(f"env={name} cannot be built: no answer within {ANSWER_SECONDS} seconds from its processes")
         except (EOFError, OSError) as error:
-            raise EnvError(f"env={name} cannot be built: {_first_gone(ours) or name_and_text(error)}") from error
+            cause = _first_gone(sorted(ours, key=lambda process: process.pid or 0)) or name_and_text(error)
+            raise EnvError(f"env={name} cannot be built: {cause}") from error
         finally:
             if not begun.done() or begun.exception():
                 _end_new(begun, others)
@@ -66,11 +67,12 @@ def _end_new(begun: Future[Envs], others: set[BaseProcess]) -> None:
         process.join()
 
 
-def _first_gone(processes: Iterable[BaseProcess]) -> str | None:
+def _first_gone(processes: Sequence[BaseProcess]) -> str | None:
     """Return which of them has ended, and how; None where all live on."""
-    for index, process in enumerate(sorted(processes, key=lambda process: process.pid or 0)):
-        process.join(GONE_SECONDS)
-        if not process.is_alive():
+    gone = connection.wait([process.sentinel for process in processes], timeout=GONE_SECONDS)
+    for index, process in enumerate(processes):
+        if process.sentinel in gone:
+            process.join()
             return _how_ended(index, process)
     return None
 
@@ -128,12 +130,7 @@ def who_failed(envs: Envs, error: BaseException) -> str | None:
         return f"environment {silent[0]} gave no answer within {ANSWER_SECONDS} seconds" if silent else None
     if not isinstance(error, EOFError | OSError):
         return None
-    gone = connection.wait([process.sentinel for process in envs.processes], timeout=1)
-    for index, process in enumerate(envs.processes):
-        if process.sentinel in gone:
-            process.join()
-            return _how_ended(index, process)
-    return None
+    return _first_gone(envs.processes)
 
 
 def _how_ended(index: int, process: BaseProcess) -> str:

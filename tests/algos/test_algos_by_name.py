@@ -28,13 +28,39 @@ def test_an_algorithm_that_is_not_there_is_one_line(name: object, line: str) -> 
     assert str(error.value) == line
 
 
-def test_what_an_algorithms_own_module_misses_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "hollow.py").write_text("import nosuch")
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [
+        ("import nosuch", "ModuleNotFoundError: No module named 'nosuch'"),
+        ("raise ValueError('boom')", "ValueError: boom"),
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("def (", "SyntaxError: invalid syntax (broken.py, line 1)"),
+    ],
+)
+def test_an_algorithm_whose_module_fails_is_one_line(
+    code: str, raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError) as error:
+        find("broken:own")
+    assert str(error.value) == f"algo='broken:own' is not allowed: importing broken raised {raised}"
+
+
+def test_ctrl_c_while_an_algorithm_is_imported_is_not_its_doing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        find("slow:own")
+
+
+def test_what_an_algorithms_own_learner_misses_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hollow_torch.py").write_text("import nosuch")
     monkeypatch.syspath_prepend(tmp_path)
-    for look in (lambda: find("hollow:own"), lambda: replace(find("dqn"), module="hollow").make_learner("torch")):
-        with pytest.raises(ModuleNotFoundError, match="No module named 'nosuch'"):
-            look()
+    with pytest.raises(ModuleNotFoundError, match="No module named 'nosuch'"):
+        replace(find("dqn"), module="hollow").make_learner("torch")
 
 
 def test_an_algorithm_of_one_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

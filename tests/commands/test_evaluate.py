@@ -215,6 +215,7 @@ OUTSIDE = (
     [
         ([], "run_dir=None is not allowed: the folder of a run, run_dir=runs/..."),
         (["run_dir=run", "episodes=0"], "episodes=0 is not allowed: a whole number >= 1"),
+        (["run_dir=run", "episodes=1e12"], "episodes=1000000000000 is not allowed: at most 100,000"),
         (["run_dir=run", "episodes=many"], "episodes='many' is not allowed: a whole number"),
         (["run_dir=run", "seed=-1"], "seed=-1 is not allowed: a whole number >= 0"),
         (["run_dir=run", "backend=tensorflow"], "backend='tensorflow' is not allowed: one of torch, jax"),

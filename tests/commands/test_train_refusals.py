@@ -49,6 +49,13 @@ def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
             ["algo.net_arch=[0]"],
             "algo.net_arch=(0,) is not allowed: layer sizes >= 1, such as [256,256], or [] for none",
         ),
+        (
+            [f"algo.net_arch=[{','.join(['1'] * 101)}]"],
+            f"algo.net_arch={(1,) * 101} is not allowed: at most 100 layers",
+        ),
+        (["eval_episodes=1e9"], "eval_episodes=1000000000 is not allowed: at most 100,000"),
+        (["algo=.:x"], "algo='.:x' is not allowed: importing . raised TypeError: the 'package' argument is required"),
+        (["algo=:x"], "algo=':x' is not allowed: importing raised ValueError: Empty module name"),
         (["algo.batch_size=9", "algo.buffer_size=8"], "algo.batch_size=9 is not allowed: at most algo.buffer_size=8"),
         (["num_envs=100000"], "num_envs=100000 is not allowed: at most 10,000"),
         (

@@ -1,5 +1,6 @@
 """A run that cannot be begun, gone on with or loaded as it is asked for: every single refusal by its whole message."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from refused import refused
 from runs import config_of
 
 from rlpair import load, load_agent, make_agent
+from rlpair.disk.checkpoint import check_resumable
 from rlpair.errors import CheckpointError, ConfigError
 from rlpair.runs import run_dir
 from rlpair.runs.formats import LINE_BYTES
@@ -67,6 +69,22 @@ def test_a_replay_that_is_larger_than_asked_for(run: SavedRun) -> None:
 def test_the_state_of_a_loop_of_the_other_kind(run: SavedRun) -> None:
     message = f"{STEP}/run.json: is of a run with mode=host, and not of one with mode=fused"
     assert refused(lambda: Checkpoint(STEP).run("fused"), CheckpointError) == message
+
+
+def test_a_checkpoint_that_is_behind_a_link(run: SavedRun, tmp_path: Path) -> None:
+    (tmp_path / "step_200").mkdir()
+    (tmp_path / "step_300").symlink_to(Path(STEP).absolute())
+    message = f"{tmp_path}/step_300: cannot be read: is a link, and links inside a run's folder are not followed"
+    assert refused(lambda: check_resumable(tmp_path / "step_200"), CheckpointError) == message
+
+
+def test_a_checkpoint_of_many_seeds(run: SavedRun, tmp_path: Path) -> None:
+    (tmp_path / "step_200").mkdir()
+    for seed in (3, 12):
+        shutil.copytree(STEP, tmp_path / f"step_200/seed_{seed}")
+    seeds = f"{tmp_path}/step_200/seed_3"
+    message = f"{tmp_path}/step_200: holds 2 agents: name one of them, such as {seeds}"
+    assert refused(lambda: load_agent(tmp_path / "step_200"), CheckpointError) == message
 
 
 def test_a_run_that_is_resumed_elsewhere(run: SavedRun, command: Callable[..., tuple[int, str, str]]) -> None:
