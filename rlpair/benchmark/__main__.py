@@ -84,9 +84,14 @@ def train(config: BenchmarkConfig, jobs: Sequence[Job], out: Path) -> int:
         session: Session | None = session_of(command(), time.monotonic() - began, count) if count else None
         return merged(earlier, collect(out), session)
 
+    def keep() -> Results:
+        if (found := results())["runs"]:
+            save(out, found)
+        return found
+
     def watch(ended: bool) -> None:
         if ended:
-            save(out, results())
+            keep()
         progress.show(at_once=ended)
 
     try:
@@ -94,8 +99,7 @@ def train(config: BenchmarkConfig, jobs: Sequence[Job], out: Path) -> int:
             pool.run(watch)
     finally:
         progress.close()
-    if (found := results())["runs"]:
-        save(out, found)
+    if (found := keep())["runs"]:
         show(found, out)
     if pool.stopped_by:
         number, done = signal.Signals(pool.stopped_by), f"{len(pool.finished)} of {len(jobs)} jobs are finished"

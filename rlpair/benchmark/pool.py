@@ -15,6 +15,7 @@ from rlpair.system.children import end_with_this
 from rlpair.system.workers import on_cores
 
 POLL = 0.1  # seconds
+TRAIN = (sys.executable, "-m", "rlpair.train")
 STARTS = 3  # of a job that something outside kills: it goes on as often as that
 
 
@@ -69,10 +70,9 @@ class Pool:
     def _start(self, job: Job, cores: set[int]) -> None:
         files.make_folders(job.folder.parent)
         self._starts[job.name] += 1
-        line = [sys.executable, "-m", "rlpair.train", *job.command()]
         with files.naming(job.log), open(job.log, "ab") as log, on_cores(cores):  # which a new process inherits
             process = subprocess.Popen(
-                line,
+                [*TRAIN, *job.command()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

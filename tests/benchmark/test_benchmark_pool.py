@@ -1,0 +1,179 @@
+"""How jobs are trained: at a time, on cores of their own, again where they are killed, to the end where others fail."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from rlpair.benchmark import pool as pools
+from rlpair.benchmark.pool import Pool, killed_by
+
+
+class Script(NamedTuple):
+    """A job that is a few lines of Python, whose result is a file beside its folder."""
+
+    name: str
+    script: str
+
+    @property
+    def folder(self) -> Path:
+        return Path("o", self.name)
+
+    @property
+    def log(self) -> Path:
+        return Path("o", f"{self.name}.log")
+
+    def is_finished(self) -> bool:
+        return Path(f"{self.name}.done").exists()
+
+    def command(self) -> list[str]:
+        return ["-c", f"{self.script}\nopen({self.name + '.done'!r}, 'w').close()"]
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs are scripts, and nobody waits."""
+    monkeypatch.setattr(pools, "TRAIN", (sys.executable,))
+    monkeypatch.setattr(pools, "POLL", 0.01)
+
+
+def run(jobs: list[Script], places: int = 1) -> tuple[Pool, list[str]]:
+    """Run them; the pool, and what it told."""
+    told: list[str] = []
+    pool = Pool(jobs, [{min(os.sched_getaffinity(0))}] * places, 1, told.append)
+    pool.run(lambda ended: None)
+    return pool, told
+
+
+def names(jobs: list[Script]) -> list[str]:
+    """Of jobs."""
+    return [job.name for job in jobs]
+
+
+def test_what_is_finished_is_not_run_again() -> None:
+    Path("b.done").touch()
+    pool, told = run([Script("a", ""), Script("b", "raise SystemExit(1)"), Script("c", "")])
+    assert names(pool.finished) == ["b", "a", "c"]
+    assert (told, pool.failed, pool.running) == ([], [], [])
+    assert run([Script(name, "raise SystemExit(1)") for name in "abc"])[0].failed == []
+
+
+def test_a_job_has_its_cores_one_thread_and_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NPROC", raising=False)
+    text = "import os; print(sorted(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'], os.environ.get('NPROC'))"
+    core, before = max(os.sched_getaffinity(0)), os.sched_getaffinity(0)
+    for threads, nproc in ((1, "1"), (2, "None")):
+        job = Script(f"job{threads}", text)
+        Pool([job], [{core}], threads, print).run(lambda ended: None)
+        assert job.log.read_text() == f"[{core}] {threads} {nproc}\n"
+    assert os.sched_getaffinity(0) == before
+
+
+def test_as_many_at_a_time_as_there_are_places() -> None:
+    """Each notes how many there are when it begins, itself among them."""
+    text = "import os, time; open(f'here{os.getpid()}', 'x'); time.sleep(.3); import glob\n"
+    text += "print(len(glob.glob('here*'))); os.remove(f'here{os.getpid()}')"
+    jobs = [Script(name, text) for name in "abcde"]
+    run(jobs, 2)
+    assert 1 <= max(int(job.log.read_text()) for job in jobs) <= 2
+
+
+def test_a_job_that_fails_is_told_in_one_line_and_the_others_go_on() -> None:
+    jobs = [
+        Script(
+            "a", "import sys; sys.exit('rlpair: step 3: the world ended (traceback: o/a/error.txt); go on with: x')"
+        ),
+        Script("b", "raise ValueError('odd')"),
+        Script("c", "raise SystemExit(3)"),
+        Script("d", ""),
+    ]
+    pool, told = run(jobs)
+    assert told == [
+        "a failed: step 3: the world ended (traceback: o/a/error.txt); go on with: x (all that it said: o/a.log)",
+        "b failed: ValueError: odd (all that it said: o/b.log)",
+        "c failed: exit code 3 (all that it said: o/c.log)",
+    ]
+    assert (names(pool.failed), names(pool.finished)) == (["a", "b", "c"], ["d"])
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "sys.exit(143)", "sys.exit(130)"])
+def test_a_job_that_is_killed_goes_on(end: str) -> None:
+    text = f"import os, sys; print('begun')\nif not os.path.exists('again'): open('again', 'x'); {end}"
+    job = Script("a", text)
+    pool, told = run([job, Script("b", "")])
+    assert (names(pool.finished), pool.failed, told) == (["a", "b"], [], [])
+
+
+def test_a_job_that_is_killed_each_time_fails() -> None:
+    job = Script("a", "import os; os.write(1, b'begun\\n'); os.kill(os.getpid(), 9)")
+    pool, told = run([job])
+    assert told == ["a failed: it was ended by SIGKILL 3 times (all that it said: o/a.log)"]
+    assert job.log.read_text() == "begun\n" * 3
+    assert pool.failed == [job]
+
+
+@pytest.mark.parametrize(
+    ("code", "number"), [(0, 0), (1, 0), (2, 0), (143, 15), (130, 2), (137, 0), (-9, 9), (-15, 15)]
+)
+def test_what_ended_a_process(code: int, number: int) -> None:
+    assert killed_by(code) == number
+
+
+@pytest.mark.parametrize(("number", "passed"), [(signal.SIGTERM, 15), (signal.SIGINT, 2), (signal.SIGHUP, 15)])
+def test_a_signal_ends_what_runs_and_begins_nothing_more(number: signal.Signals, passed: int) -> None:
+    text = "import signal, sys, time\ndef end(n, _): print(n, flush=True); sys.exit(n)\n"
+    text += "for n in (2, 15): signal.signal(n, end)\n"
+    jobs = [Script(name, text + f"open('{name}.there', 'x'); time.sleep(60)") for name in "abc"]
+    told: list[str] = []
+    pool, began = Pool(jobs, [os.sched_getaffinity(0)] * 2, 1, told.append), time.monotonic()
+
+    def watch(ended: bool) -> None:
+        if not pool.stopped_by and Path("a.there").exists() and Path("b.there").exists():
+            pool.stop(number, None)
+
+    pool.run(watch)
+    assert time.monotonic() - began < 50
+    assert (pool.stopped_by, pool.finished, pool.failed, told) == (number, [], [], [])
+    assert [job.log.read_text() for job in jobs[:2]] == [f"{passed}\n"] * 2
+    assert not jobs[2].log.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there alone a child can be tied to its parent")
+def test_jobs_end_with_a_benchmark_that_is_killed(tmp_path: Path) -> None:
+    program = """
+import subprocess, sys, time
+from rlpair.system.children import end_with_this
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=end_with_this())
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert is_alive(child)
+        parent.kill()
+    assert eventually(lambda: not is_alive(child))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether such a process runs; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Whether it comes true before so many seconds are over."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
