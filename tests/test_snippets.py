@@ -62,6 +62,7 @@ RULES = [  # random actions get 21 on CartPole, -1,200 on Pendulum, -180 on Luna
     Rule("evaluate run_dir=", "episodes=2", prints="2 episodes of 200.0 steps, return "),
     Rule("plot runs", prints="rollout/episodic_return"),
     Rule("compare", SMALL_COMPARE, prints="env steps/s"),
+    Rule("benchmark", "suite=classic only=Pendulum seeds=1 total_env_steps=300", prints="all in runs/benchmark"),
     Rule("parity", "seeds=1", prints="comparisons within their tolerance"),
 ]
 NOT_RUN = {  # command: why; what it names is checked all the same
