@@ -118,7 +118,8 @@ def report(results: dict[str, dict[str, Any]]) -> str:
         f"DQN. Each number is the mean score of {EPISODES} whole greedy episodes after the last step of training, or",
         "of as many as the command says. Actions stick: with probability 0.1 in MinAtar, 0.25 in ALE/Pong-v5. What is",
         "published of MinAtar was read off a figure of Young & Tian (2019), who update after every step; what is of",
-        "Pong is CleanRL's, with updates after every four steps and no sticky actions.\n",
+        "Pong is CleanRL's, with updates after every four steps and no sticky actions. The machine had",
+        "other work too: the seconds say no more than how long it may take.\n",
         heads,
         "|---" * (heads.count("|") - 1) + "|",
     ]

@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from rlpair import DQNConfig, EnvSpec, load_agent, make_agent
 from rlpair.config import RunConfig
 from rlpair.envs.host import HostEnvs
+from rlpair.envs.make import make_envs
 from rlpair.loops import host as loop_module
 from rlpair.replay.buffer import replay_bytes
 from rlpair.runs import host_run
@@ -134,7 +135,7 @@ def test_the_settings_of_a_resumed_run_are_the_new_ones() -> None:
 
 
 def test_a_run_is_made_of_all_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    given, make = list[Any](), host_run.make_envs
+    given, make = list[Any](), make_envs
     monkeypatch.setattr(host_run, "make_envs", lambda *a, **k: given.append((a, k)) or make("CartPole-v1", a[1]))
     monkeypatch.setattr(
         host_run, "make_agent", lambda *a, **k: given.append((a, k)) or make_agent(*a, env=k["env"], backend="torch")
