@@ -10,6 +10,7 @@ from rlpair.cli.arguments import resolve
 from rlpair.cli.help import written
 from rlpair.config import RunConfig, check_choice, check_compile
 from rlpair.disk import files
+from rlpair.disk.atomic import remove_own, settled_folders
 from rlpair.disk.checkpoint import find_step
 from rlpair.disk.layout import RunDir
 from rlpair.errors import CheckpointError, ConfigError
@@ -94,10 +95,17 @@ class Job(NamedTuple):
         return files.is_there(RunDir(self.folder).result)
 
     def command(self) -> list[str]:
-        """Return the arguments of train: those that begin it, or go on from its last checkpoint."""
+        """Return the arguments of train: those that begin it, or go on from its last checkpoint.
+
+        Where a run was killed before that, its best agent so far is removed: it is in the way, and nothing goes on
+        from it.
+        """
         try:
             find_step(self.folder)
         except CheckpointError:
+            if files.is_folder(checkpoints := RunDir(self.folder).checkpoints):
+                for best in settled_folders(checkpoints).values():
+                    remove_own(best)
             return list(self.arguments)
         return [f"resume={self.folder}"]
 

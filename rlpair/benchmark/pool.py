@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -11,11 +10,11 @@ from typing import NamedTuple
 
 from rlpair.benchmark.plan import Job
 from rlpair.disk import files
-from rlpair.system.children import end_with_this
+from rlpair.system.children import ending_with_this
 from rlpair.system.workers import on_cores
 
 POLL = 0.1  # seconds
-TRAIN = (sys.executable, "-m", "rlpair.train")
+TRAIN = ending_with_this("rlpair.train")
 STARTS = 3  # of a job that something outside kills: it goes on as often as that
 
 
@@ -78,7 +77,6 @@ class Pool:
                 stderr=log,
                 env=self._environment,
                 process_group=0,  # a terminal's Ctrl-C reaches it once, through ``stop``
-                preexec_fn=end_with_this(),
             )
         self.running.append(Training(job, process, cores))
         if self.stopped_by:  # while it was started

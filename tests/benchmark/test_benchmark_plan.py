@@ -1,5 +1,6 @@
 """What the benchmark is asked for: its suites, its jobs, what is refused."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rlpair.benchmark.suites import SUITES, tasks_of
 from rlpair.envs import families
 from rlpair.presets import preset
 from rlpair.runs.saved_config import save_config
+from rlpair.train import train
 
 AIMS = {  # of the issue that asked for the benchmark; the mean, or the range of means that are published
     "CartPole-v1": (500, 500),
@@ -141,6 +143,18 @@ def test_a_folder_with_runs_of_other_settings_is_refused(command: Callable[..., 
         "rlpair: out='o' is not allowed: one whose runs have these settings: "
         "o/Pendulum-v1/sac-torch/seed0 has total_timesteps=20000, not 500\n"
     )
+
+
+def test_a_job_that_was_killed_between_its_best_agent_and_its_first_checkpoint_begins_anew() -> None:
+    job, *_ = jobs_of(BenchmarkConfig(only=("CartPole",), seeds=1, total_env_steps=1_200, out="o"))
+    train(job.config)
+    assert job.command() == ["resume=o/CartPole-v1/dqn-torch/seed0"]
+    (job.folder / "result.json").unlink()
+    for step in job.folder.glob("checkpoints/step_*"):
+        shutil.rmtree(step)
+    assert (job.folder / "checkpoints" / "best").is_dir()
+    assert job.command() == list(job.arguments)
+    assert train(job.config).env_steps == 1_200
 
 
 def test_cores_of_trainings() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from rlpair.benchmark import pool as pools
 from rlpair.benchmark.pool import Pool, killed_by
+from rlpair.system.children import ending_with_this
 
 
 class Script(NamedTuple):
@@ -147,18 +148,28 @@ def test_a_signal_ends_what_runs_and_begins_nothing_more(number: signal.Signals,
 @pytest.mark.skipif(sys.platform != "linux", reason="there alone a child can be tied to its parent")
 def test_jobs_end_with_a_benchmark_that_is_killed(tmp_path: Path) -> None:
     program = """
-import subprocess, sys, time
-from rlpair.system.children import end_with_this
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=end_with_this())
-print(child.pid, flush=True)
+import os, subprocess, sys, time
+from rlpair.system.children import ending_with_this
+command = [*ending_with_this("http.server"), "0", "--bind", "127.0.0.1"]
+child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+print(child.stdout.readline(), child.pid, flush=True)
 time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
+        assert parent.stdout.readline().startswith("Serving HTTP on 127.0.0.1 port ")
         child = int(parent.stdout.readline())
         assert is_alive(child)
         parent.kill()
     assert eventually(lambda: not is_alive(child))
+
+
+def test_a_job_whose_benchmark_is_gone_is_not_begun() -> None:
+    command = list(ending_with_this("http.server"))
+    command[3] = "1"
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = "rlpair: http.server was not begun: process 1, which it belongs to, is gone\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", line)
 
 
 def is_alive(pid: int) -> bool:
