@@ -74,10 +74,10 @@ def make_out(out: str) -> Path:
 
 def train(config: BenchmarkConfig, jobs: Sequence[Job], out: Path) -> int:
     """Train the jobs, keep the raw numbers of each as soon as it is finished, and report."""
-    places = places_of(usable_cores(), config.jobs, config.threads)
+    places = places_of(len(usable_cores()), config.jobs, config.threads)
     pool = Pool(jobs, places, config.threads, lambda text: print(f"rlpair: {text}", file=sys.stderr, flush=True))
     earlier, before, began = load(out) if files.is_there(out / JSON) else None, len(pool.finished), time.monotonic()
-    progress = Progress(jobs, pool, len(places))
+    progress = Progress(jobs, pool, places)
 
     def results() -> Results:
         count = len(pool.finished) - before

@@ -38,9 +38,9 @@ class BenchmarkConfig:
     seeds: int = 3
     """Of each task in each backend: 0, 1, ..."""
     jobs: int | None = None
-    """Trainings at a time, each a process on cores of its own; null: as many as the cores are enough for."""
+    """Trainings at a time, each a process; null: as many as there are cores for."""
     threads: int = 1
-    """Of a training, and its cores."""
+    """Of a training."""
     total_env_steps: int | None = None
     """Of every training; null: the suite's, which the published scores are of. For a short try."""
     device: str = "cpu"

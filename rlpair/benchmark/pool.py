@@ -1,4 +1,7 @@
-"""Trains jobs, several at a time, each a ``python -m rlpair.train`` of its own on cores of its own."""
+"""Trains jobs, several at a time, each a ``python -m rlpair.train`` of its own.
+
+None is bound to a core: one that another program takes would hold it up, however free the others are.
+"""
 
 import os
 import signal
@@ -11,7 +14,6 @@ from typing import NamedTuple
 from rlpair.benchmark.plan import Job
 from rlpair.disk import files
 from rlpair.system.children import ending_with_this
-from rlpair.system.workers import on_cores
 
 POLL = 0.1  # seconds
 TRAIN = ending_with_this("rlpair.train")
@@ -23,25 +25,24 @@ class Training(NamedTuple):
 
     job: Job
     process: "subprocess.Popen[bytes]"
-    cores: set[int]
 
 
 class Pool:
     """Trains jobs until all are finished or failed, or a signal stops it: then the jobs save themselves and end."""
 
-    def __init__(self, jobs: Sequence[Job], places: Sequence[set[int]], threads: int, tell: Callable[[str], None]):
+    def __init__(self, jobs: Sequence[Job], places: int, threads: int, tell: Callable[[str], None]):
         """
         Args:
             jobs: those that are finished are left out.
-            places: the cores of each training that runs at a time.
+            places: how many run at a time.
             threads: of each.
             tell: takes the line that says how a job failed.
         """
         self.finished = [job for job in jobs if job.is_finished()]
         self.running, self.failed, self.stopped_by = list[Training](), list[Job](), 0
         self._waiting = deque(job for job in jobs if not job.is_finished())
-        self._free, self._starts, self._tell = list(places), Counter[str](), tell
-        self._environment = os.environ | {"OMP_NUM_THREADS": str(threads)} | ({"NPROC": "1"} if threads == 1 else {})
+        self._places, self._starts, self._tell = places, Counter[str](), tell
+        self._environment = os.environ | {"OMP_NUM_THREADS": str(threads), "NPROC": str(threads)}
 
     def stop(self, number: int, frame: object) -> None:
         """Pass a signal on to what runs, as the handler of it; nothing more is begun."""
@@ -58,18 +59,18 @@ class Pool:
     def run(self, watch: Callable[[bool], None]) -> None:
         """Train. ``watch`` is called all the time: with True, where a job has just ended."""
         while self.running or (self._waiting and not self.stopped_by):
-            while self._free and self._waiting and not self.stopped_by:
-                self._start(self._waiting.popleft(), self._free.pop(0))
+            while len(self.running) < self._places and self._waiting and not self.stopped_by:
+                self._start(self._waiting.popleft())
             time.sleep(POLL)
             ended = [training for training in self.running if training.process.poll() is not None]
             for training in ended:
                 self._end(training)
             watch(bool(ended))
 
-    def _start(self, job: Job, cores: set[int]) -> None:
+    def _start(self, job: Job) -> None:
         files.make_folders(job.folder.parent)
         self._starts[job.name] += 1
-        with files.naming(job.log), open(job.log, "ab") as log, on_cores(cores):  # which a new process inherits
+        with files.naming(job.log), open(job.log, "ab") as log:
             process = subprocess.Popen(
                 [*TRAIN, *job.command()],
                 stdin=subprocess.DEVNULL,
@@ -78,14 +79,13 @@ class Pool:
                 env=self._environment,
                 process_group=0,  # a terminal's Ctrl-C reaches it once, through ``stop``
             )
-        self.running.append(Training(job, process, cores))
+        self.running.append(Training(job, process))
         if self.stopped_by:  # while it was started
             process.send_signal(self._signal)
 
     def _end(self, training: Training) -> None:
         job, code = training.job, training.process.returncode
         self.running.remove(training)
-        self._free.insert(0, training.cores)
         if code == 0:
             self.finished.append(job)
         elif self.stopped_by:
@@ -113,8 +113,6 @@ def cause(job: Job, code: int) -> str:
     return f"{last} (all that it said: {job.log})"
 
 
-def places_of(cores: set[int], jobs: int | None, threads: int) -> list[set[int]]:
-    """Return the cores of each training at a time; ``jobs`` None: as many as have cores of their own."""
-    ordered = sorted(cores)
-    count = jobs or max(1, len(ordered) // threads)
-    return [{ordered[(place * threads + k) % len(ordered)] for k in range(threads)} for place in range(count)]
+def places_of(cores: int, jobs: int | None, threads: int) -> int:
+    """Return how many trainings run at a time; ``jobs`` None: as many as there are cores for."""
+    return jobs or max(1, cores // threads)

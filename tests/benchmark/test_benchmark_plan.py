@@ -157,11 +157,8 @@ def test_a_job_that_was_killed_between_its_best_agent_and_its_first_checkpoint_b
     assert train(job.config).env_steps == 1_200
 
 
-def test_cores_of_trainings() -> None:
-    assert places_of({0, 1, 2, 3}, None, 1) == [{0}, {1}, {2}, {3}]
-    assert places_of({0, 1, 2, 3, 4}, None, 2) == [{0, 1}, {2, 3}]
-    assert places_of({3, 5}, None, 4) == [{3, 5}]
-    assert places_of({3, 5}, 3, 1) == [{3}, {5}, {3}]
+def test_as_many_trainings_as_there_are_cores_for() -> None:
+    assert [places_of(*asked) for asked in ((4, None, 1), (5, None, 2), (2, None, 4), (2, 3, 1))] == [4, 2, 1, 3]
 
 
 def test_the_time_left_is_by_what_is_like_the_job() -> None:
