@@ -20,7 +20,7 @@ BUGS = [
     Bug("the spread is not that of a sample", R, "scores.std(ddof=1)", "scores.std()", f"{REPORT}::test_a_row_for_each_task_and_backend"),
     Bug("runs of other numbers of steps are one cell", R, 'run["backend"], run["env_steps"])', 'run["backend"], 50_000)', f"{REPORT}::test_the_aim_is_one_published_deviation_below_the_published_mean"),
     Bug("an earlier run of the same job stays", "benchmark/results.py", "for run in [*old, *runs]", "for run in [*runs, *old]", f"{REPORT}::test_a_run_takes_the_place_of_an_earlier_one_of_the_same_job"),
-    Bug("a figure's titles run into its axes", "benchmark/figure.py", ', layout="constrained")', ")", f"{REPORT}::test_the_figure_shows_both_twins_and_the_published_score_and_cuts_nothing"),
+    Bug("a figure's titles run into its axes", "benchmark/figure.py", ', layout="constrained")', ")", f"{REPORT}::test_panels_and_titles_do_not_run_into_each_other"),
     Bug("a published score is the last of its task", "benchmark/figure.py", "task.published[0].mean, color", "task.published[-1].mean, color", f"{REPORT}::test_the_figure_shows_both_twins_and_the_published_score_and_cuts_nothing"),
     Bug("what is finished is run again", P, "deque(job for job in jobs if not job.is_finished())", "deque(jobs)", f"{POOL}::test_what_is_finished_is_not_run_again"),
     Bug("a killed job fails", P, "killed_by(code) and self._starts", "False and self._starts", f"{POOL}::test_a_job_that_is_killed_goes_on"),

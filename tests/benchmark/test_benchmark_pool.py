@@ -1,5 +1,6 @@
 """How jobs are trained: some at a time, again where they are killed, to the end where others fail."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -123,9 +124,12 @@ def test_what_ended_a_process(code: int, number: int) -> None:
 
 @pytest.mark.parametrize(("number", "passed"), [(signal.SIGTERM, 15), (signal.SIGINT, 2), (signal.SIGHUP, 15)])
 def test_a_signal_ends_what_runs_and_begins_nothing_more(number: signal.Signals, passed: int) -> None:
-    text = "import signal, sys, time\ndef end(n, _): print(n, flush=True); sys.exit(n)\n"
-    text += "for n in (2, 15): signal.signal(n, end)\n"
-    jobs: Any = [Script(name, text + f"open('{name}.there', 'x'); time.sleep(60)") for name in "abc"]
+    text = "import signal, sys, time\nfor n in (2, 15): signal.signal(n, end)\nopen('{}.there', 'x'); time.sleep(60)"
+    late = {"a": 0.0, "b": 0.5, "c": 0.0}  # seconds that one takes to end
+    jobs: Any = [
+        Script(name, f"def end(n, _): print(n, flush=True); time.sleep({seconds}); sys.exit(n)\n{text.format(name)}")
+        for name, seconds in late.items()
+    ]
     told: list[str] = []
     pool, began = Pool(jobs, 2, 1, told.append), time.monotonic()
 
@@ -156,7 +160,11 @@ time.sleep(60)
         child = int(parent.stdout.readline())
         assert is_alive(child)
         parent.kill()
-    assert eventually(lambda: not is_alive(child))
+    try:
+        assert eventually(lambda: not is_alive(child))
+    finally:
+        if is_alive(child):
+            os.kill(child, signal.SIGKILL)
 
 
 def test_a_job_whose_benchmark_is_gone_is_not_begun() -> None:
@@ -175,7 +183,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Whether it comes true before so many seconds are over."""
     end = time.monotonic() + seconds
     while not condition():

@@ -194,12 +194,13 @@ def test_the_figure_shows_both_twins_and_the_published_score_and_cuts_nothing() 
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["torch", "jax", "published"]
 
 
-def test_titles_do_not_run_into_each_other() -> None:
+def test_panels_and_titles_do_not_run_into_each_other() -> None:
     envs = [task.env for tasks in SUITES.values() for task in tasks]
     figure = figure_of(results_of(*(run_of(env, "jax", 0, [1.0]) for env in envs)))
-    boxes = [axes.title.get_window_extent() for axes in figure.axes if axes.axison]
-    assert len(boxes) == 24
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert len(panels) == 24
+    for boxes in ([axes.title.get_window_extent() for axes in panels], [axes.get_tightbbox() for axes in panels]):
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
 def test_a_task_without_curves_is_a_panel_with_its_published_score() -> None:
