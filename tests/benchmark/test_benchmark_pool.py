@@ -170,7 +170,7 @@ time.sleep(60)
 def test_a_job_whose_benchmark_is_gone_is_not_begun() -> None:
     command = list(ending_with_this("http.server"))
     command[3] = "1"
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     line = "rlpair: http.server was not begun: process 1, which it belongs to, is gone\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", line)
 
