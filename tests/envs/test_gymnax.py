@@ -17,7 +17,6 @@ import pytest
 from rlpair import DQNConfig, evaluate_agent, load_agent, make_agent
 from rlpair.config import RunConfig
 from rlpair.envs.functional_jax import FunctionalStep, functional_env, reset, step
-from rlpair.envs.gymnax_jax import GymnaxEnv
 from rlpair.errors import ConfigError, EnvError
 from rlpair.evaluate import EvaluateConfig, task
 from rlpair.train import train
@@ -25,6 +24,8 @@ from rlpair.types import EnvSpec
 
 gymnax = pytest.importorskip("gymnax")
 from gymnax.environments import spaces as gymnax_spaces  # noqa: E402
+
+from rlpair.envs.gymnax_jax import GymnaxEnv  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:scatter inputs have incompatible types:FutureWarning"),

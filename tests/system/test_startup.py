@@ -14,6 +14,8 @@ BEFORE += ["rlpair.system.interrupts", "collections.abc"]
 SITE = """
 import os, sys, _signal
 
+_signal.signal(2, _signal.default_int_handler)  # where the tests run in the background, it is ignored
+
 class Watch:
     def find_spec(self, name, *_):
         if "rlpair" in sys.modules:
