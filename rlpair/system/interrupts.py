@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 end_process = os._exit  # which catch_exits replaces
@@ -50,7 +49,7 @@ def closing_on_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def passing_on(handler: Callable[[int, Any], None]) -> Iterator[None]:
+def passing_on(handler: Callable[[int, object], None]) -> Iterator[None]:
     """Let this handle what ends a process, and a terminal that closes, while others work for this process."""
     previous = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGHUP)}
     for number, before in previous.items():
