@@ -11,7 +11,7 @@ import argparse
 import itertools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from types import SimpleNamespace
@@ -56,11 +56,12 @@ def use_a_tensor_each(agent: Any) -> None:
     tensors = {net: [x.detach().clone().requires_grad_() for x in learner.params[net].tensors] for net in nets}
     use_torch_optim(agent, tensors, foreach=True)
 
-    def value_and_grad(net: str, loss_of: Callable[[Any], Any]) -> Any:
-        loss, aux = loss_of(tensors[net])
-        return (loss.detach(), aux), torch.autograd.grad(loss, tensors[net])
+    def value_and_grads(some: Sequence[str], loss_of: Callable[[Any], Any]) -> Any:
+        loss, aux = loss_of({net: tensors[net] for net in some})
+        found = iter(torch.autograd.grad(loss, [x for net in some for x in tensors[net]]))
+        return (loss.detach(), aux), {net: tuple(next(found) for _ in tensors[net]) for net in some}
 
-    learner.value_and_grad = value_and_grad
+    learner.value_and_grads = value_and_grads
     for net, its in tensors.items():
         learner.params[net]._leaves = its
     for net, target in learner.target_params.items():

@@ -1,5 +1,9 @@
 """What is clever gives what the framework's own parts give in its place: vectors, Adam's kernel, oneDNN, packing."""
 
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,7 +17,11 @@ from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.agents import agent_jax, packing_jax
 from rlpair.algos import optimizers_torch
 from rlpair.nets import onednn_torch
-from rlpair.parity import FLOAT64, Case, data, without_rng
+from rlpair.parity import FLOAT64, Case, data, row, without_rng
+
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
+
+import bench_clever
 
 CASES = {
     "dqn": Case(DQNConfig(net_arch=(8,), target_update_interval=3), EnvSpec((3,), "float32", True, 3), 0, 8),
@@ -106,3 +114,19 @@ def test_what_is_large_stays_by_itself(name: str, monkeypatch: pytest.MonkeyPatc
     large = [array.size for array in agent._packed.large]
     assert sorted(large) == [size for size in sizes if size > sizes[-3]] != []
     assert sum(vector.size for vector in agent._packed.rest.values()) == sum(sizes) - sum(large)
+
+
+@pytest.mark.parametrize("part", [part for part in bench_clever.PARTS if not part.compile], ids=lambda x: f"{x[:3]}")
+def test_an_agent_that_does_without_a_part_learns_the_same(part: bench_clever.Part) -> None:
+    """That which scripts/bench_clever.py times beside ours: what three updates tell, each of where the last one led."""
+    case = CASES[part.algo]
+    case = case._replace(config=replace(case.config, max_grad_norm=None))  # as there
+    batch, noise = data(case, 3)
+    told = []
+    for context, change in ((nullcontext, lambda agent: None), (part.without, part.change)):
+        with context():
+            agent = agent_of(case, part.backend)
+            change(agent)
+            infos = [agent.update(row(batch, noise, u)[0], noise=row(batch, noise, u)[1]) for u in range(3)]
+            told.append({f"{u} {tag}": np.asarray(x) for u in range(3) for tag, x in infos[u].metrics.items()})
+    assert_close(*told, FLOAT64)
