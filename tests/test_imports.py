@@ -34,7 +34,7 @@ ALLOWED = {
     "load": "agents make runs",
     "cli": "system settings algos config presets runs | omegaconf rich",
     "compare": "system disk nets algos replay envs config presets make loops runs cli | matplotlib rich",
-    "benchmark": "system disk settings config presets make runs cli | matplotlib pydantic rich typing_extensions",
+    "benchmark": "system disk settings config presets make runs cli | matplotlib pydantic rich scipy typing_extensions",
     "evaluate": "system disk settings algos envs config make loops runs load cli | gymnasium",
     "parity": "system algos make runs cli",
     "plot": "disk runs cli | matplotlib plotext",

@@ -40,8 +40,10 @@ REPORT, FIGURE = "report.md", "figure.png"
 def task(values: Values, given: set[str]) -> int:
     """Train what is not finished, and report. Returns 0, 1 where a job failed, 128 and the signal that stopped it."""
     config = BenchmarkConfig(**values)
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError(f"benchmark needs matplotlib, which is not installed: {install_command('plot')}")
+    for package in ("matplotlib", "scipy"):
+        if importlib.util.find_spec(package) is None:
+            missing = f"benchmark needs {package}, which is not installed"
+            raise MissingExtraError(f"{missing}: {install_command('benchmark')}")
     if config.report is not None:
         if other := sorted(given - {"report"}):
             raise ConfigError(other[0], values[other[0]], "left out with report=, which trains nothing")

@@ -34,7 +34,7 @@ class BenchmarkConfig:
     only: tuple[str, ...] = ()
     """Of the suite's tasks these alone, by id or by id without version, such as Hopper: a list."""
     backend: tuple[str, ...] = ("torch", "jax")
-    """torch, jax: a list."""
+    """Frameworks to train in, torch, jax: a list."""
     seeds: int = 3
     """Of each task in each backend: 0, 1, ..."""
     jobs: int | None = None
@@ -77,7 +77,7 @@ class Job(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Where the run writes."""
+        """The run_dir of the training, OUT/ENV/ALGO-BACKEND/seedK."""
         return Path(str(self.config.run_dir))
 
     @property

@@ -61,7 +61,7 @@ def pace_of(job: Job, jobs: Sequence[Job], stands: Mapping[str, Stand]) -> float
 
 
 class Progress:
-    """Shows how far a pool is."""
+    """Shows how many jobs of a pool are finished, how far each that runs is, and the time left."""
 
     def __init__(self, jobs: Sequence[Job], pool: Pool, places: int, stream: IO[str] | None = None) -> None:
         """Keep what is shown. ``stream``: stderr if None."""

@@ -31,7 +31,7 @@ Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 @STRICT
 class RunResult(TypedDict):
-    """What a training gave."""
+    """The raw numbers of one finished training: its scores, its curve, and all that they depend on."""
 
     env: Text
     algo: Text
@@ -60,7 +60,7 @@ class Session(TypedDict):
 
 @STRICT
 class Results(TypedDict):
-    """results.json."""
+    """What results.json holds: who trained when and where, and what each training gave."""
 
     format: Literal["rlpair benchmark 1"]
     sessions: list[Session]
