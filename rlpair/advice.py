@@ -1,7 +1,6 @@
 """Advice that depends on how rlpair is installed."""
 
 import json
-from importlib.metadata import PackageNotFoundError, distribution
 
 
 def install_command(extra: str) -> str:
@@ -11,6 +10,8 @@ def install_command(extra: str) -> str:
 
 def is_from_sources() -> bool:
     """Return whether rlpair was installed from its folder (``pip install -e .``, say), or only stands on the path."""
+    from importlib.metadata import PackageNotFoundError, distribution  # which takes long, and is seldom asked for
+
     try:
         origin = distribution("rlpair").read_text("direct_url.json")  # of PEP 610; an index leaves none
     except PackageNotFoundError:

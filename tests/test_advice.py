@@ -36,7 +36,7 @@ class Installed(importlib.metadata.PathDistribution):
 def test_the_command_that_installs_an_extra(
     direct_url: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(advice, "distribution", lambda name: Installed(direct_url))
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Installed(direct_url))
     assert advice.install_command("box2d") == expected
 
 
@@ -44,5 +44,5 @@ def test_where_it_is_not_installed_the_sources_are_at_hand(monkeypatch: pytest.M
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(advice, "distribution", missing)
+    monkeypatch.setattr("importlib.metadata.distribution", missing)
     assert advice.install_command("box2d") == SOURCES

@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib.machinery import PathFinder
-from importlib.metadata import distributions
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
@@ -42,6 +41,8 @@ def _import_plugin(env_id: str, family: Family) -> None:
         import_for(env_id, family.module)
     namespace = env_id.rpartition("/")[0]
     if namespace and env_id not in gym.registry:
+        from importlib.metadata import distributions  # see rlpair/advice.py
+
         for distribution in distributions(path=_installed_path()):
             for entry in distribution.entry_points.select(group="gymnasium.envs", name=namespace):
                 if _is_installed(entry.module.partition(".")[0]):
