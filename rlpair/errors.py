@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 LONGEST_TEXT = 200  # characters that somebody else's exception may say
+LONGEST_SHOWN = 60  # of a stranger's name or key in a line
 
 
 class RLPairError(Exception):
@@ -77,6 +78,11 @@ class NonFiniteError(RLPairError):
 def first_line(error: BaseException) -> str:
     """Return what an error says, on one line."""
     return " ".join(str(error).split())
+
+
+def shortened(text: str) -> str:
+    """Shorten a stranger's text to what a line has room for."""
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
 
 
 def text_of(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from torch.optim.adam import adam as torch_adam
 
 from rlpair.nets.parameters_torch import Parameters
 
@@ -13,7 +14,7 @@ Moments = dict[str, torch.Tensor]  # by optax's names, which are the checkpoint'
 def adam(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
     """Step by (D5), (S8), in place: by one kernel, where one reads the learning rate in all its digits."""
     exact = params.device.type == "cpu" or learning_rate.dtype == torch.float32  # on a GPU it reads a float32
-    if torch.compiler.is_compiling() or not exact or not hasattr(torch, "_fused_adam_"):
+    if torch.compiler.is_compiling() or not exact:
         adam_by_formula(params, grad, moments, learning_rate)
     else:
         adam_by_kernel(params, grad, moments, learning_rate)
@@ -28,11 +29,10 @@ def adam_by_formula(params: torch.Tensor, grad: torch.Tensor, moments: Moments, 
 
 
 def adam_by_kernel(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:
-    """Step as adam does, by the kernel of torch.optim.Adam(fused=True) without what that does around it."""
-    moments["count"] += 1
-    vectors: Any = [params], [grad], [moments["mu"]], [moments["nu"]], [], [moments["count"]]
+    """Step as adam does, by the function of torch.optim.Adam(fused=True), whose class takes as long again."""
     settings: Any = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False}
-    torch._fused_adam_(*vectors, lr=learning_rate, **settings)
+    mu, nu, count = [moments["mu"]], [moments["nu"]], [moments["count"]]
+    torch_adam([params], [grad], mu, nu, [], count, fused=True, lr=learning_rate, **settings)
 
 
 def rmsprop(params: torch.Tensor, grad: torch.Tensor, moments: Moments, learning_rate: torch.Tensor) -> None:

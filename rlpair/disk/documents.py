@@ -9,11 +9,10 @@ from typing import Any
 
 import yaml
 
-from rlpair.errors import first_line
+from rlpair.errors import first_line, shortened
 
 MOST_VALUES = 250_000  # of a JSON document; up to a kilobyte each by the time that all are found to be wrong
 DEEPEST, LONGEST_NUMBER = 20, 100  # of YAML: levels, characters
-LONGEST_SHOWN = 60  # characters of a text in an error
 SCALARS = ("null", "bool", "int", "float", "str")  # and not a timestamp
 
 
@@ -75,11 +74,6 @@ def _without_twins(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {shortened(key)!r} comes twice")
         values[key] = value
     return values
-
-
-def shortened(text: str) -> str:
-    """Shorten a stranger's text to what a line has room for."""
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
 
 
 def _refuse(constant: str) -> Any:

@@ -11,8 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from rlpair.disk import files
-from rlpair.disk.documents import shortened
-from rlpair.errors import CheckpointError, reason, refuse
+from rlpair.errors import CheckpointError, reason, refuse, shortened
 from rlpair.types import EnvSpec, State
 
 HEADER_BYTES = 2**20  # at most, for names, shapes and dtypes

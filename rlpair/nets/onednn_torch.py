@@ -1,8 +1,8 @@
 """Dense layers in PyTorch: in a compiled update on a CPU the wide ones by oneDNN, all others by torch's own products.
 
-torch's own are MKL's, which computes with half of the width of an AMD processor that has AVX-512. oneDNN, a part of
-torch as well, takes half as long there. A compiled SAC update becomes a quarter faster; in an eager one, what it costs
-to enter an operator of ours eats the gain (docs/speed.md).
+torch's own are MKL's, which leaves half of AVX-512 unused on some processors of AMD. oneDNN, a part of torch as well,
+takes half as long there, and a compiled SAC update becomes a quarter faster; on others it gains nothing. In an eager
+update, what it costs to enter an operator of ours eats the gain (docs/speed.md).
 """
 
 from typing import Any

@@ -15,8 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, Typ
 from pydantic import with_config as configured
 from typing_extensions import TypedDict
 
-from rlpair.disk.documents import shortened
-from rlpair.errors import ConfigError, refuse
+from rlpair.errors import ConfigError, refuse, shortened
 from rlpair.settings.groups import groups_of
 from rlpair.settings.schema import TYPES, type_name
 from rlpair.types import EnvSpec
@@ -277,7 +276,7 @@ Number = Annotated[float, AfterValidator(_moderate)]
 class Line(BaseModel):
     """A record: its tags are extra keys."""
 
-    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, defer_build=True)
     __pydantic_extra__: dict[str, Number] = Field(init=False)
     env_steps: Count
     seconds: Annotated[float, Field(ge=0)]

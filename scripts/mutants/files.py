@@ -18,7 +18,7 @@ BUGS = [
     Bug("the last of two equal keys counts", DOCUMENTS, "if key in values:", "if False:", YAML),
     Bug("NaN is a number of JSON", DOCUMENTS, ", parse_constant=_refuse", "", JSON),
     Bug("JSON of any number of values", DOCUMENTS, "> most:", "> 10**12:", JSON),
-    Bug("a stranger's key is shown whole", DOCUMENTS, "return text if len(text) <= LONGEST_SHOWN else", "return text if True else", YAML),
+    Bug("a stranger's key is shown whole", "errors.py", "return text if len(text) <= LONGEST_SHOWN else", "return text if True else", YAML),
     # Schemas
     Bug("a generator's even increment", FORMATS, "if number % 2 == 0:", "if False:", RUN_JSON),
     Bug("half an episode", FORMATS, "ended[0].is_integer() and ", "", RUN_JSON),

@@ -114,7 +114,6 @@ BUGS = [
     Bug("all is joined, however large", "agents/packing_jax.py", "[leaf for leaf in leaves if leaf.size <= LARGE]", "leaves", CLEVER),
     Bug("oneDNN where there is none", "nets/onednn_torch.py", "possible = AVAILABLE and x", "possible = x", CLEVER),
     Bug("narrow layers by oneDNN", "nets/onednn_torch.py", "min(*x.shape, len(bias)) >= WIDE", "len(bias) >= WIDE", CLEVER),
-    Bug("Adam's kernel taken for granted", STEP_TORCH, ' or not hasattr(torch, "_fused_adam_")', "", CLEVER),
     Bug("all compiled updates are of one code", "algos/compile_torch.py", "    program.__code__ = program.__code__.replace()  # a copy\n", "", "test_compile.py::test_a_process_may_have_as_many_compiled_agents_as_it_likes"),
     Bug("a recorded update does not know of model state", "algos/learner_torch.py", "return [*own, *moments, *self.model_state.values(), self", "return [*own, *moments, self", "test_model_state.py::test_it_is_among_all_that_an_update_changes"),
     Bug("a target entropy is always below 0", "algos/sac.py", "else float(config.target_entropy)", "else -abs(float(config.target_entropy))", "test_reference.py::test_whole_updates"),

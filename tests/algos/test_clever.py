@@ -15,7 +15,6 @@ from parity_cases import assert_close
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.agents import agent_jax, packing_jax
-from rlpair.algos import optimizers_torch
 from rlpair.nets import onednn_torch
 from rlpair.parity import FLOAT64, Case, data, row, without_rng
 
@@ -35,14 +34,6 @@ def learned(name: str, backend: str) -> Any:
     batch, noise = data(CASES[name], 20)
     agent.update(batch, noise=noise)
     return without_rng(agent.state_dict())
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_torch_without_adams_kernel_takes_the_formula(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_kernel = learned(name, "torch")
-    monkeypatch.setattr(optimizers_torch, "adam_by_kernel", None)  # not to be called
-    monkeypatch.delattr(torch, "_fused_adam_")
-    assert_close(by_kernel, learned(name, "torch"), FLOAT64)
 
 
 def test_a_vector_steps_as_torch_optim_does_tensor_by_tensor() -> None:
