@@ -13,6 +13,7 @@ COMMANDS = {
     "plot": "draw the curves of runs, as a PNG and on the terminal",
     "compare": "which framework is faster for which work, on this machine",
     "benchmark": "train a suite in both frameworks, beside published scores",
+    "tune": "look for settings that learn an environment better",
     "parity": "how far apart the twins are, on this machine",
 }
 

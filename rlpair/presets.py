@@ -43,8 +43,7 @@ _MINATAR = {  # Young & Tian's network, batch and replay; with Adam, and an upda
     "checkpoint_every": 1_000_000,
 }
 # A row is of the ids that its name matches, * for anything, and goes over those before it; it states all that it relies
-# on, so that no change of an algorithm's own defaults reaches it. The values but CartPole's and Atari's follow RL-Zoo's
-# tuned ones, as far as there is a setting for them here.
+# on, so that no change of an algorithm's own defaults reaches it. Where each is from: SOURCES, below.
 DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "dqn": {
         "*": {"env": "CartPole-v1", "total_timesteps": 100_000, "eval_every": 10_000, "checkpoint_every": 10_000},
@@ -111,6 +110,27 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
         **{f"{name}-v5": _MUJOCO for name in ("HalfCheetah", "Hopper", "Walker2d", "Ant")},
         "Humanoid-v5": _MUJOCO | {"total_timesteps": 2_000_000},
         "Swimmer-v5": _MUJOCO | {"algo.gamma": 0.999},
+    },
+}
+
+_ZOO = "RL Baselines3 Zoo, hyperparams/{}.yml, as far as there is a setting for it here"
+_MINATAR_PAPER = "Young & Tian 2019, with Adam, and an update every four steps instead of each"
+SOURCES = {  # of each row: what published it, or the experiment that chose it
+    "dqn": {
+        "*": "the algorithm's own defaults",
+        "ALE/*": "CleanRL, dqn_atari.py; network, batch and the period of updates as Mnih et al. 2015",
+        "CartPole-v1": "RL Baselines3 Zoo, dqn.yml, but for the rate and the target, which experiments chose",
+        "LunarLander-v3": _ZOO.format("dqn"),
+        "Acrobot-v1": _ZOO.format("dqn"),
+        "MountainCar-v0": _ZOO.format("dqn"),
+        "gymnax/*-MinAtar": _MINATAR_PAPER,
+        "MinAtar/*": _MINATAR_PAPER,
+    },
+    "sac": {
+        "*": "the algorithm's own defaults",
+        "Pendulum-v1": _ZOO.format("sac"),
+        **{f"{name}-v5": _ZOO.format("sac") for name in ("HalfCheetah", "Hopper", "Walker2d", "Ant", "Humanoid")},
+        "Swimmer-v5": _ZOO.format("sac"),
     },
 }
 

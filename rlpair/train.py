@@ -105,7 +105,9 @@ class Train:
 def main() -> None:
     """Run the command; exit with its code."""
     this = Train()
-    sys.exit(Command("train", RunConfig, this.task, has_algo=True, prepare=this.prepare, sweeps=True).main())
+    after = "-m sweeps: -m seed=0,1,2 backend=torch,jax runs each combination in a process."
+    train = Command("train", RunConfig, this.task, has_algo=True, prepare=this.prepare, sweeps=True, after=after)
+    sys.exit(train.main())
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ ALLOWED = {
     "cli": "system settings algos config presets runs | omegaconf rich",
     "compare": "system disk nets algos replay envs config presets make loops runs cli | matplotlib rich",
     "benchmark": "system disk settings config presets make runs cli | matplotlib pydantic rich scipy typing_extensions",
+    "tune": "system disk settings algos envs config presets make runs cli | hydra optuna yaml",
     "evaluate": "system disk settings algos envs config make loops runs load cli | gymnasium",
     "parity": "system algos make runs cli",
     "plot": "disk runs cli | matplotlib plotext",

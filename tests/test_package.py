@@ -31,7 +31,7 @@ def test_only_the_package_is_built_and_it_says_that_it_is_typed() -> None:
 
 
 def test_the_extras_are_those_that_the_documents_name() -> None:
-    for_use = {"torch", "jax", "video", "plot", "compare", "benchmark", "all"}
+    for_use = {"torch", "jax", "video", "plot", "compare", "benchmark", "tune", "all"}
     of_environments = {"box2d", "mujoco", "gymnax", "brax", "atari", "minatar", "envpool"}
     assert set(EXTRAS) == for_use | of_environments | {"peers", "test"}
     assert PROJECT["scripts"] == {"rlpair": "rlpair.__main__:main", "rlpair-train": "rlpair.train:main"}

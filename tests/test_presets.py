@@ -8,7 +8,7 @@ import pytest
 import rlpair
 from rlpair.algos import registry
 from rlpair.errors import ConfigError
-from rlpair.presets import DEFAULTS, defaults
+from rlpair.presets import DEFAULTS, SOURCES, defaults
 
 # Every field that a DQN or a SAC has: nothing here is left to a default.
 COMMON: dict[str, Any] = {"gamma": 0.99, "optimizer": "adam", "activation": "relu", "net_arch": (256, 256)}
@@ -128,6 +128,11 @@ LOOPS = {  # total_timesteps, eval_every, checkpoint_every
 def test_the_table_has_these_rows() -> None:
     rows = {(algo, env) for algo, of_algo in DEFAULTS.items() for env in of_algo if env != "*"}
     assert rows == RESOLVED.keys() == LOOPS.keys()
+
+
+def test_each_row_says_where_it_is_from() -> None:
+    assert {algo: list(of_algo) for algo, of_algo in SOURCES.items()} == {a: list(rows) for a, rows in DEFAULTS.items()}
+    assert all(len(source) > 20 for of_algo in SOURCES.values() for source in of_algo.values())
 
 
 @pytest.mark.parametrize(("algo", "env"), RESOLVED)

@@ -136,3 +136,11 @@ PARITY = {
     "double DQN": DQNConfig(learning_rate=1e-4, net_arch=(64, 64), double_q=True, tau=1.0, target_update_interval=10),
     "DQN, nature encoder": DQNConfig(learning_rate=1e-4, encoder="nature", net_arch=(), tau=0.005),
 }
+# What rlpair.tune looks through: what an update is, not how many there are, which is a price.
+SEARCH = {
+    "algo.learning_rate": "tag(log,interval(1e-4,3e-3))",
+    "algo.batch_size": "choice(32,64,128,256)",
+    "algo.gamma": "choice(0.98,0.99,0.995)",
+    "algo.tau": "tag(log,interval(2e-3,5e-2))",
+    "algo.exploration_final_eps": "interval(0.01,0.1)",
+}

@@ -62,6 +62,8 @@ class Algorithm:
     """The same where observations are images; None: no other."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings by environment, as presets.py has them of DQN and SAC; the row "*" names the default environment."""
+    search: Mapping[str, str] = field(default_factory=dict)
+    """What ``rlpair.tune`` looks through where it is told no key, by dotted key in Hydra's words."""
 
     @property
     def name(self) -> str:
@@ -146,6 +148,7 @@ register(
         benchmark=dqn.BENCHMARK,
         image_benchmark=dqn.IMAGE_BENCHMARK,
         parity=dqn.PARITY,
+        search=dqn.SEARCH,
         update_flop=dqn.update_flop,
     )
 )
@@ -157,6 +160,7 @@ register(
         sac.networks,
         benchmark=sac.BENCHMARK,
         parity=sac.PARITY,
+        search=sac.SEARCH,
         update_flop=sac.update_flop,
         scalars=sac.scalars,
         num_noises=2,

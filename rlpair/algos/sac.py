@@ -161,3 +161,10 @@ PARITY = {
     "SAC, fixed alpha": SACConfig(ent_coef=0.2),
     "SAC, nature encoder": SACConfig(encoder="nature", random_shift=4),
 }
+# What rlpair.tune looks through: what an update is, not how many there are, which is a price.
+SEARCH = {
+    "algo.learning_rate": "tag(log,interval(1e-4,3e-3))",
+    "algo.batch_size": "choice(64,128,256,512)",
+    "algo.gamma": "choice(0.98,0.99,0.995)",
+    "algo.tau": "tag(log,interval(2e-3,5e-2))",
+}

@@ -95,19 +95,21 @@ class Job(NamedTuple):
         return files.is_there(RunDir(self.folder).result)
 
     def command(self) -> list[str]:
-        """Return the arguments of train: those that begin it, or go on from its last checkpoint.
+        """Return the arguments of train: those that begin it, or go on from its last checkpoint."""
+        return [f"resume={self.folder}"] if self._has_checkpoint() else list(self.arguments)
 
-        Where a run was killed before that, its best agent so far is removed: it is in the way, and nothing goes on
-        from it.
-        """
+    def clear(self) -> None:
+        """Remove the best agent of a run that was killed before its first checkpoint: nothing goes on from it."""
+        if files.is_folder(checkpoints := RunDir(self.folder).checkpoints) and not self._has_checkpoint():
+            for best in settled_folders(checkpoints).values():
+                remove_own(best)
+
+    def _has_checkpoint(self) -> bool:
         try:
             find_step(self.folder)
         except CheckpointError:
-            if files.is_folder(checkpoints := RunDir(self.folder).checkpoints):
-                for best in settled_folders(checkpoints).values():
-                    remove_own(best)
-            return list(self.arguments)
-        return [f"resume={self.folder}"]
+            return False
+        return True
 
 
 def jobs_of(config: BenchmarkConfig) -> list[Job]:

@@ -70,6 +70,7 @@ class Pool:
     def _start(self, job: Job) -> None:
         files.make_folders(job.folder.parent)
         self._starts[job.name] += 1
+        job.clear()
         with files.naming(job.log), open(job.log, "ab") as log:
             process = subprocess.Popen(
                 [*TRAIN, *job.command()],

@@ -30,6 +30,7 @@ class Command:
     prepare: Callable[[list[Pair]], list[Pair]] = list  # what to make of the arguments first
     sweeps: bool = False  # whether -m runs it for each of several values
     operands: str | None = None  # the key, of a list, of the arguments that are not KEY=VALUE
+    after: str = ""  # the last line of --help
 
     def main(self) -> int:
         """Do what ``sys.argv`` says and return the exit code."""
@@ -37,7 +38,7 @@ class Command:
 
     def _main(self, arguments: Sequence[str]) -> int:
         if {"-h", "--help"} & set(arguments):
-            print(help_text(self.name, self.schema, self.has_algo, self.sweeps, self.operands))
+            print(help_text(self.name, self.schema, self.has_algo, self.after, self.operands))
             return 0
         if "--version" in arguments:
             print(f"rlpair {__version__}")

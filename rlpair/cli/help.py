@@ -8,7 +8,7 @@ from rlpair.presets import rows_of
 from rlpair.settings.schema import defaults_of, field_docs, keys_of
 
 
-def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operands: str | None = None) -> str:
+def help_text(name: str, schema: type[Any], has_algo: bool, after: str, operands: str | None = None) -> str:
     """Return the text of --help: every key with its default and its docstring."""
     before = f"{operands.removesuffix('s').upper()} ... " if operands else ""
     lines = [f"rlpair {name} {before}KEY=VALUE ...     also python -m rlpair.{name}", ""]
@@ -20,8 +20,8 @@ def help_text(name: str, schema: type[Any], has_algo: bool, sweeps: bool, operan
         for env, values in rows_of(algo).items():
             text = f"  {env}: " + " ".join(f"{key}={written(value)}" for key, value in values.items())
             lines += textwrap.wrap(text, 98, subsequent_indent="      ", break_on_hyphens=False)
-    if sweeps:
-        lines += ["", "-m sweeps: -m seed=0,1,2 backend=torch,jax runs each combination in a process."]
+    if after:
+        lines += ["", after]
     return "\n".join(lines)
 
 

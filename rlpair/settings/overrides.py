@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
 from rlpair.errors import ConfigError
 
 Pair = tuple[str, str]  # a key, and its value as it was written
+Sweep = ChoiceSweep | RangeSweep | IntervalSweep  # several values of a key
 KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 QUOTES = "'\""
 FUNCTION_OR_QUOTES = re.compile(r"\w\(|['\"]")  # such as range(0,3)
@@ -86,14 +87,29 @@ def _several(key: str, text: str, is_text: bool) -> list[str]:
     return list(itertools.islice(override.sweep_string_iterator(), MOST_JOBS + 1))
 
 
+def sweep_of(key: str, text: str) -> Sweep | None:
+    """Return what a key is to be searched in, an interval too; None where it has one value, or what cannot be read."""
+    override = None if "${" in text else _read(key, text)
+    values = None if override is None else override.value()
+    return values if isinstance(values, Sweep) else None
+
+
 def _override(key: str, text: str) -> Override | None:
+    """Return what Hydra reads, but for an interval, which has no values of its own."""
+    override = _read(key, text)
+    try:
+        if override is not None and override.is_sweep_override():
+            next(override.sweep_string_iterator(), None)  # raises for an interval
+    except HydraException:
+        return None
+    return override
+
+
+def _read(key: str, text: str) -> Override | None:
     """Return what Hydra reads, (256,256) as [256,256]; None where it can read nothing."""
     if not FUNCTION_OR_QUOTES.search(text):
         text = re.sub(r",?\s*\)", "]", text.replace("(", "["))
     try:
-        override = OverridesParser.create().parse_override(f"{key}={text}")
-        if override.is_sweep_override():
-            next(override.sweep_string_iterator(), None)  # raises for an interval, which has no values of its own
+        return OverridesParser.create().parse_override(f"{key}={text}")
     except HydraException:
         return None
-    return override

@@ -29,7 +29,7 @@ BUGS = [
     Bug("all jobs run at a time", P, "len(self.running) < self._places and", "", f"{POOL}::test_as_many_at_a_time_as_there_are_places"),
     Bug("a signal begins the next job", P, "self._waiting and not self.stopped_by:\n                self", "self._waiting:\n                self", f"{POOL}::test_a_signal_ends_what_runs_and_begins_nothing_more"),
     Bug("a terminal that closes kills its trainings", P, "signal.SIGTERM if self.stopped_by == signal.SIGHUP else self.stopped_by", "self.stopped_by", f"{POOL}::test_a_signal_ends_what_runs_and_begins_nothing_more"),
-    Bug("a best agent alone is in the way for ever", "benchmark/plan.py", "                    remove_own(best)", "                    pass", f"{PLAN}::test_a_job_that_was_killed_between_its_best_agent_and_its_first_checkpoint_begins_anew"),
+    Bug("a best agent alone is in the way for ever", "benchmark/plan.py", "                remove_own(best)", "                pass", f"{PLAN}::test_a_job_that_was_killed_between_its_best_agent_and_its_first_checkpoint_begins_anew"),
     Bug("a job is begun for a benchmark that is gone", "system/children.py", "if os.getppid() != int(parent):", "if False:", f"{POOL}::test_a_job_whose_benchmark_is_gone_is_not_begun"),
     Bug("trainings outlive a killed benchmark", "system/children.py", "SET_DEATH_SIGNAL = 1 ", "SET_DEATH_SIGNAL = 2 ", f"{POOL}::test_jobs_end_with_a_benchmark_that_is_killed"),
     Bug("runs of other settings are taken for the job's", "benchmark/plan.py", "        check_saved(job, config.out)\n", "        pass\n", f"{PLAN}::test_a_folder_with_runs_of_other_settings_is_refused"),

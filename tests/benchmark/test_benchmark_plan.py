@@ -152,8 +152,9 @@ def test_a_job_that_was_killed_between_its_best_agent_and_its_first_checkpoint_b
     (job.folder / "result.json").unlink()
     for step in job.folder.glob("checkpoints/step_*"):
         shutil.rmtree(step)
-    assert (job.folder / "checkpoints" / "best").is_dir()
     assert job.command() == list(job.arguments)
+    assert (job.folder / "checkpoints" / "best").is_dir()
+    job.clear()
     assert train(job.config).env_steps == 1_200
 
 

@@ -30,6 +30,9 @@ class Script(NamedTuple):
     def log(self) -> Path:
         return Path("o", f"{self.name}.log")
 
+    def clear(self) -> None:
+        pass
+
     def is_finished(self) -> bool:
         return Path(f"{self.name}.done").exists()
 

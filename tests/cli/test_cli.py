@@ -216,7 +216,7 @@ def test_help_prints_what_is_taken(told: Callable[..., Any]) -> None:
         for values in rows.values():
             given, _ = told(f"algo={algo}", *(f"{key}={written(value)}" for key, value in values.items()))
             assert {key: given[key] for key in values} == values
-    text = help_text("train", RunConfig, has_algo=True, sweeps=True)
+    text = help_text("train", RunConfig, has_algo=True, after="the end")
     pairs = [line.split()[0] for line in text.splitlines() if line.startswith("  ") and "=" in line.split()[0]]
     own = [f"{field}" for field in pairs if not field.startswith("algo.")]
     for algo in names():
@@ -226,6 +226,7 @@ def test_help_prints_what_is_taken(told: Callable[..., Any]) -> None:
         told(*own, f"algo={algo}", *named)
     assert "algo.net_arch=[256,256]" in pairs
     assert "(256" not in text
+    assert text.endswith("\n\nthe end")
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["seed=1", "--version"], ["nonsense", "-m", "--version"]])
@@ -273,7 +274,7 @@ def test_the_whole_lists_its_commands(
 def test_a_command_that_there_is_not(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for argument, hint in (
         ("trian", "did you mean train?"),
-        ("seed=1", "one of train, evaluate, plot, compare, benchmark, parity"),
+        ("seed=1", "one of train, evaluate, plot, compare, benchmark, tune, parity"),
     ):
         assert run(argument, monkeypatch=monkeypatch) == 2
         assert capsys.readouterr() == ("", f"rlpair: command={argument!r} is not allowed: {hint}\n")

@@ -107,6 +107,6 @@ def test_a_strangers_group_is_validated(tmp_path, camera, cause):
 
 
 def test_help_lists_a_groups_keys():
-    lines = [line.split() for line in help_text("train", Grouped, True, False).splitlines()]
+    lines = [line.split() for line in help_text("train", Grouped, True, "").splitlines()]
     assert ["camera.width=84", "Pixels."] in lines
     assert ["camera.modes=[grey]", "What", "it", "sees."] in lines

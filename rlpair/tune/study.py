@@ -1,0 +1,108 @@
+"""A search on disk: the journal of its trials, and what is made of it, a preset and a table."""
+
+import csv
+import fcntl
+import io
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from rlpair.disk import files
+from rlpair.errors import ConfigError, reason
+from rlpair.runs.saved_config import flat
+from rlpair.system.machine import versions
+from rlpair.tune.plan import EVALUATIONS, Plan
+from rlpair.tune.search import CAUSE, SETTINGS
+from rlpair.tune.space import inside
+
+LOCK, JOURNAL, PRESET, TRIALS = ".lock", "study.journal", "preset.yaml", "trials.csv"
+STARTUP = 5  # trials before any is given up
+SEARCH = "search"  # attribute of the study: what it searches
+
+
+def open_study(plan: Plan, stack: ExitStack) -> optuna.Study:
+    """Open the search in a folder, or begin it there, with the preset's settings as the first that are tried.
+
+    ``stack`` is given what lets go of the folder.
+
+    Raises:
+        ConfigError: the folder cannot be written to, another process does, or it has another search.
+    """
+    out = Path(plan.config.out)
+    try:
+        files.make_folders(out)
+        lock = files.open_lock(out / LOCK)
+    except OSError as error:
+        raise ConfigError("out", str(out), f"a folder that can be written to: {reason(error)}") from error
+    stack.callback(os.close, lock)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConfigError("out", str(out), "one that no other process is writing to") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    journal = str(out / JOURNAL)
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(journal, lock_obj=JournalFileOpenLock(journal))),
+        study_name=SEARCH,
+        load_if_exists=True,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(STARTUP, n_warmup_steps=EVALUATIONS // 3),
+    )
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # so that a later call draws others
+    if SEARCH not in study.user_attrs:
+        study.set_user_attr(SEARCH, searched(plan))
+        if (point := inside(plan.space, preset_of(plan))) is not None:
+            study.enqueue_trial(point)
+    elif study.user_attrs[SEARCH] != searched(plan):
+        raise ConfigError("out", str(out), "one that has no other search; this one is of other settings")
+    return study
+
+
+def searched(plan: Plan) -> dict[str, Any]:
+    """Return all that makes two trials' scores comparable, as JSON has it."""
+    space = {key: repr(distribution) for key, distribution in plan.space.items()}
+    return {"fixed": dict(plan.fixed), "space": space, "seeds": plan.config.seeds}
+
+
+def preset_of(plan: Plan) -> dict[str, Any]:
+    """Return the settings of the searched keys that train has without being told."""
+    values = flat(plan.base.to_dict())
+    return {key: values[key] for key in plan.space}
+
+
+def best_of(study: optuna.Study) -> FrozenTrial | None:
+    """Return the trial of the highest score; None where no trial has one."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+
+
+def write_preset(study: optuna.Study, plan: Plan, best: FrozenTrial, command: str) -> dict[str, str]:
+    """Write the best settings, with where they come from. Returns them by dotted key, as they are written."""
+    algo, env = plan.base.algo.name, plan.base.env
+    known = ("algo", "backend", "env", "mode", "device")
+    settings = {key: text for key, text in plan.fixed if key not in known} | best.user_attrs[SETTINGS]
+    count, seeds = len(study.get_trials(deepcopy=False)), plan.config.seeds
+    source = f"{command}: trial {best.number} of {count}, {best.value:.1f} over {seeds} seeds"
+    document = {"algo": algo, "env": env, "settings": settings, "source": source, "versions": versions()}
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1_000)
+    files.write(Path(plan.config.out, PRESET), text.encode())
+    return settings
+
+
+def write_trials(study: optuna.Study, plan: Plan) -> None:
+    """Write a line for each trial: its number, how it ended, its score and its settings."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["trial", "state", "return", *plan.space])
+    for trial in study.get_trials(deepcopy=False):
+        drawn = trial.user_attrs.get(SETTINGS, {})
+        state = CAUSE if CAUSE in trial.user_attrs else trial.state.name.lower()
+        table.writerow([trial.number, state, trial.value, *(drawn.get(key, "") for key in plan.space)])
+    files.write(Path(plan.config.out, TRIALS), text.getvalue().encode())

@@ -1,0 +1,29 @@
+"""Bugs in the search for settings: what is drawn, which trials count, what a second call makes of them."""
+
+from mutants import Bug
+
+SPACE, SEARCH = "test_tune_space.py", "test_tune_search.py"
+S, P, T, W = "tune/space.py", "tune/search.py", "tune/plan.py", "tune/study.py"
+BUGS = [
+    Bug("a log interval is drawn evenly", S, 'return FloatDistribution(low, high, log="log" in tags)', "return FloatDistribution(low, high)", f"{SPACE}::test_several_values"),
+    Bug("a range has its end too", S, "kind(values[0], values[-1], step=sweep.step)", "kind(values[0], sweep.stop, step=sweep.step)", f"{SPACE}::test_several_values"),
+    Bug("what is fixed is searched as well", S, "find(algo).search.items() if key not in keys}", "find(algo).search.items()}", f"{SPACE}::test_without_any_the_algorithm_says_what_is_searched_but_what_is_fixed"),
+    Bug("only the first corner is looked at", S, "for i in range(longest)]", "for i in range(1)]", f"{SPACE}::test_corners_have_each_choice_and_both_ends"),
+    Bug("a preset beyond the space is its first point", S, "not its.low <= values[key] <= its.high", "values[key] is None", f"{SPACE}::test_settings_are_a_point_of_the_space_or_not"),
+    Bug("many digits are written", S, '{value:.4g}', '{value}', f"{SPACE}::test_drawn_values_as_they_are_written"),
+    Bug("a trial's score is its last seed's", P, "sum(scores) / len(scores)", "scores[-1]", f"{SEARCH}::test_a_trial_is_its_seeds_one_after_the_other_and_its_score_their_mean"),
+    Bug("no trial is given up", P, "if running.trial.should_prune():", "if False:", f"{SEARCH}::test_a_trial_that_is_behind_is_given_up"),
+    Bug("every seed's evaluations are told as the first's", P, "running.trial.report(returns[i], seed * EVALUATIONS + i)", "running.trial.report(returns[i], i)", f"{SEARCH}::test_a_trial_is_its_seeds_one_after_the_other_and_its_score_their_mean"),
+    Bug("the preset counts for nothing", W, "            study.enqueue_trial(point)\n", "            pass\n", f"{SEARCH}::test_the_first_trial_is_the_preset"),
+    Bug("one that fails does not count", P, "if trial.state in ENDED or CAUSE in trial.user_attrs]", "if trial.state in ENDED]", f"{SEARCH}::test_a_trial_that_fails_says_why_and_the_others_go_on"),
+    Bug("what a signal stopped is lost", P, "        self.study.enqueue_trial(trial.params)\n", "", f"{SEARCH}::test_a_signal_ends_what_runs_and_the_next_call_tries_it_again"),
+    Bug("what a kill left is never tried again", P, "            self._again(trial)\n\n", "            pass\n\n", f"{SEARCH}::test_what_a_kill_left_running_is_tried_again"),
+    Bug("agents of trials stay", P, "            remove_checkpoints(self.plan.run_dir(trial.number, seed))\n", "            pass\n", f"{SEARCH}::test_a_trial_is_its_seeds_one_after_the_other_and_its_score_their_mean"),
+    Bug("two searches in one folder", W, "elif study.user_attrs[SEARCH] != searched(plan):", "elif False:", f"{SEARCH}::test_a_folder_with_another_search_is_refused"),
+    Bug("another number of seeds is the same search", W, ', "seeds": plan.config.seeds}', "}", f"{SEARCH}::test_a_folder_with_another_search_is_refused"),
+    Bug("two processes in one folder", W, "        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n", f"{SEARCH}::test_a_folder_that_another_process_searches_in_is_refused"),
+    Bug("the worst trial is the best", W, "key=lambda trial: (trial.value, -trial.number)", "key=lambda trial: (-trial.value, -trial.number)", f"{SEARCH}::test_the_best_is_the_highest_and_of_equal_ones_the_first"),
+    Bug("what was fixed is no part of the preset", W, "for key, text in plan.fixed if key not in known}", "for key, text in ()}", f"{SEARCH}::test_what_is_written_in_the_end"),
+    Bug("seeds are trained one after the other", T, 'and family_of(first.env).functional:', "and False:", f"{SEARCH}::test_seeds_are_trained_at_once_where_the_environment_is_functional"),
+    Bug("seeds are tune's and the user's", T, "    for key in OWN:\n", "    for key in ():\n", f"{SEARCH}::test_what_a_training_would_not_take_is_refused_before_any_begins"),
+]  # fmt: skip

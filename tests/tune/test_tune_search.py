@@ -1,0 +1,246 @@
+"""The search: which trials run, which are given up, what a failure, a signal and a second call make of them."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from rlpair.errors import ConfigError
+from rlpair.tune import search as searches
+from rlpair.tune.config import TuneConfig
+from rlpair.tune.plan import Plan, plan_of
+from rlpair.tune.search import Search
+from rlpair.tune.study import best_of, open_study, write_preset, write_trials
+
+# Stands for a training: its evaluations and its score are 1,000 times the learning rate, more by its seed.
+TRAINING = """
+import json, os, sys, time
+values = dict(argument.split("=", 1) for argument in sys.argv[1:])
+rate, seed, folder = float(values["algo.learning_rate"]), int(values["seed"]), values["run_dir"]
+print("one line"); print(f"rlpair: rate {rate}")
+if rate == 0.004: sys.exit(2)
+os.makedirs(folder + "/checkpoints/step_5")
+open(folder + "/arguments", "w").write(" ".join(sys.argv[1:]))
+score = 1000 * rate + seed
+with open(folder + "/metrics.jsonl", "w") as file:
+    for step in range(1, 11):
+        file.write(json.dumps({"env_steps": step, "seconds": 1.0, "eval/mean_return": score}) + "\\n")
+if rate == 0.005: time.sleep(100)
+result = {"algo": "dqn", "backend": "torch", "env": "CartPole-v1", "seeds": [seed], "env_steps": 10, "mean": score,
+    "std": 0.0, "returns": [[score]], "lengths": [[1]], "seconds": 1.0, "versions": {}}
+open(folder + "/result.json", "w").write(json.dumps(result) + "\\n")
+"""
+
+
+@pytest.fixture(autouse=True)
+def trainings(monkeypatch: pytest.MonkeyPatch, own_folder: Path) -> None:
+    """Trainings are a script, and nobody waits."""
+    Path("training.py").write_text(TRAINING)
+    monkeypatch.setattr(searches, "TRAIN", (sys.executable, "training.py"))
+    monkeypatch.setattr(searches, "POLL", 0.01)
+
+
+def plan(rates: str, *more: tuple[str, str], **settings: Any) -> Plan:
+    """A search in these learning rates, of DQN in torch."""
+    pairs = [("algo", "dqn"), ("backend", "torch"), ("algo.learning_rate", rates), *more]
+    return plan_of(TuneConfig(**{"out": "o", "trials": 4, "seeds": 2, "jobs": 1} | settings), pairs)
+
+
+class Done:
+    """A search that has been run, what it told, and its study."""
+
+    def __init__(self, its: Plan, prepare: Callable[[Search], object] = lambda search: None) -> None:
+        self.told: list[str] = []
+        with ExitStack() as stack:
+            self.study = open_study(its, stack)
+            self.search = Search(self.study, its, 1, self.told.append)
+            prepare(self.search)
+            self.search.run()
+
+    @property
+    def states(self) -> list[TrialState]:
+        return [trial.state for trial in self.study.trials]
+
+    @property
+    def rates(self) -> list[Any]:
+        return [trial.params["algo.learning_rate"] for trial in self.study.trials]
+
+
+def test_a_trial_is_its_seeds_one_after_the_other_and_its_score_their_mean() -> None:
+    done = Done(plan("choice(4e-4,2e-3)", trials=1))
+    assert [(trial.value, trial.state) for trial in done.study.trials] == [((0.4 + 1.4) / 2, TrialState.COMPLETE)]
+    assert done.told == ["trial 0 (1/1): 0.9   algo.learning_rate=0.0004"]
+    arguments = "algo=dqn backend=torch algo.learning_rate=0.0004"
+    own = "eval_every=5000 eval_episodes=20 checkpoint_every=0"
+    for seed in (0, 1):
+        said = Path(f"o/trial0/seed{seed}/arguments").read_text()
+        assert said == f"{arguments} seed={seed} run_dir=o/trial0/seed{seed} {own}"
+        assert os.listdir(f"o/trial0/seed{seed}/checkpoints") == []  # nothing goes on from them
+    assert done.study.trials[0].intermediate_values == {i: 0.4 + (i >= 10) for i in range(20)}
+
+
+def test_the_first_trial_is_the_preset() -> None:
+    assert Done(plan("interval(1e-4,1e-2)", trials=1)).rates == [4e-4]
+    assert Done(plan("interval(1e-3,1e-2)", trials=1, out="p")).rates != [4e-4]
+
+
+def test_a_trial_that_is_behind_is_given_up() -> None:
+    its = plan("choice(1e-3,2e-3)", trials=9, seeds=1)
+    with ExitStack() as stack:
+        study = open_study(its, stack)
+        for rate in ("0.002",) * 5 + ("0.001", "0.002"):
+            study.enqueue_trial({"algo.learning_rate": rate})
+        told: list[str] = []
+        its = its._replace(config=TuneConfig(out="o", trials=7, seeds=1))
+        Search(study, its, 1, told.append).run()
+    assert [trial.state.name for trial in study.trials] == [*["COMPLETE"] * 5, "PRUNED", "COMPLETE"]
+    assert told[5] == "trial 5 (6/7): given up, it was behind   algo.learning_rate=0.001"
+    assert os.listdir("o/trial5/seed0/checkpoints") == []
+    assert best_of(study).number == 0  # type: ignore[union-attr]
+
+
+def test_a_trial_that_fails_says_why_and_the_others_go_on() -> None:
+    done = Done(plan("choice(4e-3,1e-3)", trials=8, seeds=1))
+    assert set(done.states) == {TrialState.COMPLETE, TrialState.FAIL}
+    assert len(done.states) == 8  # one that fails counts, and is not tried for ever
+    number = done.rates.index("0.004")
+    cause = f"rate 0.004 (all that it said: o/trial{number}/seed0.log)"
+    assert done.told[number] == f"trial {number} ({number + 1}/8): failed: {cause}   algo.learning_rate=0.004"
+
+
+def test_a_signal_ends_what_runs_and_the_next_call_tries_it_again() -> None:
+    def stop_soon(search: Search) -> None:
+        look = search._look_at
+
+        def stop(running: Any) -> None:
+            if Path("o/trial0/seed0/metrics.jsonl").exists() and not search.stopped_by:
+                search.stop(signal.SIGTERM, None)
+            look(running)
+
+        search._look_at = stop  # type: ignore[method-assign]
+
+    began = time.monotonic()
+    done = Done(plan("choice(5e-3,5e-3)", trials=2), stop_soon)
+    assert time.monotonic() - began < 50  # of 100 that it would sleep
+    assert (done.search.stopped_by, done.told, done.search.ended) == (signal.SIGTERM, [], [])
+    assert done.states == [TrialState.FAIL, TrialState.WAITING]
+    assert done.study.trials[1].system_attrs["fixed_params"] == {"algo.learning_rate": "0.005"}
+
+
+def test_what_a_kill_left_running_is_tried_again() -> None:
+    its = plan("choice(1e-3,2e-3)", trials=1, seeds=1)
+    with ExitStack() as stack:
+        study = open_study(its, stack)
+        study.enqueue_trial({"algo.learning_rate": "0.002"})
+        study.ask(its.space)
+    done = Done(its)
+    assert done.states == [TrialState.FAIL, TrialState.COMPLETE]
+    assert done.rates == ["0.002", "0.002"]
+
+
+def test_a_later_call_goes_on_and_no_trial_is_run_again() -> None:
+    first = Done(plan("choice(1e-3,2e-3,3e-3)", trials=2, seeds=1))
+    second = Done(plan("choice(1e-3,2e-3,3e-3)", trials=3, seeds=1))
+    assert (len(first.told), len(second.told)) == (2, 1)
+    assert second.told[0].startswith("trial 2 (3/3): ")
+    assert Done(plan("choice(1e-3,2e-3,3e-3)", trials=3, seeds=1)).told == []
+
+
+@pytest.mark.parametrize(
+    ("rates", "settings"), [("choice(1e-3,3e-3)", {}), ("choice(1e-3,2e-3)", {"seeds": 3}), ("interval(1e-3,2e-3)", {})]
+)
+def test_a_folder_with_another_search_is_refused(rates: str, settings: dict[str, Any]) -> None:
+    Done(plan("choice(1e-3,2e-3)", trials=1, seeds=1))
+    with ExitStack() as stack, pytest.raises(ConfigError) as error:
+        open_study(plan(rates, **{"seeds": 1} | settings), stack)
+    assert str(error.value) == "out='o' is not allowed: one that has no other search; this one is of other settings"
+
+
+def test_a_folder_that_another_process_searches_in_is_refused() -> None:
+    with ExitStack() as stack:
+        open_study(plan("choice(1e-3,2e-3)"), stack)
+        with pytest.raises(ConfigError) as error:
+            open_study(plan("choice(1e-3,2e-3)"), stack)
+    assert str(error.value) == "out='o' is not allowed: one that no other process is writing to"
+
+
+def test_what_is_written_in_the_end() -> None:
+    its = plan("choice(1e-3,4e-3)", ("algo.tau", "0.5"), trials=6, seeds=1)
+    done = Done(its)
+    best = best_of(done.study)
+    assert best is not None
+    assert write_preset(done.study, its, best, "the command") == {"algo.tau": "0.5", "algo.learning_rate": "0.001"}
+    lines = Path("o/preset.yaml").read_text().splitlines()
+    assert lines[:6] == [
+        "algo: dqn",
+        "env: CartPole-v1",
+        "settings:",
+        "  algo.tau: '0.5'",
+        "  algo.learning_rate: '0.001'",
+        f"source: 'the command: trial {best.number} of 6, 1.0 over 1 seeds'",
+    ]
+    write_trials(done.study, its)
+    head, *rows = Path("o/trials.csv").read_text().splitlines()
+    assert head == "trial,state,return,algo.learning_rate"
+    assert {row.partition(",")[2] for row in rows} == {"complete,1.0,0.001", "failed,,0.004"}
+    assert len(rows) == 6
+
+
+def test_the_best_is_the_highest_and_of_equal_ones_the_first() -> None:
+    study = optuna.create_study(direction="maximize")
+    for value in (1.0, 3.0, 3.0, 2.0):
+        study.tell(study.ask(), value)
+    best = best_of(study)
+    assert best is not None
+    assert best.number == 1
+
+
+def test_without_a_score_there_is_no_best() -> None:
+    assert best_of(Done(plan("choice(4e-3,4e-3)", trials=1)).study) is None
+
+
+@pytest.mark.parametrize(("env", "mode"), [("CartPole-v1", "fused"), ("LunarLander-v3", "host")])
+def test_seeds_are_trained_at_once_where_the_environment_is_functional(env: str, mode: str) -> None:
+    its = plan_of(TuneConfig(seeds=5), [("algo", "dqn"), ("backend", "jax"), ("env", env)])
+    assert (its.base.mode, its.trainings) == (mode, {"fused": 1, "host": 5}[mode])
+    assert (("num_seeds", "5") in its.pairs([], 0, 0)) == (mode == "fused")
+    assert plan_of(TuneConfig(), [("algo", "dqn"), ("env", env), ("mode", "host")]).base.mode == "host"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([("seed", "3")], "seed='3' is not allowed: left to tune; seeds=N says how many"),
+        ([("run_dir", "x")], "run_dir='x' is not allowed: left to tune; seeds=N says how many"),
+        ([("algo.tau", "interval(0.5,2)")], "algo.tau=2.0 is not allowed: a number in (0, 1]"),
+        (
+            [("algo.tou", "interval(0.5,2)")],
+            "algo.tou='0.5' is not allowed: there is no such key; did you mean algo.tau?",
+        ),
+        (
+            [("algo.activation", "choice(relu,gelu)")],
+            "algo.activation='gelu' is not allowed: one of relu, tanh, elu, silu",
+        ),
+    ],
+)
+def test_what_a_training_would_not_take_is_refused_before_any_begins(pairs: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        plan_of(TuneConfig(), [("algo", "dqn"), *pairs])
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "most"), [("trials", 0, "100,000"), ("seeds", 1001, "1,000"), ("jobs", 0, "1,000")]
+)
+def test_bounds(key: str, value: int, most: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        TuneConfig(**{key: value})
+    assert str(error.value) == f"{key}={value} is not allowed: a whole number from 1 to {most}"
