@@ -25,4 +25,6 @@ BUGS = [
     Bug("plot imports the module that a file names", "runs/saved_config.py", 'flat(values if registered(values["algo"].get("name")) is None else', 'flat(values if find(values["algo"].get("name")) is None else', PLOT),
     Bug("a name with dollar signs is a formula", "plot.py", '["text.parse_math"] = False', '["text.parse_math"] = True', PLOT),
     Bug("the line that goes on forgets the module", "algos/registry.py", '        _addresses[found.name] = f"{module}:{found.name}"\n', "        pass\n", "test_td3.py::test_what_goes_on_names_the_module_that_the_user_named"),
+    Bug("a sweep ends as its last job did", "cli/sweep.py", "return next((outcome.exit_code for outcome in outcomes if outcome.exit_code), 0)", "return outcomes[-1].exit_code or 0", "test_sweep.py::test_the_exit_code_of_a_sweep"),
+    Bug("a run may end where it would begin to learn", "config.py", "if starts >= self.total_timesteps", "if starts > self.total_timesteps", "test_train_refusals.py"),
 ]  # fmt: skip

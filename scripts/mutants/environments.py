@@ -92,4 +92,6 @@ BUGS = [
     Bug("after a long episode none is remembered", "envs/tape.py", "        self._is_full = False\n        self._return", "        self._return", "test_tape.py::test_an_episode_too_long_to_remember_is_not_gone_on_with_and_the_next_one_is"),
     Bug("one frozen normalizer stands for all", "envs/normalize.py", "any(env.get_attr(FLAG))", "all(env.get_attr(FLAG))", "test_normalize.py::test_one_worker_whose_statistics_run_is_enough"),
     Bug("a vector that does not reset is refused", "envs/resets.py", "mode == AutoresetMode.DISABLED or getattr", "getattr", "test_vectors.py::test_who_resets_what"),
+    Bug("before the first action stands 0", "envs/sticky_jax.py", "jnp.asarray(self.spec.action_start, jnp.int32)", "jnp.asarray(0, jnp.int32)", "test_sticky.py::test_before_the_first_action_of_an_episode_stands_the_first_that_there_is"),
+    Bug("an episode begins with the draw that the last one ended with", "envs/functional_jax.py", "reset(env, reset_key, initial)", "reset(env, transition_key, initial)", "test_functional.py::test_an_episode_begins_with_another_draw_than_the_one_before_ends_with"),
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from scipy import stats
 from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, load_agent, make_agent
 from rlpair.agents import agent_jax, agent_torch
 from rlpair.errors import CheckpointError, ConfigError
+from rlpair.parity import Case, agent_of, data, row
 from rlpair.seeding import integer
 from rlpair.train import train
 
@@ -245,3 +246,17 @@ def test_the_count_of_updates_is_the_states(backend: str) -> None:
     for updates in (7, 3):
         agent.load_state_dict(state | {"num_updates": np.array(updates, np.int32)})
         assert agent.num_updates == agent.state_dict()["num_updates"] == updates
+
+
+@pytest.mark.parametrize(("algo", "backend"), AGENTS)
+def test_several_updates_at_once_tell_the_td_errors_of_each(algo: str, backend: str) -> None:
+    case = Case(*CASES[algo], 0, 8)
+    batch, noise = data(case, 3)
+    at_once, one_by_one = (agent_of(case, backend) for _ in range(2))
+    told = np.asarray(at_once.update(batch, noise=noise).td_error)  # (3, 8)
+    alone = []
+    for u in range(3):
+        its_batch, its_noise = row(batch, noise, u)
+        alone.append(np.asarray(one_by_one.update(its_batch, noise=its_noise).td_error))
+    np.testing.assert_allclose(told, alone, rtol=1e-9, atol=1e-12)
+    assert len({float(errors[0]) for errors in told}) == 3

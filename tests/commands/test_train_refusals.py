@@ -77,6 +77,7 @@ def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         (["algo.n_critics=101"], "algo.n_critics=101 is not allowed: a whole number from 1 to 100"),
         (["total_timesteps=1e19"], "total_timesteps=10000000000000000000 is not allowed: at most 4,611,686,018,"),
         (["total_timesteps=50"], "algo.learning_starts=100 is not allowed: less than total_timesteps=50"),
+        (["total_timesteps=100"], "algo.learning_starts=100 is not allowed: less than total_timesteps=100"),
         (["device=cuda"], "device='cuda' is not allowed: JAX sees no GPU here; use device=cpu or device=auto"),
         (["device=cuda", "backend=torch"], "device='cuda' is not allowed: PyTorch sees no GPU here; "),
         (["env=CartPole-v1"], "sac needs a Box action space and this environment has a Discrete one: use algo=dqn"),

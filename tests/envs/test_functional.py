@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -52,6 +53,22 @@ def walked(env: Any, actions: list[Any]) -> FunctionalStep:
     at, _ = reset(env, KEY)
     out = jax.lax.scan(lambda at, action: step(env, at, action, KEY), at, jnp.asarray(actions))[1]
     return FunctionalStep(*(np.asarray(x).squeeze().tolist() for x in out))
+
+
+def test_an_episode_begins_with_another_draw_than_the_one_before_ends_with() -> None:
+    draw = lambda key: jax.random.uniform(key, (1,))  # noqa: E731
+    env: Any = SimpleNamespace(
+        time_limit=None,
+        initial=draw,
+        transition=lambda state, action, key: draw(key),
+        observation=lambda state: state,
+        terminal=lambda state: jnp.ones((), bool),
+        reward=lambda state, action, next_state: jnp.zeros(()),
+    )
+    at, _ = reset(env, KEY)
+    out = jax.vmap(lambda key: step(env, at, jnp.zeros(()), key)[1])(jax.random.split(KEY, 1_000))
+    assert abs(np.corrcoef(out.next_obs[:, 0], out.obs[:, 0])[0, 1]) < 0.17  # 1e-7 by chance
+    assert abs(float(out.obs.mean()) - 0.5) < 0.05
 
 
 def test_an_episode_ends_and_the_next_begins_in_the_same_step() -> None:

@@ -51,3 +51,9 @@ def test_the_last_action_is_taken_again_as_often_as_is_said() -> None:
     np.testing.assert_array_equal(reward, taken)
     np.testing.assert_array_equal(terminal, taken == 5)
     assert (env.spec, env.time_limit) == (Told.spec, 50)
+
+
+def test_before_the_first_action_of_an_episode_stands_the_first_that_there_is() -> None:
+    env = StickyActions(Told(), 1.0)
+    after = env.transition(env.initial(jax.random.key(0)), jnp.asarray(9), jax.random.key(1))
+    assert int(env.observation(after)) == 7

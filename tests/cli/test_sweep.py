@@ -1,0 +1,30 @@
+"""A sweep as a whole: what its exit code says of the jobs'."""
+
+import pytest
+
+from rlpair.cli import sweep
+from rlpair.cli.sweep import JobOutcome, Sweep, run_jobs
+
+JOBS = [[("seed", str(k))] for k in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("codes", "stopped_by", "code"),
+    [
+        ([0, 0, 0, 0], 0, 0),
+        ([0, 2, 1, 0], 0, 2),  # the first that is not 0, however the last one ended
+        ([0, 0, 0, 1], 0, 1),
+        ([0, 143, None, None], 15, 143),
+        ([0, 0, None, None], 2, 130),
+    ],
+)
+def test_the_exit_code_of_a_sweep(
+    codes: list[int | None], stopped_by: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = [JobOutcome(each, None) for each in codes]
+    shown: list[JobOutcome] = []
+    monkeypatch.setattr(Sweep, "run", lambda self, job: outcomes[JOBS.index(job)])
+    monkeypatch.setattr(Sweep, "__init__", lambda self, command: setattr(self, "stopped_by", stopped_by))
+    monkeypatch.setattr(sweep, "print_table", lambda jobs, some: shown.extend(some))
+    assert run_jobs("train", JOBS) == code
+    assert shown == outcomes
