@@ -64,6 +64,12 @@ def test_rewards_are_clipped_in_training_alone() -> None:
     assert rewards == {True: {0, 1}, False: {0, 10}}
 
 
+def test_a_point_lost_is_one_less_in_training_too() -> None:
+    envs = make_envs(PONG, training=True)
+    envs.reset(0)
+    assert {float(envs.step(np.int64([0])).reward[0]) for _ in range(120)} == {0, -1}
+
+
 @pytest.mark.parametrize(
     ("env_id", "env_kwargs", "probability"),
     [(PONG, {}, 0.25), ("PongNoFrameskip-v4", {}, 0), (PONG, {"repeat_action_probability": 0.1}, 0.1)],
