@@ -33,4 +33,5 @@ BUGS = [
     Bug("memory is not taken as the user says", "agents/runtime_jax.py", 'os.environ.setdefault(PREALLOCATE, "false")', 'os.environ[PREALLOCATE] = "false"', "test_machine.py::test_what_the_user_has_set_for_jax_is_left_alone"),
     Bug("an earlier state keeps the count of updates", "agents/agent_torch.py", 'self._num_updates = int(state["num_updates"])', 'self._num_updates = max(self._num_updates, int(state["num_updates"]))', "test_agents.py::test_the_count_of_updates_is_the_states"),
     Bug("several updates tell the last one's TD errors", "agents/agent_torch.py", "torch.stack([info.td_error for info in infos])", "torch.stack([infos[-1].td_error for info in infos])", "test_agents.py::test_several_updates_at_once_tell_the_td_errors_of_each"),
+    Bug("a state changes with later updates", "agents/agent_torch.py", "tensor.cpu().numpy().copy() for", "tensor.cpu().numpy() for", "test_agents.py::test_a_state_does_not_change_with_later_updates"),
 ]  # fmt: skip

@@ -27,4 +27,5 @@ BUGS = [
     Bug("the line that goes on forgets the module", "algos/registry.py", '        _addresses[found.name] = f"{module}:{found.name}"\n', "        pass\n", "test_td3.py::test_what_goes_on_names_the_module_that_the_user_named"),
     Bug("a sweep ends as its last job did", "cli/sweep.py", "return next((outcome.exit_code for outcome in outcomes if outcome.exit_code), 0)", "return outcomes[-1].exit_code or 0", "test_sweep.py::test_the_exit_code_of_a_sweep"),
     Bug("a run may end where it would begin to learn", "config.py", "if starts >= self.total_timesteps", "if starts > self.total_timesteps", "test_train_refusals.py"),
+    Bug("a job that a signal ended has an exit code below 128", "cli/sweep.py", "code if code >= 0 else 128 - code", "code if code >= 0 else 128 + code", "test_sweep.py::test_the_exit_code_of_a_job_that_a_signal_ended"),
 ]  # fmt: skip

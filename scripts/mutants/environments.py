@@ -95,4 +95,5 @@ BUGS = [
     Bug("before the first action stands 0", "envs/sticky_jax.py", "jnp.asarray(self.spec.action_start, jnp.int32)", "jnp.asarray(0, jnp.int32)", "test_sticky.py::test_before_the_first_action_of_an_episode_stands_the_first_that_there_is"),
     Bug("an episode begins with the draw that the last one ended with", "envs/functional_jax.py", "reset(env, reset_key, initial)", "reset(env, transition_key, initial)", "test_functional.py::test_an_episode_begins_with_another_draw_than_the_one_before_ends_with"),
     Bug("nothing can be lost at Atari", "envs/atari.py", "ClipReward(seen, -1, 1)", "ClipReward(seen, 0, 1)", "test_atari.py::test_a_point_lost_is_one_less_in_training_too"),
+    Bug("a Dict's last observation is written over by the reset", "envs/tape.py", "obs = copy.deepcopy(obs)", "obs = copy.copy(obs)", "test_tape.py::test_the_last_observation_is_not_written_over_by_the_reset"),
 ]  # fmt: skip

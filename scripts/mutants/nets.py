@@ -52,4 +52,5 @@ BUGS = [
     Bug("the own settings instead of the networks given", "algos/dqn_jax.py", '(network,) = networks["q"]', '(network,) = __import__("rlpair.algos.dqn").algos.dqn.networks(config, spec)["q"]', TEST),
     Bug("the precision stops at the learner", JAX, "params.get(str(number), {}), x, precision)", 'params.get(str(number), {}), x, "highest")', "test_agents.py::test_the_precision_reaches_every_product"),
     Bug("the precision stops at a convolution", "nets/convolution_jax.py", "dimension_numbers=LABELS, precision=precision)\n\n\ndef product", "dimension_numbers=LABELS)\n\n\ndef product", "test_convolution_jax.py::test_the_precision_reaches_every_convolution"),
+    Bug("layers inside of others take no memory", "nets/arch.py", "sum(layer.outputs for layer in every(self.layers))", "sum(layer.outputs for layer in self.layers)", "test_arch.py::test_units_of_layers_inside_of_layers_count"),
 ]  # fmt: skip

@@ -48,4 +48,5 @@ BUGS = [
     Bug("the storage does not hear of time limits", FUSED, "transition, out.truncated, vector_step)", "transition, jnp.zeros_like(out.truncated), vector_step)", COMPILED),
     Bug("learning starts with nothing to draw from", FUSED, "if vector_steps < storage.least:", "if False:", "test_seam_jax.py::test_a_storage_that_has_nothing_to_draw_from_is_refused"),
     Bug("an own storage is ignored", FUSED, "storage, sampler = replay or default_replay(spec)", "storage, sampler = default_replay(spec).storage, (replay or default_replay(spec)).sampler", COMPILED),
+    Bug("rows that are still empty are looked at", "replay/buffer.py", "check_transitions({name: state[name][:vector_steps] for name in names}, spec, rows)", "check_transitions({name: state[name] for name in names}, spec, rows)", "test_seam_state.py::test_rows_that_are_still_empty_may_hold_what_no_environment_takes"),
 ]  # fmt: skip

@@ -260,3 +260,15 @@ def test_several_updates_at_once_tell_the_td_errors_of_each(algo: str, backend: 
         alone.append(np.asarray(one_by_one.update(its_batch, noise=its_noise).td_error))
     np.testing.assert_allclose(told, alone, rtol=1e-9, atol=1e-12)
     assert len({float(errors[0]) for errors in told}) == 3
+
+
+@pytest.mark.parametrize(("algo", "backend"), AGENTS)
+def test_a_state_does_not_change_with_later_updates(algo: str, backend: str) -> None:
+    agent, case = small_agent(algo, backend), Case(*CASES[algo], 0, 8)
+    state = agent.state_dict()
+    before = {name: array.copy() for name, array in state.items()}
+    agent.update(data(case, 2)[0])
+    agent.synchronize()
+    for name, array in state.items():
+        np.testing.assert_array_equal(array, before[name])
+    assert agent.state_dict()["num_updates"] == 2

@@ -1,5 +1,8 @@
 """A sweep as a whole: what its exit code says of the jobs'."""
 
+import subprocess
+import sys
+
 import pytest
 
 from rlpair.cli import sweep
@@ -28,3 +31,10 @@ def test_the_exit_code_of_a_sweep(
     monkeypatch.setattr(sweep, "print_table", lambda jobs, some: shown.extend(some))
     assert run_jobs("train", JOBS) == code
     assert shown == outcomes
+
+
+def test_the_exit_code_of_a_job_that_a_signal_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    start = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda line, **options: start([sys.executable, "-c", program], **options))
+    assert Sweep("train").run([("seed", "0")]) == JobOutcome(143, None)

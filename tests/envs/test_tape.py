@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import toy_envs
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlpair.envs.host import HostEnvs, Step
@@ -174,3 +176,31 @@ def test_actions_that_are_none_are_refused_with_their_environment() -> None:
     with pytest.raises(CheckpointError) as error:
         envs.load_state_dict(state)
     assert str(error.value) == "envs.episodes[1]: actions are not base64 of 8 bytes an action"
+
+
+class OwnArrays(gym.Env[Any, Any]):
+    """Writes each observation into the arrays that it gave before; every step ends an episode."""
+
+    observation_space = spaces.Dict({"a": spaces.Box(-9, 9, (2,)), "b": spaces.Box(-9, 9, (1,))})
+    action_space = spaces.Discrete(2)
+
+    def __init__(self) -> None:
+        self.obs = {"a": np.zeros(2, np.float32), "b": np.zeros(1, np.float32)}
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        for array in self.obs.values():
+            array[:] = -1
+        return self.obs, {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        for array in self.obs.values():
+            array[:] = 7
+        return self.obs, 0.0, True, False, {}
+
+
+def test_the_last_observation_is_not_written_over_by_the_reset() -> None:
+    env = EpisodeTape(OwnArrays())
+    env.reset(seed=0)
+    obs = env.step(np.int64(0))[0]
+    env.reset()
+    assert {key: array.tolist() for key, array in obs.items()} == {"a": [7, 7], "b": [7]}

@@ -16,7 +16,7 @@ from rlpair.agents.agent_jax import hyper_of, tree_of
 from rlpair.algos import dqn_jax, dqn_torch, sac
 from rlpair.algos.registry import find
 from rlpair.nets import arch, networks_jax, networks_torch
-from rlpair.nets.arch import Arch, Array, Dense, LayerDefaults, draw_params, mlp, named_arrays
+from rlpair.nets.arch import Arch, Array, Dense, LayerDefaults, Residual, draw_params, mlp, named_arrays
 
 THREE_LAYERS = mlp(3, (4, 5), 2, "relu")
 
@@ -31,6 +31,11 @@ def test_what_follows_from_the_layers() -> None:
     assert THREE_LAYERS.forward_flop == 2 * (12 + 20 + 10)
     assert THREE_LAYERS.training_flop == 2 * (12 + 20 + 10) + 2 * (12 + 20 + 10) + 2 * (20 + 10)
     assert [arch.threads_worth(THREE_LAYERS, 2**22 // 20 * k + k) for k in (0, 1, 2, 5)] == [1, 1, 2, 5]
+
+
+def test_units_of_layers_inside_of_layers_count() -> None:
+    arch = Arch((Dense(3, 4), Residual((Dense(4, 7), Dense(7, 4)))))
+    assert arch.units == 3 + 4 + 7 + 4 + 4  # the last: the sum
 
 
 def test_names_and_shapes() -> None:

@@ -8,9 +8,9 @@ from loop_fakes import FakeAgent, Stairs
 from own_replays import SAMPLER, STORAGE, WALK, walked
 
 import rlpair
-from rlpair import LoopConfig
+from rlpair import EnvSpec, LoopConfig
 from rlpair.errors import CheckpointError
-from rlpair.replay.buffer import ReplayBuffer
+from rlpair.replay.buffer import ReplayBuffer, check_stored
 from rlpair.replay.samplers import Uniform
 
 # Its state
@@ -76,3 +76,12 @@ def test_the_command_and_importers_get_one_replay() -> None:
     training = rlpair.run(FakeAgent(buffer_size=7), Stairs(3), LoopConfig(total_timesteps=1))
     assert isinstance(training.replay, ReplayBuffer)
     assert training.replay.storage.rows == 7
+
+
+def test_rows_that_are_still_empty_may_hold_what_no_environment_takes() -> None:
+    spec = EnvSpec((3,), "float32", True, 2, action_start=5)
+    state = {"action": np.zeros((4, 1), np.int32), "terminated": np.zeros((4, 1), np.uint8)}
+    state["action"][:3] = 6
+    check_stored(state, spec, "", 3)
+    with pytest.raises(CheckpointError):
+        check_stored(state, spec, "", 4)

@@ -123,3 +123,12 @@ def test_a_line_without_end() -> None:
     path.write_bytes(b'{"env_steps": 1, "seconds": 1.0}\n' + b" " * (LINE_BYTES + 1))
     message = "metrics.jsonl: line 2 is not a record: it has more than 4,194,304 bytes"
     assert refused(lambda: list(read_records(path)), CheckpointError) == message
+
+
+def test_a_run_that_is_to_be_shorter_than_it_is(run: SavedRun, tmp_path: Path) -> None:
+    shutil.copytree("run", tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()  # as if it had been ended in its last evaluation
+    shorter = replace(run.config, total_timesteps=150, run_dir=None, resume=str(tmp_path / "run"))
+    step = tmp_path / "run" / "checkpoints" / "step_200"
+    message = f"total_timesteps=150 is not allowed: more than the 200 steps that {step} has behind it"
+    assert refused(lambda: train(shorter), ConfigError) == message
