@@ -34,4 +34,14 @@ BUGS = [
     Bug("an earlier state keeps the count of updates", "agents/agent_torch.py", 'self._num_updates = int(state["num_updates"])', 'self._num_updates = max(self._num_updates, int(state["num_updates"]))', "test_agents.py::test_the_count_of_updates_is_the_states"),
     Bug("several updates tell the last one's TD errors", "agents/agent_torch.py", "torch.stack([info.td_error for info in infos])", "torch.stack([infos[-1].td_error for info in infos])", "test_agents.py::test_several_updates_at_once_tell_the_td_errors_of_each"),
     Bug("a state changes with later updates", "agents/agent_torch.py", "tensor.cpu().numpy().copy() for", "tensor.cpu().numpy() for", "test_agents.py::test_a_state_does_not_change_with_later_updates"),
+    Bug("a state that is refused has changed the parameters", "agents/agent_torch.py", """        if self.rng_name in state:
+            self._set_generator(state[self.rng_name])
+        for name, tensor in self.tensors.items():
+            tensor.copy_(torch.as_tensor(state[name]))
+""", """        for name, tensor in self.tensors.items():
+            tensor.copy_(torch.as_tensor(state[name]))
+        if self.rng_name in state:
+            self._set_generator(state[self.rng_name])
+""", "test_agents.py::test_a_state_whose_generator_is_none_changes_nothing"),
+    Bug("an agent saved to a link takes its place", "agents/base.py", "save_checkpoint(os.path.realpath(path), self", "save_checkpoint(path, self", "test_agents.py::test_an_agent_saved_to_a_link_is_where_that_leads_to"),
 ]  # fmt: skip

@@ -63,4 +63,5 @@ BUGS = [
     Bug("parity shows the last seed's errors", "parity.py", "{c: max(error, rows.get(quantity, {}).get(c, 0.0)) for c", "{c: error for c", "test_parity_command.py::test_the_largest_error_over_the_seeds_is_shown"),
     Bug("what follows a step may be anything", "parity.py", "max(FLOAT32, STEPPED_ROUNDING * rounding)", "max(FLOAT32, STEPPED_ROUNDING)", "test_parity_command.py::test_what_errors_may_be"),
     Bug("runs of other modes are put together", "runs/curves.py", 'if "." in key or key == "mode"}', 'if "." in key}', "test_plot.py::test_another_mode_is_another_curve"),
+    Bug("a CPU is held against a GPU's peak", "compare/result.py", "if (r.cores, r.variant.device) == (result.cores, result.variant.device)]", "if r.cores == result.cores]", "test_compare.py::test_the_peak_is_the_fastest_product_on_as_many_cores"),
 ]  # fmt: skip

@@ -61,4 +61,5 @@ BUGS = [
     Bug("a module's name is no reason to ask", "settings/trust.py", 'if ":" in env and "env" not in given', "if False", f"{TRUST}::test_a_module_that_the_configuration_names_is_not_imported"),
     Bug("texts within lists are trusted", "settings/trust.py", 'return any(is_powerful("", x) for x in value)', "return False", f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
     Bug("a path is a word", "settings/trust.py", '[A-Za-z0-9_+-]*( [A-Za-z0-9_+-]+)*', '[A-Za-z0-9_./+-]*( [A-Za-z0-9_+-]+)*', f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
+    Bug("old replays of many seeds stay", "disk/checkpoint.py", "for agent in seeds_of(folder) or [folder]:", "for agent in [folder]:", "test_atomic.py::test_old_replays_of_many_seeds_are_dropped"),
 ]  # fmt: skip

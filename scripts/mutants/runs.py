@@ -33,4 +33,5 @@ BUGS = [
     Bug("a traceback stays after a run has gone on", "runs/recording.py", "for path in (folder.result, folder.error):", "for path in (folder.result,):", "test_run_records.py::test_the_settings_of_a_resumed_run_are_the_new_ones"),
     Bug("the replay of one seed is said", "runs/images.py", "config.num_seeds * replay_bytes", "replay_bytes", "test_run_records.py::test_the_replays_of_all_seeds_are_said"),
     Bug("a run may become shorter than it is", "runs/recording.py", " or total < saved.config.total_timesteps", "", "test_refused_runs.py::test_a_run_that_is_to_be_shorter_than_it_is"),
+    Bug("seeds of a result begin at 0", "runs/result.py", "list(range(config.seed, config.seed + config.num_seeds))", "list(range(config.num_seeds))", "test_refused_settings.py::test_result_json_has_the_seeds_that_were_trained"),
 ]  # fmt: skip

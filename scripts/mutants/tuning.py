@@ -26,4 +26,5 @@ BUGS = [
     Bug("what was fixed is no part of the preset", W, "for key, text in plan.fixed if key not in known}", "for key, text in ()}", f"{SEARCH}::test_what_is_written_in_the_end"),
     Bug("seeds are trained one after the other", T, 'and family_of(first.env).functional:', "and False:", f"{SEARCH}::test_seeds_are_trained_at_once_where_the_environment_is_functional"),
     Bug("seeds are tune's and the user's", T, "    for key in OWN:\n", "    for key in ():\n", f"{SEARCH}::test_what_a_training_would_not_take_is_refused_before_any_begins"),
+    Bug("a later call draws what the first one drew", W, "optuna.samplers.TPESampler(seed=len(study.trials))", "optuna.samplers.TPESampler(seed=0)", f"{SEARCH}::test_a_later_call_draws_what_the_first_did_not"),
 ]  # fmt: skip

@@ -272,3 +272,24 @@ def test_a_state_does_not_change_with_later_updates(algo: str, backend: str) -> 
     for name, array in state.items():
         np.testing.assert_array_equal(array, before[name])
     assert agent.state_dict()["num_updates"] == 2
+
+
+def test_a_state_whose_generator_is_none_changes_nothing() -> None:
+    agent = small_agent("dqn", "torch")
+    before, other = (
+        agent.state_dict(),
+        make_agent("dqn", backend="torch", env=FOUR_ACTIONS, config=CASES["dqn"][0], seed=1),
+    )
+    with pytest.raises(CheckpointError):
+        agent.load_state_dict(other.state_dict() | {"rng.torch.cpu": np.zeros_like(before["rng.torch.cpu"])})
+    for name, array in agent.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_agent_saved_to_a_link_is_where_that_leads_to(backend: str, own_folder: Path) -> None:
+    Path("elsewhere").mkdir()
+    Path("link").symlink_to("elsewhere/agent")
+    small_agent("dqn", backend).save("link")
+    assert Path("link").is_symlink()
+    assert load_agent("elsewhere/agent").config == load_agent("link").config == CASES["dqn"][0]

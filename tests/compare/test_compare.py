@@ -124,7 +124,10 @@ def test_the_peak_is_the_fastest_product_on_as_many_cores() -> None:
     slow, fast = result(BASE, [1.0]), result(BASE._replace(backend="jax", mode="host"), [2.0])
     fast.repeats[0]["peak_flop_per_second"] = 400.0
     more = result(BASE._replace(mode="compiled"), [2.0], cores=2)
-    assert [share_of_peak(r, [slow, fast, more]) for r in (slow, fast, more)] == [0.05, 0.05, 0.2]
+    gpu = result(BASE._replace(device="cuda"), [2.0])
+    gpu.repeats[0]["peak_flop_per_second"] = 4000.0
+    some = [slow, fast, more, gpu]
+    assert [share_of_peak(r, some) for r in some] == [0.05, 0.05, 0.2, 0.005]
 
 
 def test_a_sentence_says_what_won_by_how_much_and_what_limits_it() -> None:

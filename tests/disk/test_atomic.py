@@ -12,7 +12,7 @@ import pytest
 from saved import load_checkpoint, load_run
 
 from rlpair.disk import atomic
-from rlpair.disk.checkpoint import save_checkpoint
+from rlpair.disk.checkpoint import drop_old_replays, save_checkpoint
 from rlpair.types import EnvSpec
 
 META = {
@@ -152,3 +152,15 @@ def test_leftovers_are_removed_but_the_only_whole_folder_stays(tmp_path):
 
 def test_no_parent_has_no_folders(tmp_path):
     assert atomic.settled_folders(tmp_path / "absent") == {}
+
+
+def test_old_replays_of_many_seeds_are_dropped(tmp_path: Path) -> None:
+    for step in (1, 2):
+        for seed in (5, 6):
+            rest = {"run": {"env_steps": step}, "replay": {"obs": np.zeros(3, np.float32)}}
+            folder = tmp_path / f"step_{step}" / f"seed_{seed}"
+            folder.parent.mkdir(exist_ok=True)
+            save_checkpoint(folder, {"x": np.zeros(3, np.float32)}, META | {"seed": seed}, **rest)
+    drop_old_replays(tmp_path, tmp_path / "step_2")
+    left = {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("replay.safetensors")}
+    assert left == {"step_2/seed_5", "step_2/seed_6"}

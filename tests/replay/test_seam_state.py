@@ -80,7 +80,7 @@ def test_the_command_and_importers_get_one_replay() -> None:
 
 def test_rows_that_are_still_empty_may_hold_what_no_environment_takes() -> None:
     spec = EnvSpec((3,), "float32", True, 2, action_start=5)
-    state = {"action": np.zeros((4, 1), np.int32), "terminated": np.zeros((4, 1), np.uint8)}
+    state: dict[str, Any] = {"action": np.zeros((4, 1), np.int32), "terminated": np.zeros((4, 1), np.uint8)}
     state["action"][:3] = 6
     check_stored(state, spec, "", 3)
     with pytest.raises(CheckpointError):

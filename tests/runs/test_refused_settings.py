@@ -5,15 +5,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from refused import refused
 from runs import config_of
 
+from rlpair import DQNConfig, Evaluation
 from rlpair.cli.sweep import JobOutcome, score
 from rlpair.config import RunConfig
 from rlpair.disk import files
 from rlpair.errors import CheckpointError, ConfigError
-from rlpair.runs.result import load_result
+from rlpair.runs.result import load_result, save_result
 from rlpair.runs.saved_config import load_config, save_config, to_yaml
 from rlpair.train import main, train
 
@@ -126,3 +128,12 @@ def test_a_resume_reads_what_it_goes_by_once(monkeypatch: pytest.MonkeyPatch) ->
     assert load_config(Path("run")) == RunConfig.from_dict(
         config_of("dqn", "torch", total_timesteps=110, eval_every=0, eval_episodes=1).to_dict()
     )
+
+
+def test_result_json_has_the_seeds_that_were_trained() -> None:
+    config = RunConfig(algo=DQNConfig(), env="CartPole-v1", mode="fused", seed=3, num_seeds=2)
+    evaluation = Evaluation(np.array([1.0, 2.0, 3.0, 6.0]), np.array([4, 5, 6, 7]))
+    save_result(Path(), config, 9, evaluation, 1.23456)
+    result = load_result(Path())
+    assert (result["seeds"], result["mean"], result["seconds"]) == ([3, 4], 3.0, 1.235)
+    assert (result["returns"], result["lengths"]) == ([[1.0, 2.0], [3.0, 6.0]], [[4, 5], [6, 7]])

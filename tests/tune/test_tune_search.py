@@ -154,6 +154,12 @@ def test_a_later_call_goes_on_and_no_trial_is_run_again() -> None:
     assert Done(plan("choice(1e-3,2e-3,3e-3)", trials=3, seeds=1)).told == []
 
 
+def test_a_later_call_draws_what_the_first_did_not() -> None:
+    for trials in (1, 2, 3):
+        done = Done(plan("interval(1e-3,3.5e-3)", trials=trials, seeds=1))
+    assert len(set(done.rates)) == 3
+
+
 @pytest.mark.parametrize(
     ("rates", "settings"), [("choice(1e-3,3e-3)", {}), ("choice(1e-3,2e-3)", {"seeds": 3}), ("interval(1e-3,2e-3)", {})]
 )
