@@ -30,6 +30,8 @@ def split(pairs: Sequence[Pair], algo: str) -> tuple[list[Pair], Space]:
     if twice := [pair for pair in pairs if keys.count(pair[0]) > 1]:
         raise ConfigError(*twice[-1], "a key is given once")
     searched = {key: text for key, text in pairs if sweep_of(key, text) is not None}
+    if "env" in searched:
+        raise ConfigError("env", searched["env"], "one environment: returns of several are not to be compared")
     fixed = [(key, text) for key, text in pairs if key not in searched]
     searched = searched or {key: text for key, text in find(algo).search.items() if key not in keys}
     if not searched:

@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from rlpair.disk import files
-from rlpair.errors import ConfigError, reason
+from rlpair.errors import ConfigError, name_and_text, reason
 from rlpair.runs.saved_config import flat
 from rlpair.system.machine import versions
 from rlpair.tune.plan import EVALUATIONS, Plan
@@ -39,6 +39,8 @@ def open_study(plan: Plan, stack: ExitStack) -> optuna.Study:
     try:
         files.make_folders(out)
         lock = files.open_lock(out / LOCK)
+        if files.is_there(out / JOURNAL):
+            files.open_to_read(out / JOURNAL).close()  # is no link, nor anything else that Optuna would follow
     except OSError as error:
         raise ConfigError("out", str(out), f"a folder that can be written to: {reason(error)}") from error
     stack.callback(os.close, lock)
@@ -47,14 +49,11 @@ def open_study(plan: Plan, stack: ExitStack) -> optuna.Study:
     except BlockingIOError as error:
         raise ConfigError("out", str(out), "one that no other process is writing to") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal = str(out / JOURNAL)
-    study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(journal, lock_obj=JournalFileOpenLock(journal))),
-        study_name=SEARCH,
-        load_if_exists=True,
-        direction="maximize",
-        pruner=optuna.pruners.MedianPruner(STARTUP, n_warmup_steps=EVALUATIONS // 3),
-    )
+    try:
+        study = _open_journal(str(out / JOURNAL))
+    except Exception as error:  # of Optuna, which takes what stands there for its own
+        allowed = f"one whose {JOURNAL} is this command's: {name_and_text(error)}"
+        raise ConfigError("out", str(out), allowed) from error
     study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # so that a later call draws others
     if SEARCH not in study.user_attrs:
         study.set_user_attr(SEARCH, searched(plan))
@@ -63,6 +62,17 @@ def open_study(plan: Plan, stack: ExitStack) -> optuna.Study:
     elif study.user_attrs[SEARCH] != searched(plan):
         raise ConfigError("out", str(out), "one that has no other search; this one is of other settings")
     return study
+
+
+def _open_journal(path: str) -> optuna.Study:
+    """Open the journal, or begin it. Raises whatever Optuna does where it is none."""
+    return optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path))),
+        study_name=SEARCH,
+        load_if_exists=True,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(STARTUP, n_warmup_steps=EVALUATIONS // 3),
+    )
 
 
 def searched(plan: Plan) -> dict[str, Any]:

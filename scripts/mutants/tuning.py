@@ -27,4 +27,6 @@ BUGS = [
     Bug("seeds are trained one after the other", T, 'and family_of(first.env).functional:', "and False:", f"{SEARCH}::test_seeds_are_trained_at_once_where_the_environment_is_functional"),
     Bug("seeds are tune's and the user's", T, "    for key in OWN:\n", "    for key in ():\n", f"{SEARCH}::test_what_a_training_would_not_take_is_refused_before_any_begins"),
     Bug("a later call draws what the first one drew", W, "optuna.samplers.TPESampler(seed=len(study.trials))", "optuna.samplers.TPESampler(seed=0)", f"{SEARCH}::test_a_later_call_draws_what_the_first_did_not"),
+    Bug("a journal is opened through a link", W, "            files.open_to_read(out / JOURNAL).close()", "            pass", f"{SEARCH}::test_a_journal_is_not_opened_through_a_link"),
+    Bug("environments are searched", S, 'if "env" in searched:', "if False:", f"{SPACE}::test_what_cannot_be_searched"),
 ]  # fmt: skip

@@ -178,6 +178,26 @@ def test_a_folder_that_another_process_searches_in_is_refused() -> None:
     assert str(error.value) == "out='o' is not allowed: one that no other process is writing to"
 
 
+@pytest.mark.parametrize("content", ["no journal\n", "[]\n", '{"op_code": 99}\n', "{}\n{}\n"])
+def test_a_journal_that_is_none_is_one_line(content: str) -> None:
+    Path("o").mkdir()
+    Path("o/study.journal").write_text(content)
+    with ExitStack() as stack, pytest.raises(ConfigError) as error:
+        open_study(plan("choice(1e-3,2e-3)"), stack)
+    assert str(error.value).startswith("out='o' is not allowed: one whose study.journal is this command's: ")
+
+
+def test_a_journal_is_not_opened_through_a_link() -> None:
+    Path("o").mkdir()
+    Path("precious").write_text("")
+    Path("o/study.journal").symlink_to(Path("precious").absolute())
+    with ExitStack() as stack, pytest.raises(ConfigError) as error:
+        open_study(plan("choice(1e-3,2e-3)"), stack)
+    said = "is a link, and links inside a run's folder are not followed"
+    assert str(error.value) == f"out='o' is not allowed: a folder that can be written to: {said}"
+    assert Path("precious").read_text() == ""
+
+
 def test_what_is_written_in_the_end() -> None:
     its = plan("choice(1e-3,4e-3)", ("algo.tau", "0.5"), trials=6, seeds=1)
     done = Done(its)

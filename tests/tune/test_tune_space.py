@@ -54,6 +54,7 @@ ALL = [(key, "1") for key in ("algo.learning_rate", "algo.batch_size", "algo.gam
     ("pairs", "message"),
     [
         ([(KEY, "1"), (KEY, "1,2")], f"{KEY}='1,2' is not allowed: a key is given once"),
+        ([("env", "a,b")], "env='a,b' is not allowed: one environment: returns of several are not to be compared"),
         ([(KEY, "interval(2,1)")], f"{KEY}='interval(2,1)' is not allowed: {WORDS}, with something in it ("),
         ([(KEY, "tag(log,interval(0,1))")], f"{KEY}='tag(log,interval(0,1))' is not allowed: {WORDS}, with something"),
         ([(KEY, "range(3,1)")], f"{KEY}='range(3,1)' is not allowed: {WORDS}, with something in it ("),
