@@ -63,7 +63,7 @@ RULES = [  # random actions get 21 on CartPole, -1,200 on Pendulum, -180 on Luna
     Rule("plot runs", prints="rollout/episodic_return"),
     Rule("compare", SMALL_COMPARE, prints="env steps/s"),
     Rule("benchmark", "suite=classic only=Pendulum seeds=1 total_env_steps=300", prints="all in runs/benchmark"),
-    Rule("tune", "trials=1 seeds=1 total_timesteps=400", prints="best: "),
+    Rule("tune", "trials=1 seeds=1 total_timesteps=1200", prints="best: "),
     Rule("parity", "seeds=1", prints="comparisons within their tolerance"),
 ]
 NOT_RUN = {  # command: why; what it names is checked all the same
