@@ -11,7 +11,7 @@ from pathlib import Path
 from rlpair.advice import install_command
 from rlpair.benchmark.figure import draw
 from rlpair.benchmark.plan import BenchmarkConfig, Job, jobs_of
-from rlpair.benchmark.pool import Pool, places_of
+from rlpair.benchmark.pool import Pool
 from rlpair.benchmark.progress import Progress
 from rlpair.benchmark.report import HEADS, page, rows_of
 from rlpair.benchmark.results import (
@@ -30,6 +30,7 @@ from rlpair.cli.command import Command
 from rlpair.disk import files
 from rlpair.errors import ConfigError, MissingExtraError, reason
 from rlpair.make import backend_module, open_playable
+from rlpair.runs.processes import places_of
 from rlpair.runs.saved_config import Values
 from rlpair.system.interrupts import passing_on
 from rlpair.system.workers import usable_cores

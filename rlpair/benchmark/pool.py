@@ -3,20 +3,16 @@
 None is bound to a core: one that another program takes would hold it up, however free the others are.
 """
 
-import os
 import signal
-import subprocess
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rlpair.benchmark.plan import Job
-from rlpair.disk import files
-from rlpair.system.children import ending_with_this
+from rlpair.runs.processes import Process, last_words, start
 
 POLL = 0.1  # seconds
-TRAIN = ending_with_this("rlpair.train")
 STARTS = 3  # of a job that something outside kills: it goes on as often as that
 
 
@@ -24,7 +20,7 @@ class Training(NamedTuple):
     """A job that runs."""
 
     job: Job
-    process: "subprocess.Popen[bytes]"
+    process: Process
 
 
 class Pool:
@@ -41,8 +37,7 @@ class Pool:
         self.finished = [job for job in jobs if job.is_finished()]
         self.running, self.failed, self.stopped_by = list[Training](), list[Job](), 0
         self._waiting = deque(job for job in jobs if not job.is_finished())
-        self._places, self._starts, self._tell = places, Counter[str](), tell
-        self._environment = os.environ | {"OMP_NUM_THREADS": str(threads), "NPROC": str(threads)}
+        self._places, self._threads, self._starts, self._tell = places, threads, Counter[str](), tell
 
     def stop(self, number: int, frame: object) -> None:
         """Pass a signal on to what runs, as the handler of it; nothing more is begun."""
@@ -68,18 +63,9 @@ class Pool:
             watch(bool(ended))
 
     def _start(self, job: Job) -> None:
-        files.make_folders(job.folder.parent)
         self._starts[job.name] += 1
         job.clear()
-        with files.naming(job.log), open(job.log, "ab") as log:
-            process = subprocess.Popen(
-                [*TRAIN, *job.command()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-                process_group=0,  # a terminal's Ctrl-C reaches it once, through ``stop``
-            )
+        process = start(job.command(), job.log, self._threads)
         self.running.append(Training(job, process))
         if self.stopped_by:  # while it was started
             process.send_signal(self._signal)
@@ -109,11 +95,4 @@ def cause(job: Job, code: int) -> str:
     """Say on one line why a job failed: what it said last, with the traceback's file where it has one."""
     if number := killed_by(code):
         return f"it was ended by {signal.Signals(number).name} {STARTS} times (all that it said: {job.log})"
-    lines = [line.strip() for line in job.log.read_text(errors="backslashreplace").splitlines() if line.strip()]
-    last = lines[-1].removeprefix("rlpair: ") if lines else f"exit code {code}"
-    return f"{last} (all that it said: {job.log})"
-
-
-def places_of(cores: int, jobs: int | None, threads: int) -> int:
-    """Return how many trainings run at a time; ``jobs`` None: as many as there are cores for."""
-    return jobs or max(1, cores // threads)
+    return last_words(job.log, code)

@@ -10,6 +10,7 @@ from rlpair.advice import install_command
 from rlpair.cli.command import Command
 from rlpair.errors import MissingExtraError
 from rlpair.make import backend_module, open_playable
+from rlpair.runs.processes import places_of
 from rlpair.runs.saved_config import Values
 from rlpair.settings.overrides import Pair
 from rlpair.settings.schema import keys_of
@@ -25,7 +26,7 @@ class Tune:
         self._pairs: list[Pair] = []
 
     def prepare(self, pairs: list[Pair]) -> list[Pair]:
-        """Take out those of train."""
+        """Keep the settings of train for ``task``, and return the others, which are this command's."""
         own = keys_of(TuneConfig)
         self._pairs = [pair for pair in pairs if pair[0] not in own]
         return [pair for pair in pairs if pair[0] in own]
@@ -44,7 +45,7 @@ class Tune:
         config = plan.config
         with ExitStack() as stack:
             study = open_study(plan, stack)
-            places = config.jobs or max(1, len(usable_cores()) // config.threads)
+            places = places_of(len(usable_cores()), config.jobs, config.threads)
             search = Search(study, plan, places, lambda line: print(f"rlpair: {line}", file=sys.stderr, flush=True))
             with passing_on(search.stop):
                 search.run()

@@ -18,7 +18,7 @@ class TuneConfig:
     jobs: int | None = None
     """Trials at a time; null: as many as there are cores for."""
     threads: int = 1
-    """Of a training."""
+    """Of a CPU, for each training."""
     out: str = "runs/tune"
     """Folder for the trials and what comes of them; the same command goes on there."""
 

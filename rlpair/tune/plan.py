@@ -31,13 +31,13 @@ class Plan(NamedTuple):
         """How many of a trial come one after the other."""
         return 1 if self.base.mode == "fused" else self.config.seeds
 
-    def folder(self, number: int) -> Path:
-        """Return where a trial is."""
-        return Path(self.config.out, f"trial{number}")
-
     def run_dir(self, number: int, seed: int) -> Path:
-        """Return where one of its trainings is."""
-        return self.folder(number) / f"seed{seed}"
+        """Return the folder of a trial's training, OUT/trialN/seedK."""
+        return Path(self.config.out, f"trial{number}", f"seed{seed}")
+
+    def log(self, number: int, seed: int) -> Path:
+        """Return what that training prints into, beside its folder."""
+        return self.run_dir(number, seed).with_suffix(".log")
 
     def pairs(self, drawn: Sequence[Pair], number: int, seed: int) -> list[Pair]:
         """Return the arguments of train."""

@@ -1,8 +1,6 @@
 """The search: Optuna proposes settings, trainings try them, and those that fall behind are given up."""
 
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,13 +15,12 @@ from rlpair.disk.atomic import remove_own, settled_folders
 from rlpair.disk.layout import RunDir
 from rlpair.errors import CheckpointError
 from rlpair.runs.metrics import read_records
+from rlpair.runs.processes import Process, last_words, start
 from rlpair.runs.result import load_result
-from rlpair.system.children import ending_with_this
 from rlpair.tune.plan import EVALUATIONS, Plan
 from rlpair.tune.space import as_pairs
 
 POLL = 0.5  # seconds
-TRAIN = ending_with_this("rlpair.train")
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 SETTINGS, CAUSE = "settings", "failed"  # attributes of a trial: as they were trained with; why it failed
 
@@ -33,7 +30,7 @@ class Running:
     """A trial whose trainings are under way."""
 
     trial: Trial
-    process: "subprocess.Popen[bytes]"
+    process: Process
     scores: list[float] = field(default_factory=list)  # of its seeds that have ended
     told: int = 0  # evaluations that Optuna knows of
 
@@ -54,8 +51,6 @@ class Search:
         """
         self.study, self.plan, self.stopped_by = study, plan, 0
         self._places, self._tell, self._running = places, tell, list[Running]()
-        threads = str(plan.config.threads)
-        self._environment = os.environ | {"OMP_NUM_THREADS": threads, "NPROC": threads}
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._again(trial)
 
@@ -72,7 +67,7 @@ class Search:
             running.process.kill()
 
     def run(self) -> None:
-        """Search."""
+        """Ask for settings, try them and report, until there are as many trials as there are to be."""
         while self._running or self._is_due():
             while len(self._running) < self._places and self._is_due():
                 self._ask()
@@ -88,20 +83,11 @@ class Search:
         trial.set_user_attr(SETTINGS, dict(as_pairs(trial.params)))
         self._running.append(Running(trial, self._start(trial, 0)))
 
-    def _start(self, trial: Trial, seed: int) -> "subprocess.Popen[bytes]":
-        number, plan = trial.number, self.plan
-        files.make_folders(plan.folder(number))
-        pairs = plan.pairs(list(trial.user_attrs[SETTINGS].items()), number, seed)
-        with open(plan.folder(number) / f"seed{seed}.log", "ab") as log:
-            command = [*TRAIN, *(f"{key}={text}" for key, text in pairs)]
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-                process_group=0,  # a terminal's Ctrl-C reaches it once, through ``stop``
-            )
+    def _start(self, trial: Trial, seed: int) -> Process:
+        plan = self.plan
+        pairs = plan.pairs(list(trial.user_attrs[SETTINGS].items()), trial.number, seed)
+        arguments = [f"{key}={text}" for key, text in pairs]
+        return start(arguments, plan.log(trial.number, seed), plan.config.threads)
 
     def _look_at(self, running: Running) -> None:
         """Report what is new of a trial, and see whether it has ended."""
@@ -115,7 +101,8 @@ class Search:
             running.process.wait()
             self._end(running, TrialState.PRUNED)
         elif code is not None and code != 0:
-            trial.set_user_attr(CAUSE, self._cause(trial.number, len(running.scores), code))
+            cause = last_words(self.plan.log(trial.number, len(running.scores)), code)
+            trial.set_user_attr(CAUSE, f"it was ended by {signal.Signals(-code).name}" if code < 0 else cause)
             self._end(running, TrialState.FAIL)
         elif code == 0:
             run_dir = self.plan.run_dir(trial.number, len(running.scores))
@@ -158,14 +145,6 @@ class Search:
         """Let the settings of a trial that was stopped be tried again, first of all."""
         self.study.tell(trial.number, state=TrialState.FAIL)
         self.study.enqueue_trial(trial.params)
-
-    def _cause(self, number: int, seed: int, code: int) -> str:
-        """Say on one line why a training failed: what it said last."""
-        log = self.plan.folder(number) / f"seed{seed}.log"
-        if code < 0:
-            return f"it was ended by {signal.Signals(-code).name}"
-        lines = [line.strip() for line in log.read_text(errors="backslashreplace").splitlines() if line.strip()]
-        return f"{lines[-1].removeprefix('rlpair: ') if lines else f'exit code {code}'} (all that it said: {log})"
 
 
 def evaluations(run_dir: Path) -> list[float]:

@@ -25,7 +25,7 @@ BUGS = [
     Bug("a killed job fails", P, "killed_by(code) and self._starts", "False and self._starts", f"{POOL}::test_a_job_that_is_killed_goes_on"),
     Bug("a killed job goes on once more", P, "STARTS = 3 ", "STARTS = 4 ", f"{POOL}::test_a_job_that_is_killed_each_time_fails"),
     Bug("a job that fails ends the others", P, "            self.failed.append(job)\n", "            self.failed.append(job)\n            self._waiting.clear()\n", f"{POOL}::test_a_job_that_fails_is_told_in_one_line_and_the_others_go_on"),
-    Bug("a job has as many threads as it likes", P, '"OMP_NUM_THREADS": str(threads), ', "", f"{POOL}::test_a_job_has_its_threads_and_its_log"),
+    Bug("a job has as many threads as it likes", "runs/processes.py", '"OMP_NUM_THREADS": str(threads), ', "", f"{POOL}::test_a_job_has_its_threads_and_its_log"),
     Bug("all jobs run at a time", P, "len(self.running) < self._places and", "", f"{POOL}::test_as_many_at_a_time_as_there_are_places"),
     Bug("a signal begins the next job", P, "self._waiting and not self.stopped_by:\n                self", "self._waiting:\n                self", f"{POOL}::test_a_signal_ends_what_runs_and_begins_nothing_more"),
     Bug("a terminal that closes kills its trainings", P, "signal.SIGTERM if self.stopped_by == signal.SIGHUP else self.stopped_by", "self.stopped_by", f"{POOL}::test_a_signal_ends_what_runs_and_begins_nothing_more"),

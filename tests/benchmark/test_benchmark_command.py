@@ -91,7 +91,7 @@ sys.exit(f"rlpair: cannot train (traceback: {folder}/error.txt)")
 
 
 def test_all_jobs_fail(monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]) -> None:
-    monkeypatch.setattr("rlpair.benchmark.pool.TRAIN", (sys.executable, "-c", FAIL))
+    monkeypatch.setattr("rlpair.runs.processes.TRAIN", (sys.executable, "-c", FAIL))
     monkeypatch.setattr(sys, "argv", ["rlpair benchmark"])
     code, out, err = command("benchmark", *ARGUMENTS)
     call = f"python -m rlpair.benchmark {' '.join(ARGUMENTS)}"

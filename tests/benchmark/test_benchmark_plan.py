@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from rlpair.benchmark.plan import BenchmarkConfig, jobs_of
-from rlpair.benchmark.pool import places_of
 from rlpair.benchmark.progress import Stand, seconds_left
 from rlpair.benchmark.suites import SUITES, tasks_of
 from rlpair.envs import families
 from rlpair.presets import preset
+from rlpair.runs.processes import places_of
 from rlpair.runs.saved_config import save_config
 from rlpair.train import train
 

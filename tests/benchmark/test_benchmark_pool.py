@@ -13,6 +13,7 @@ import pytest
 
 from rlpair.benchmark import pool as pools
 from rlpair.benchmark.pool import Pool, killed_by
+from rlpair.runs import processes
 from rlpair.system.children import ending_with_this
 
 
@@ -43,7 +44,7 @@ class Script(NamedTuple):
 @pytest.fixture(autouse=True)
 def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs are scripts, and nobody waits."""
-    monkeypatch.setattr(pools, "TRAIN", (sys.executable,))
+    monkeypatch.setattr(processes, "TRAIN", (sys.executable,))
     monkeypatch.setattr(pools, "POLL", 0.01)
 
 

@@ -14,6 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from rlpair.errors import ConfigError
+from rlpair.runs import processes
 from rlpair.tune import search as searches
 from rlpair.tune.config import TuneConfig
 from rlpair.tune.plan import Plan, plan_of
@@ -44,7 +45,7 @@ open(folder + "/result.json", "w").write(json.dumps(result) + "\\n")
 def trainings(monkeypatch: pytest.MonkeyPatch, own_folder: Path) -> None:
     """Trainings are a script, and nobody waits."""
     Path("training.py").write_text(TRAINING)
-    monkeypatch.setattr(searches, "TRAIN", (sys.executable, "training.py"))
+    monkeypatch.setattr(processes, "TRAIN", (sys.executable, "training.py"))
     monkeypatch.setattr(searches, "POLL", 0.01)
 
 
