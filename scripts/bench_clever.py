@@ -91,7 +91,7 @@ no_packing = partial(patch.object, agent_jax, "Packing", unpacked)
 PARTS = [
     *(Part("one vector a net", algo, "torch", change=use_a_tensor_each) for algo in CASES),
     *(Part("Adam's kernel, not its formula", algo, "torch", without=by_formula) for algo in CASES),
-    *(Part("torch.optim's function, not its class", algo, "torch", change=use_a_vector_each) for algo in CASES),
+    *(Part("Adam's kernel, not torch.optim's class", algo, "torch", change=use_a_vector_each) for algo in CASES),
     Part("wide layers by oneDNN", "sac", "torch", True, without=no_onednn),
     *(Part("a packed state", algo, "jax", without=no_packing) for algo in CASES),
 ]

@@ -15,6 +15,7 @@ from parity_cases import assert_close
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
 from rlpair.agents import agent_jax, packing_jax
+from rlpair.algos import optimizers_torch
 from rlpair.nets import onednn_torch
 from rlpair.parity import FLOAT64, Case, data, row, without_rng
 
@@ -34,6 +35,14 @@ def learned(name: str, backend: str) -> Any:
     batch, noise = data(CASES[name], 20)
     agent.update(batch, noise=noise)
     return without_rng(agent.state_dict())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_torch_without_the_kernel_steps_by_the_formula(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_kernel = learned(name, "torch")
+    monkeypatch.setattr(optimizers_torch, "HAS_KERNEL", False)
+    monkeypatch.setattr(optimizers_torch, "adam_by_kernel", None)
+    assert_close(by_kernel, learned(name, "torch"), 1e-12)
 
 
 def test_a_vector_steps_as_torch_optim_does_tensor_by_tensor() -> None:
