@@ -37,7 +37,7 @@ class Tune:
             raise MissingExtraError(f"tune needs optuna, which is not installed: {install_command('tune')}")
         from rlpair.tune.plan import plan_of
         from rlpair.tune.search import Search
-        from rlpair.tune.study import best_of, open_study, write_preset, write_trials
+        from rlpair.tune.study import best_of, open_study, write_found
 
         plan = plan_of(TuneConfig(**values), self._pairs)
         backend_module("agents.agent", plan.base.backend)
@@ -46,12 +46,16 @@ class Tune:
         with ExitStack() as stack:
             study = open_study(plan, stack)
             places = places_of(len(usable_cores()), config.jobs, config.threads)
-            search = Search(study, plan, places, lambda line: print(f"rlpair: {line}", file=sys.stderr, flush=True))
+
+            def tell(line: str) -> None:
+                write_found(study, plan, command())  # now, for a kill leaves no other moment
+                print(f"rlpair: {line}", file=sys.stderr, flush=True)
+
+            search = Search(study, plan, places, tell)
             with passing_on(search.stop):
                 search.run()
-            write_trials(study, plan)
+            settings = write_found(study, plan, command())
             if best := best_of(study):
-                settings = write_preset(study, plan, best, command())
                 base = {"algo": plan.base.algo.name, "backend": plan.base.backend, "env": plan.base.env}
                 train = [f"{key}={text}" for key, text in (base | settings).items()]
                 print(f"best: {best.value:.1f}, trial {best.number}; all in {config.out}")

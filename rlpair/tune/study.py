@@ -93,7 +93,14 @@ def best_of(study: optuna.Study) -> FrozenTrial | None:
     return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
 
 
-def write_preset(study: optuna.Study, plan: Plan, best: FrozenTrial, command: str) -> dict[str, str]:
+def write_found(study: optuna.Study, plan: Plan, command: str) -> dict[str, str]:
+    """Write all that is known so far, the table and, once a trial has a score, the preset. Returns its settings."""
+    _write_trials(study, plan)
+    best = best_of(study)
+    return {} if best is None else _write_preset(study, plan, best, command)
+
+
+def _write_preset(study: optuna.Study, plan: Plan, best: FrozenTrial, command: str) -> dict[str, str]:
     """Write the best settings, with where they come from. Returns them by dotted key, as they are written."""
     algo, env = plan.base.algo.name, plan.base.env
     known = ("algo", "backend", "env", "mode", "device")
@@ -106,7 +113,7 @@ def write_preset(study: optuna.Study, plan: Plan, best: FrozenTrial, command: st
     return settings
 
 
-def write_trials(study: optuna.Study, plan: Plan) -> None:
+def _write_trials(study: optuna.Study, plan: Plan) -> None:
     """Write a line for each trial: its number, how it ended, its score and its settings."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

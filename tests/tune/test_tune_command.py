@@ -38,13 +38,20 @@ def test_it_is_killed_and_goes_on_and_its_command_trains(own_folder: Path) -> No
     code, out, err = end_in_the_first_trial(signal.SIGINT)
     assert (code, err) == (130, "")
     assert out == f"stopped by SIGINT: 0 of 2 trials are done; go on with: {shlex.join(['python', *LINE[1:]])}\n"
-    done = subprocess.run(LINE, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    first, second = done.stderr.splitlines()  # the first two were stopped: the preset's settings are tried again
+    with subprocess.Popen(LINE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        first = process.stderr.readline().rstrip()  # the first two were stopped: the preset's settings are tried again
+        so_far = yaml.safe_load(Path("o/preset.yaml").read_text())["settings"]
+        assert so_far["algo.tau"] == "0.01"
+        assert Path("o/trials.csv").read_text().splitlines()[3].startswith("2,complete,")
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    second = err.rstrip()
     assert first.startswith("rlpair: trial 2 (1/2): ")
     assert first.endswith("   algo.tau=0.01")
     assert second.startswith("rlpair: trial 3 (2/2): ")
-    best, line = done.stdout.splitlines()
+    best, line = out.splitlines()
     assert best.startswith("best: ")
     assert best.endswith("; all in o")
     tau = yaml.safe_load(Path("o/preset.yaml").read_text())["settings"]["algo.tau"]

@@ -19,7 +19,7 @@ from rlpair.tune import search as searches
 from rlpair.tune.config import TuneConfig
 from rlpair.tune.plan import Plan, plan_of
 from rlpair.tune.search import Search
-from rlpair.tune.study import best_of, open_study, write_preset, write_trials
+from rlpair.tune.study import best_of, open_study, write_found
 
 # Stands for a training: its evaluations and its score are 1,000 times the learning rate, more by its seed.
 TRAINING = """
@@ -204,7 +204,7 @@ def test_what_is_written_in_the_end() -> None:
     done = Done(its)
     best = best_of(done.study)
     assert best is not None
-    assert write_preset(done.study, its, best, "the command") == {"algo.tau": "0.5", "algo.learning_rate": "0.001"}
+    assert write_found(done.study, its, "the command") == {"algo.tau": "0.5", "algo.learning_rate": "0.001"}
     lines = Path("o/preset.yaml").read_text().splitlines()
     assert lines[:6] == [
         "algo: dqn",
@@ -214,11 +214,20 @@ def test_what_is_written_in_the_end() -> None:
         "  algo.learning_rate: '0.001'",
         f"source: 'the command: trial {best.number} of 6, 1.0 over 1 seeds'",
     ]
-    write_trials(done.study, its)
     head, *rows = Path("o/trials.csv").read_text().splitlines()
     assert head == "trial,state,return,algo.learning_rate"
     assert {row.partition(",")[2] for row in rows} == {"complete,1.0,0.001", "failed,,0.004"}
     assert len(rows) == 6
+
+
+def test_before_any_score_there_is_a_table_alone() -> None:
+    its = plan("choice(1e-3,4e-3)")
+    with ExitStack() as stack:
+        study = open_study(its, stack)
+        study.ask(dict(its.space))
+        assert write_found(study, its, "the command") == {}
+    assert Path("o/trials.csv").read_text() == "trial,state,return,algo.learning_rate\n0,running,,\n"
+    assert not Path("o/preset.yaml").exists()
 
 
 def test_the_best_is_the_highest_and_of_equal_ones_the_first() -> None:
