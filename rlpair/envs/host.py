@@ -121,9 +121,8 @@ class HostEnvs:
             reward = self._per_env("reward", _cast(env_reward, np.float32))
             _check_finite("reward", reward)
             obs = next_obs = self._observe(env_obs)
-            happened = (
-                self._without_resets(reward, terminated, truncated) if np.count_nonzero(self._resetting) else None
-            )
+            is_resetting = np.count_nonzero(self._resetting)  # ten times as fast as any()
+            happened = self._without_resets(reward, terminated, truncated) if is_resetting else None
             ended = terminated | truncated
             if np.count_nonzero(ended):
                 if self._resets == "rlpair":

@@ -62,7 +62,7 @@ BUGS = [
     Bug("the action asked for is remembered", "envs/sticky_jax.py", "self.env.transition(state.inner, taken, key), taken)", "self.env.transition(state.inner, taken, key), action)", "test_sticky.py"),
     Bug("actions stick as often as not", "envs/sticky_jax.py", "jax.random.bernoulli(coin, self.probability)", "jax.random.bernoulli(coin, 1 - self.probability)", "test_sticky.py"),
     # Vector environments of others
-    Bug("a step that only resets is a transition", HOST, "self._without_resets(reward, terminated, truncated) if self._resetting.any() else None", "None", VECTORS),
+    Bug("a step that only resets is a transition", HOST, "self._without_resets(reward, terminated, truncated) if is_resetting else None", "None", VECTORS),
     Bug("what a reset pays is paid", HOST, "for values in (reward, terminated, truncated):", "for values in (terminated, truncated):", f"{VECTORS}::test_what_a_reset_pays_is_nobodys"),
     Bug("an episode ends in a reset", HOST, "for values in (reward, terminated, truncated):", "for values in (reward, terminated):", f"{VECTORS}::test_what_a_reset_pays_is_nobodys"),
     Bug("a new beginning resets rows", HOST, "            self._resetting[:] = False\n", "", f"{HOSTS}::test_a_new_beginning_is_no_reset_of_a_row"),
