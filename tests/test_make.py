@@ -47,12 +47,13 @@ def test_a_config_that_is_given_goes_over_the_tuned_one() -> None:
     assert rlpair.make_agent("dqn", backend="torch", env="CartPole-v1", config=config).config == config
 
 
-def test_what_make_agent_builds_of_an_id_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("env", ["CartPole-v1", lambda: gym.make("CartPole-v1")], ids=["id", "function"])
+def test_what_make_agent_builds_is_closed(env: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from gymnasium.envs.classic_control import CartPoleEnv
 
     closed = []
     monkeypatch.setattr(CartPoleEnv, "close", lambda self: closed.append(1))
-    rlpair.make_agent("dqn", backend="torch", env="CartPole-v1")
+    rlpair.make_agent("dqn", backend="torch", env=env)
     assert closed == [1]
 
 

@@ -44,4 +44,5 @@ BUGS = [
             self._set_generator(state[self.rng_name])
 """, "test_agents.py::test_a_state_whose_generator_is_none_changes_nothing"),
     Bug("an agent saved to a link takes its place", "agents/base.py", "save_checkpoint(os.path.realpath(path), self", "save_checkpoint(path, self", "test_agents.py::test_an_agent_saved_to_a_link_is_where_that_leads_to"),
+    Bug("what make_agent builds by a function stays open", MAKE, "        made.close()\n", "", "test_make.py::test_what_make_agent_builds_is_closed"),
 ]  # fmt: skip

@@ -64,4 +64,7 @@ BUGS = [
     Bug("what follows a step may be anything", "parity.py", "max(FLOAT32, STEPPED_ROUNDING * rounding)", "max(FLOAT32, STEPPED_ROUNDING)", "test_parity_command.py::test_what_errors_may_be"),
     Bug("runs of other modes are put together", "runs/curves.py", 'if "." in key or key == "mode"}', 'if "." in key}', "test_plot.py::test_another_mode_is_another_curve"),
     Bug("a CPU is held against a GPU's peak", "compare/result.py", "if (r.cores, r.variant.device) == (result.cores, result.variant.device)]", "if r.cores == result.cores]", "test_compare.py::test_the_peak_is_the_fastest_product_on_as_many_cores"),
+    Bug("much of the time is left over", "compare/__main__.py", "deadline.share(len(workloads) - number)", "deadline.share(len(workloads))", "test_compare_command.py::test_each_workload_has_an_equal_part_of_the_time_that_is_left"),
+    Bug("evaluate ignores its device", "evaluate.py", "backend=backend, device=settings.device)", "backend=backend, device='auto')", "test_evaluate.py::test_the_agent_is_loaded_onto_the_device_that_is_asked_for"),
+    Bug("the axis of seconds says steps", "plot.py", "xlabel=LABELS[config.x]", 'xlabel=LABELS["steps"]', "test_plot.py::test_the_axis_says_what_the_curves_are_over"),
 ]  # fmt: skip

@@ -42,4 +42,8 @@ BUGS = [
     Bug("the interval is a mean's", "loops/fused.py", "bootstrap_interval(scores, interquartile_mean, RESAMPLES)", "bootstrap_interval(scores, lambda x: x.mean(axis=-1), RESAMPLES)", "test_fused_records.py::test_the_interval_is_of_the_interquartile_mean"),
     Bug("a last observation that is not finite is passed over", "loops/fused_jax.py", "jnp.isfinite(out.next_obs).all()", "jnp.isfinite(out.obs).all()", "test_fused_model.py::test_the_last_observation_of_an_episode_is_looked_at"),
     Bug("all seeds go on from the last one's best", "loops/fused.py", "self.best_return[k], self.ended[:, k] = ", "self.best_return[:], self.ended[:, k] = ", "test_fused_records.py::test_every_seed_goes_on_from_its_own"),
+    Bug("the first rates after a resume are of the whole run", FUSED, "stopwatch = Stopwatch(*self._work())", "stopwatch = Stopwatch(0, 0)", f"{RECORDS}::test_the_first_rates_after_a_resume_are_of_what_was_done_since"),
+    Bug("losses before the first update that is told of", FUSED, "if self._updates(self._reported) else {}", "if self.num_updates else {}", f"{RECORDS}::test_losses_begin_with_the_first_update_that_a_record_tells_of"),
+    Bug("an update a vector step for one an environment step", FUSED, "a_round = self._round_size if algo.gradient_steps", "a_round = algo.train_freq if algo.gradient_steps", f"{RECORDS}::test_an_update_for_each_step_of_each_environment"),
+    Bug("of two chunks the later one tells first", "loops/seeds_jax.py", "tuple(self._running.popleft())", "tuple(self._running.pop())", "test_fused_ahead.py::test_chunks_tell_in_the_order_in_which_they_began"),
 ]  # fmt: skip

@@ -70,4 +70,5 @@ BUGS = [
     Bug("an episode that is not restored keeps its length", LOOP, 'np.where(restored, state["episode_length"], 0)', 'np.array(state["episode_length"])', RECORDS),
     Bug("the minibatches begin anew on resume", LOOP, 'self.minibatch_rng.bit_generator.state = state["minibatch_rng"]', "pass", COUNTS),
     Bug("the seed of a reset is not kept", HOST, "self._seed = seed\n", "pass\n", RECORDS),
+    Bug("the first rates after a resume are of the whole run", LOOP, "Stopwatch(self.env_steps, self.agent.num_updates)", "Stopwatch(0, 0)", f"{RECORDS}::test_the_first_rates_after_a_resume_are_of_what_was_done_since"),
 ]  # fmt: skip

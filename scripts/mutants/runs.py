@@ -34,4 +34,7 @@ BUGS = [
     Bug("the replay of one seed is said", "runs/images.py", "config.num_seeds * replay_bytes", "replay_bytes", "test_run_records.py::test_the_replays_of_all_seeds_are_said"),
     Bug("a run may become shorter than it is", "runs/recording.py", " or total < saved.config.total_timesteps", "", "test_refused_runs.py::test_a_run_that_is_to_be_shorter_than_it_is"),
     Bug("seeds of a result begin at 0", "runs/result.py", "list(range(config.seed, config.seed + config.num_seeds))", "list(range(config.num_seeds))", "test_refused_settings.py::test_result_json_has_the_seeds_that_were_trained"),
+    Bug("the environments of a training stay open", HOST_RUN, "        stack.callback(envs.close)\n", "", "test_train.py::test_a_run_closes_the_environments_that_it_trains_and_plays_in"),
+    Bug("the command that goes on is not quoted", "runs/run_dir.py", "{shlex.join([*own, f'resume={run_dir}'])}", "{' '.join([*own, f'resume={run_dir}'])}", "test_refused_runs.py::test_the_command_that_goes_on_can_be_pasted"),
+    Bug("a loop's state without a digest is taken", "runs/loading.py", 'self._digests.get(path.name, "none")', "self._digests.get(path.name)", "test_refused_runs.py::test_a_state_of_the_loop_that_the_agent_does_not_vouch_for"),
 ]  # fmt: skip

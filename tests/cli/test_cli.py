@@ -12,7 +12,9 @@ from rlpair import __version__
 from rlpair.__main__ import COMMANDS
 from rlpair.__main__ import main as rlpair_main
 from rlpair.algos.registry import names
+from rlpair.benchmark.plan import BenchmarkConfig
 from rlpair.cli import command as cli
+from rlpair.cli.arguments import resolve
 from rlpair.cli.command import Command
 from rlpair.cli.help import help_text, written
 from rlpair.compare.grid import CompareConfig
@@ -88,6 +90,12 @@ def test_what_a_value_means(argument: str, key: str, value: Any, told: Callable[
     values, given = told(argument)
     assert (values[key], given) == (value, {key})
     assert type(values[key]) is type(value)
+
+
+def test_a_whole_number_that_may_be_null_is_read_as_one_that_may_not() -> None:
+    values, _ = resolve([("total_env_steps", "1e6"), ("jobs", "null")], BenchmarkConfig, has_algo=False)
+    assert (values["total_env_steps"], values["jobs"]) == (1_000_000, None)
+    assert type(values["total_env_steps"]) is int
 
 
 def test_the_last_of_a_key_counts_and_mappings_grow(told: Callable[..., Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.error import DependencyNotInstalled
 
-from rlpair import DQNConfig, make_agent
+from rlpair import DQNConfig, evaluate, make_agent
 from rlpair.advice import install_command
 from rlpair.aggregate import bootstrap_interval, mean
 from rlpair.config import RunConfig
@@ -115,6 +115,21 @@ def test_plays_any_checkpoint_in_the_other_backend(make_run: Run, command: Call)
     ]
     _, first, _ = command("run_dir=run", "checkpoint=step_5")
     assert first.splitlines()[1] == "20 episodes of 3.0 steps, return 0.00, std 0.00"
+
+
+def test_the_agent_is_loaded_onto_the_device_that_is_asked_for(
+    make_run: Run, command: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run("evaluate/Payer-v0")
+    devices, load = list[str](), evaluate.load_agent
+
+    def loads(path: Path, **options: Any) -> Any:
+        devices.append(options["device"])
+        return load(path, **options)
+
+    monkeypatch.setattr(evaluate, "load_agent", loads)
+    assert [command("run_dir=run", "episodes=1", *device)[0] for device in ([], ["device=cpu"])] == [0, 0]
+    assert devices == ["auto", "cpu"]
 
 
 def test_the_seed_decides_the_episodes(make_run: Run, command: Call) -> None:

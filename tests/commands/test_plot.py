@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from rlpair import DQNConfig, SACConfig
@@ -49,6 +50,22 @@ def plot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         return end.value.code, *capsys.readouterr()
 
     return run
+
+
+@pytest.mark.parametrize(("x", "label"), [("steps", "environment steps"), ("seconds", "seconds")])
+def test_the_axis_says_what_the_curves_are_over(
+    x: str, label: str, plot: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, save = list[str](), Figure.savefig
+
+    def saves(figure: Figure, *arguments: Any, **options: Any) -> None:
+        labels.extend(axis.get_xlabel() for axis in figure.axes)
+        save(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", saves)
+    write("runs", records([0, 1]), RunConfig(algo=DQNConfig(), env="CartPole-v1"))
+    assert plot("runs", f"x={x}")[0] == 0
+    assert labels == [label]
 
 
 def test_seeds_are_put_together(plot: Callable[..., tuple[int, str, str]]) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import toy_envs  # noqa: F401 - registers toy/...
 from runs import assert_same, command, config_of, records
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from rlpair.envs.host import HostEnvs
 from rlpair.runs.host_run import HostRun
 from rlpair.train import train
 
@@ -44,6 +46,25 @@ def test_what_a_run_writes(algo: str, backend: str) -> None:
     assert {"config.yaml", "metrics.jsonl", "result.json", "checkpoints/best/agent.safetensors"} <= names
     assert "checkpoints/step_200/replay.safetensors" not in names
     assert "checkpoints/step_400/replay.safetensors" in names
+
+
+def test_a_run_closes_the_environments_that_it_trains_and_plays_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, closed = list[HostEnvs](), list[HostEnvs]()
+    begin, close = HostEnvs.__init__, HostEnvs.close
+
+    def begins(self: HostEnvs, *arguments: Any, **options: Any) -> None:
+        begin(self, *arguments, **options)
+        made.append(self)
+
+    def closes(self: HostEnvs) -> None:
+        closed.append(self)
+        close(self)
+
+    monkeypatch.setattr(HostEnvs, "__init__", begins)
+    monkeypatch.setattr(HostEnvs, "close", closes)
+    train(config_of("dqn", "torch", run_dir="run", total_timesteps=100))
+    assert len(made) >= 2
+    assert set(map(id, made)) == set(map(id, closed))
 
 
 def test_the_score_at_the_end_is_on_disk() -> None:

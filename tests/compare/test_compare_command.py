@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from compared import BASE, result
@@ -13,11 +14,12 @@ from full_disk import fail
 from hostile import link_instead, precious, snapshot
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import rlpair.compare.__main__ as compare_main
 from rlpair import RLPairError
 from rlpair.advice import install_command
 from rlpair.compare.__main__ import make_out, show
 from rlpair.compare.grid import CompareConfig
-from rlpair.compare.turns import VariantProcess
+from rlpair.compare.turns import Deadline, VariantProcess
 from rlpair.errors import ConfigError
 from rlpair.system.workers import usable_cores
 
@@ -82,6 +84,26 @@ def test_a_variant_is_bound_to_its_cores_and_its_maker_is_not() -> None:
     assert os.sched_getaffinity(process._process.pid) == {min(before)}
     assert usable_cores() == before
     process.close()
+
+
+def test_each_workload_has_an_equal_part_of_the_time_that_is_left(
+    monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    """A clock that stands still while nothing is measured: of W workloads the k-th has 1 / (W - k) of it all."""
+    left, limit = list[float](), CompareConfig().limit
+
+    class Nothing:
+        def __init__(self, repeats: int, seconds: float, say: Any, deadline: Deadline) -> None:
+            left.append(deadline.left())
+
+        def measure(self, workload: Any) -> list[Any]:
+            return []
+
+    monkeypatch.setattr(compare_main, "Turns", Nothing)
+    monkeypatch.setattr(compare_main, "show", lambda *arguments: None)
+    assert command("compare", "out=o")[0] == 1  # nothing has been measured
+    assert len(left) == 2
+    assert left == pytest.approx([limit / (len(left) - k) for k in range(len(left))], rel=0.1)
 
 
 @pytest.mark.slow

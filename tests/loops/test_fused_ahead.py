@@ -10,7 +10,7 @@ from rlpair import DQNConfig
 from rlpair.config import RunConfig
 from rlpair.loops import fused
 from rlpair.loops.fused import FusedLoop, SeedState
-from rlpair.loops.seeds_jax import Chunk, Saved
+from rlpair.loops.seeds_jax import Chunk, Saved, Seeds
 from rlpair.types import EnvSpec, Record
 
 
@@ -50,6 +50,19 @@ def told(records: Iterator[Record]) -> list[tuple[int, float]]:
 
 
 WHOLE = [(250, 250.0), (500, 500.0), (750, 750.0), (1_000, 1_000.0)]
+
+
+def test_chunks_tell_in_the_order_in_which_they_began() -> None:
+    algo = DQNConfig(learning_starts=20, train_freq=1, gradient_steps=1, batch_size=4, buffer_size=60, net_arch=(4,))
+    config = RunConfig(algo=algo, env="CartPole-v1", mode="fused", num_seeds=2, total_timesteps=100)
+    one, other = (Seeds(config, range(2)) for _ in range(2))
+    expected = [one.run(0, 50), one.run(50, 80)]
+    other.begin(0, 50)
+    other.begin(50, 80)
+    for mine, its in zip(expected, (other.collect(), other.collect()), strict=True):
+        np.testing.assert_array_equal(mine.length_sum, its.length_sum)
+        np.testing.assert_array_equal(mine.metrics["loss/q"], its.metrics["loss/q"])
+    assert (expected[0].metrics["loss/q"] != expected[1].metrics["loss/q"]).all()
 
 
 def test_the_next_chunk_runs_while_a_record_is_made() -> None:

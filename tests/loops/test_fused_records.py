@@ -59,9 +59,9 @@ class Script:
         return [Chunk(*(x[part] for x in rest), {"loss/q": loss[part]}) for part in (slice(0, 2), slice(2, 3))]
 
 
-def loop_of(script: Script, **changes: Any) -> FusedLoop:
+def loop_of(script: Script, gradient_steps: int = 2, **changes: Any) -> FusedLoop:
     """Three seeds from 5 on; a round is 2 vector steps of 3 environments, and two updates from the third round on."""
-    algo = DQNConfig(learning_starts=15, train_freq=2, gradient_steps=2, batch_size=4, buffer_size=60, net_arch=(4,))
+    algo = DQNConfig(learning_starts=15, train_freq=2, gradient_steps=gradient_steps, batch_size=4, buffer_size=60)
     settings = {"total_timesteps": 60, "log_every": 12, "seed": 5, "num_seeds": 3, "num_envs": 3} | changes
     config = RunConfig(algo=algo, env="CartPole-v1", mode="fused", **settings)
     return FusedLoop(config, script)  # type: ignore[arg-type]
@@ -187,17 +187,43 @@ def test_a_number_that_is_not_finite_stops_all(odd: dict[int, str], message: str
     assert str(error.value) == message
 
 
+def test_losses_begin_with_the_first_update_that_a_record_tells_of() -> None:
+    """Not with that of the chunk which runs already while the record is made."""
+    first = [(r.env_steps, "loss/q" in r.values) for r in loop_of(Script(), log_every=6) if r.env_steps <= 18]
+    assert first == [(6, False), (12, False), (18, True)]
+
+
+def test_an_update_for_each_step_of_each_environment() -> None:
+    loop = loop_of(Script(), gradient_steps=-1)
+    list(loop)
+    assert loop.num_updates == 8 * (2 * 3) * 3  # rounds that learn, steps of a round, seeds
+
+
+class Slow(Script):
+    """Its clock goes on by a second in every chunk, and by a thousand in an evaluation."""
+
+    now = 0.0
+
+    def call(self, method: str, *arguments: Any, each: Any = None) -> list[Any]:
+        self.now += {"collect": 1.0, "evaluate": 1000.0}.get(method, 0.0)
+        return super().call(method, *arguments, each=each)
+
+
+def test_the_first_rates_after_a_resume_are_of_what_was_done_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Slow()
+    monkeypatch.setattr(time, "perf_counter", lambda: script.now)
+    loop = loop_of(script)
+    loop.load_state_dicts([SeedState({}, {"env_steps": 24, "best_return": None, "ended": [0, 0, 0]}, {})] * 3)
+    first = next(iter(loop))
+    assert first.env_steps == 36
+    assert first.values["throughput/env_steps_per_second"] == 3 * 12
+    assert first.values["throughput/updates_per_second"] == 3 * 4
+
+
 def test_rates_are_of_all_seeds_since_the_last_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that goes on by a second in every chunk, and by a thousand in an evaluation."""
-    now = [0.0]
-
-    class Slow(Script):
-        def call(self, method: str, *arguments: Any, each: Any = None) -> list[Any]:
-            now[0] += {"collect": 1.0, "evaluate": 1000.0}.get(method, 0.0)
-            return super().call(method, *arguments, each=each)
-
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    records = list(loop_of(Slow(), eval_every=24))
+    script = Slow()
+    monkeypatch.setattr(time, "perf_counter", lambda: script.now)
+    records = list(loop_of(script, eval_every=24))
     rates = [r.values for r in records if "throughput/env_steps_per_second" in r.values]
     assert len(rates) == 5
     assert {r["throughput/env_steps_per_second"] for r in rates} == {3 * 12.0}

@@ -42,6 +42,18 @@ def test_rates_are_since_the_last_record(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [second[tag] for tag in tags] == [10, 2]  # of 3 seconds: from 2 to 6 but one
 
 
+def test_the_first_rates_after_a_resume_are_of_what_was_done_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, times = CountingAgent(), {"total_timesteps": 20, "log_every": 10}
+    loop, later = (make_loop(agent, Line(), **times) for _ in range(2))
+    next(loop)
+    later.load_state_dict(loop.state_dict())
+    monkeypatch.setattr(time, "perf_counter", iter([0.0, 2.0]).__next__)
+    record = next(later)
+    assert record.env_steps == 20
+    assert record.values["throughput/env_steps_per_second"] == 5
+    assert record.values["throughput/updates_per_second"] == 5
+
+
 def test_neither_evaluations_nor_checkpoints_count_as_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that goes on by a second when it is read, by a hundred in an evaluation and while a file is written."""
     now = [0.0]

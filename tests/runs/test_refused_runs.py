@@ -1,5 +1,6 @@
 """A run that cannot be begun, gone on with or loaded as it is asked for: every single refusal by its whole message."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -123,6 +124,22 @@ def test_a_line_without_end() -> None:
     path.write_bytes(b'{"env_steps": 1, "seconds": 1.0}\n' + b" " * (LINE_BYTES + 1))
     message = "metrics.jsonl: line 2 is not a record: it has more than 4,194,304 bytes"
     assert refused(lambda: list(read_records(path)), CheckpointError) == message
+
+
+def test_a_state_of_the_loop_that_the_agent_does_not_vouch_for(run: SavedRun, tmp_path: Path) -> None:
+    shutil.copytree("run", tmp_path / "run")
+    agent = tmp_path / "run/checkpoints/step_200/agent.json"
+    meta = json.loads(agent.read_text())
+    del meta["sha256"]["run.json"]
+    agent.write_text(json.dumps(meta))
+    again = replace(run.config, total_timesteps=300, run_dir=None, resume=str(tmp_path / "run"))
+    message = f"{agent.with_name('run.json')}: is corrupt: its sha256 is not the one in agent.json"
+    assert refused(lambda: train(again), CheckpointError) == message
+
+
+@pytest.mark.parametrize(("folder", "argument"), [("run", "resume=run"), ("my runs/a", "'resume=my runs/a'")])
+def test_the_command_that_goes_on_can_be_pasted(folder: str, argument: str) -> None:
+    assert run_dir.go_on(Path(folder), "dqn") == f"go on with: python -m rlpair.train {argument}"
 
 
 def test_a_run_that_is_to_be_shorter_than_it_is(run: SavedRun, tmp_path: Path) -> None:
