@@ -96,4 +96,6 @@ BUGS = [
     Bug("an episode begins with the draw that the last one ended with", "envs/functional_jax.py", "reset(env, reset_key, initial)", "reset(env, transition_key, initial)", "test_functional.py::test_an_episode_begins_with_another_draw_than_the_one_before_ends_with"),
     Bug("nothing can be lost at Atari", "envs/atari.py", "ClipReward(seen, -1, 1)", "ClipReward(seen, 0, 1)", "test_atari.py::test_a_point_lost_is_one_less_in_training_too"),
     Bug("a Dict's last observation is written over by the reset", "envs/tape.py", "obs = copy.deepcopy(obs)", "obs = copy.copy(obs)", "test_tape.py::test_the_last_observation_is_not_written_over_by_the_reset"),
+    Bug("actions of a Discrete that begins above 0 are refused", "envs/tape.py", "(actions < space.start + space.n)", "(actions < space.n)", "test_tape.py::test_the_actions_of_a_discrete_space_that_begins_anywhere"),
+    Bug("a time limit's last observation is the next one's", "envs/tape.py", "if terminated or truncated:\n            obs = copy", "if terminated:\n            obs = copy", f"{HOSTS}::test_an_environment_that_writes_into_its_own_array"),
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Exact resume: environments built anew and played back go on to the bit as the ones that never stopped."""
 
+import base64
 import json
 from typing import Any
 
@@ -12,7 +13,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlpair.envs.host import HostEnvs, Step
 from rlpair.envs.make import as_envs, make_envs
-from rlpair.envs.tape import EpisodeTape
+from rlpair.envs.tape import EpisodeTape, actions_of
 from rlpair.errors import CheckpointError
 
 Setting = tuple[str, int, str, dict[str, Any]]  # id, num_envs, vectorization, env_kwargs
@@ -85,6 +86,20 @@ def test_the_state_of_an_episode() -> None:
     (episode,) = envs.state_dict()["episodes"]
     assert episode["seed"] is None
     assert episode["generator"]["bit_generator"] == "PCG64"
+
+
+@pytest.mark.parametrize("start", [-1, 0, 5])
+def test_the_actions_of_a_discrete_space_that_begins_anywhere(start: int) -> None:
+    space = spaces.Discrete(3, start=start)
+
+    def read(*given: int) -> list[int]:
+        return actions_of(base64.b64encode(np.array(given, np.int64).tobytes()).decode(), space).tolist()
+
+    assert read(start, start + 1, start + 2) == [start, start + 1, start + 2]
+    for none in (start - 1, start + 3):
+        with pytest.raises(CheckpointError) as error:
+            read(start, none)
+        assert str(error.value) == f"actions hold {none}, which is none of {space}"
 
 
 def test_an_episode_too_long_to_remember_is_not_gone_on_with_and_the_next_one_is() -> None:
