@@ -29,4 +29,5 @@ BUGS = [
     Bug("a run may end where it would begin to learn", "config.py", "if starts >= self.total_timesteps", "if starts > self.total_timesteps", "test_train_refusals.py"),
     Bug("a job that a signal ended has an exit code below 128", "cli/sweep.py", "code if code >= 0 else 128 - code", "code if code >= 0 else 128 + code", "test_sweep.py::test_the_exit_code_of_a_job_that_a_signal_ended"),
     Bug("1e6 is no whole number where null is allowed", "settings/schema.py", "elif annotation in (int, int | None) and isinstance", "elif annotation is int and isinstance", f"{CLI}::test_a_whole_number_that_may_be_null_is_read_as_one_that_may_not"),
+    Bug("--help has the base's words for an algorithm's own", "settings/schema.py", "in reversed(schema.__mro__[:-1]):", "in schema.__mro__[:-1]:", f"{CLI}::test_a_key_that_an_algorithm_describes_itself_has_its_words"),
 ]  # fmt: skip
