@@ -51,11 +51,15 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def run_python(tmp_path: Path) -> Callable[..., str]:
-    """``run_python("-m", "rlpair.train", ...)``: what a fresh interpreter prints, its warnings being errors."""
+    """``run_python("-m", "rlpair.train", ...)``: what a fresh interpreter prints, its warnings being errors.
+
+    Where tests run side by side, torch computes there with one thread too.
+    """
 
     def run(*arguments: str) -> str:
         command = [sys.executable, "-W", "error", *arguments]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        environment = os.environ | ({"OMP_NUM_THREADS": "1"} if "PYTEST_XDIST_WORKER" in os.environ else {})
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
