@@ -98,4 +98,5 @@ BUGS = [
     Bug("a Dict's last observation is written over by the reset", "envs/tape.py", "obs = copy.deepcopy(obs)", "obs = copy.copy(obs)", "test_tape.py::test_the_last_observation_is_not_written_over_by_the_reset"),
     Bug("actions of a Discrete that begins above 0 are refused", "envs/tape.py", "(actions < space.start + space.n)", "(actions < space.n)", "test_tape.py::test_the_actions_of_a_discrete_space_that_begins_anywhere"),
     Bug("a time limit's last observation is the next one's", "envs/tape.py", "if terminated or truncated:\n            obs = copy", "if terminated:\n            obs = copy", f"{HOSTS}::test_an_environment_that_writes_into_its_own_array"),
+    Bug("what cannot be brought back is the first episode again", HOST, '{"seed": integer(self._seed, "envs"),', '{"seed": self._seed,', "test_tape.py::test_what_begins_in_place_of_an_episode_that_is_lost_is_not_the_first_again"),
 ]  # fmt: skip

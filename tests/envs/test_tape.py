@@ -115,6 +115,15 @@ def test_an_episode_too_long_to_remember_is_not_gone_on_with_and_the_next_one_is
     assert [is_none for _, _, is_none in told] == [step > 2 if step <= end else step - end > 3 for step in range(9)]
 
 
+def test_what_begins_in_place_of_an_episode_that_is_lost_is_not_the_first_again() -> None:
+    original, restored = make_envs("CartPole-v1", 2), make_envs("CartPole-v1", 2)
+    first = original.reset(seed=3)
+    state = through_json(original.state_dict()) | {"episodes": [None, None]}
+    obs, whether = restored.load_state_dict(state)
+    assert whether.tolist() == [False, False]
+    assert (obs != first).all()
+
+
 def test_rows_that_cannot_be_restored_begin_an_episode_and_the_others_go_on() -> None:
     original, restored, again = (make_envs("CartPole-v1", 3) for _ in range(3))
     original.reset(seed=0)
