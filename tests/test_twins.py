@@ -43,7 +43,7 @@ DIFFERENCES = {
     "algos/learner": Difference("Count Due tensors where_due", "LearnerState box from_box to_box update_many"),
     # Torch's step in place on a vector, JAX's through optax on a tree.
     "algos/optimizers": Difference(
-        "Moments SLOTS adam adam_by_formula adam_by_kernel empty_moments rmsprop sgd",
+        "HAS_KERNEL Moments SLOTS adam adam_by_formula adam_by_kernel empty_moments rmsprop sgd",
         "Tree gradient_step scale_by_adam",
     ),
     # Torch has modules, in layouts of its own, functions that are made once, and one precision for the whole process.
