@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.error import DependencyNotInstalled
 
-from rlpair import DQNConfig, evaluate, make_agent
+from rlpair import DQNConfig, load_agent, make_agent
 from rlpair.advice import install_command
 from rlpair.aggregate import bootstrap_interval, mean
 from rlpair.config import RunConfig
@@ -121,13 +121,13 @@ def test_the_agent_is_loaded_onto_the_device_that_is_asked_for(
     make_run: Run, command: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run("evaluate/Payer-v0")
-    devices, load = list[str](), evaluate.load_agent
+    devices = list[str]()
 
     def loads(path: Path, **options: Any) -> Any:
         devices.append(options["device"])
-        return load(path, **options)
+        return load_agent(path, **options)
 
-    monkeypatch.setattr(evaluate, "load_agent", loads)
+    monkeypatch.setattr("rlpair.evaluate.load_agent", loads)
     assert [command("run_dir=run", "episodes=1", *device)[0] for device in ([], ["device=cpu"])] == [0, 0]
     assert devices == ["auto", "cpu"]
 
