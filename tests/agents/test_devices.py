@@ -22,6 +22,8 @@ from rlpair.config import RunConfig
 from rlpair.parity import errors
 from rlpair.loops.seeds_jax import Seeds
 
+# Two programs in flight may each hold threads that the other one's reduction over the devices waits for, for ever.
+jax.config.update("jax_cpu_enable_async_dispatch", False)
 small = {"net_arch": (16,), "batch_size": 8, "learning_starts": 50, "buffer_size": 100}
 algo, env = {"dqn": (DQNConfig(**small), "CartPole-v1"), "sac": (SACConfig(**small), "Pendulum-v1")}[sys.argv[1]]
 config = RunConfig(algo=algo, env=env, mode="fused", num_seeds=4, device="cpu", total_timesteps=400, eval_episodes=1)
