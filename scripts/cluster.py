@@ -9,8 +9,9 @@ killed goes on from its last checkpoint, wherever it is begun next. docs/benchma
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -24,8 +25,10 @@ from rlpair.settings.overrides import split
 
 @dataclass
 class ClusterConfig:
-    """What Hydra is asked for."""
+    """What Hydra is asked for. It is to write nothing by itself, but for what it keeps of a sweep: multirun/."""
 
+    defaults: list[Any] = field(default_factory=lambda: ["_self_", {"override hydra/job_logging": "none"}])
+    hydra: Any = field(default_factory=lambda: {"run": {"dir": "."}, "output_subdir": None})
     benchmark: str = ""  # arguments of python -m rlpair.benchmark
     job: int | None = None  # number of the one to run; None: say which there are
 
@@ -50,18 +53,25 @@ def run(config: BenchmarkConfig, number: int) -> None:
         raise RLPairError(causes[0])
 
 
-@hydra.main(version_base=None, config_name="cluster")
-def main(cluster: ClusterConfig) -> None:
-    """Run the job, or say which there are."""
-    config = benchmark_of(cluster.benchmark)
-    if cluster.job is not None:
-        run(config, cluster.job)
-        return
-    jobs = jobs_of(config)
+def show(arguments: str) -> None:
+    """Print which jobs there are, and the command that trains them."""
+    jobs = jobs_of(benchmark_of(arguments))
     for i, job in enumerate(jobs):
         print(f"{i}: {job.name}{', finished' if job.is_finished() else ''}")
-    arguments = [f'benchmark="{cluster.benchmark}"', f"job=range(0,{len(jobs)})"]
-    print(f"python scripts/cluster.py -m hydra/launcher=ray {shlex.join(arguments)}")
+    pasted = [f'benchmark="{arguments}"', f"job=range(0,{len(jobs)})"]
+    print(f"python scripts/cluster.py -m hydra/launcher=ray {shlex.join(pasted)}")
+
+
+@hydra.main(version_base=None, config_name="cluster")
+def main(cluster: ClusterConfig) -> None:
+    """Run the job, whose errors are its launcher's to tell, or say which there are."""
+    if cluster.job is not None:
+        run(benchmark_of(cluster.benchmark), cluster.job)
+        return
+    try:
+        show(cluster.benchmark)
+    except RLPairError as error:
+        raise SystemExit(f"rlpair: {error}") from error
 
 
 if __name__ == "__main__":

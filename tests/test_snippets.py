@@ -74,7 +74,7 @@ NOT_RUN = {  # command: why; what it names is checked all the same
     "python -m pytest -n auto --dist worksteal": "it would run this test",
     "pre-commit install": "it changes the repository that it stands in",
     "PYTHONPATH=.:vendor python scripts/gpu.py": "it needs a GPU",
-    "python scripts/cluster.py 'benchmark=\"suite=mujoco seeds=5 out=/shared/mujoco\"'": "test_cluster.py calls it",
+    "python scripts/cluster.py 'benchmark=\"suite=mujoco seeds=5 out=/shared/mujoco\"'": "test_cluster.py pastes it",
 }
 STICKY = "mode=fused num_seeds=3 env_kwargs.sticky_action_prob=0.1"
 for game in ("Breakout", "Asterix", "SpaceInvaders"):

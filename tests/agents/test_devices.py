@@ -22,7 +22,8 @@ from rlpair.config import RunConfig
 from rlpair.parity import errors
 from rlpair.loops.seeds_jax import Seeds
 
-# Two programs in flight may each hold threads that the other one's reduction over the devices waits for, for ever.
+# Once, XLA's reduction over these devices waited for a thread that never came. That it was held by another program in
+# flight is a guess. A run has one device of a CPU in each process, and nothing to reduce.
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 small = {"net_arch": (16,), "batch_size": 8, "learning_starts": 50, "buffer_size": 100}
 algo, env = {"dqn": (DQNConfig(**small), "CartPole-v1"), "sac": (SACConfig(**small), "Pendulum-v1")}[sys.argv[1]]

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -29,28 +30,54 @@ def arguments(out: Path) -> str:
 
 def call(benchmark: str, job: int | None = None) -> None:
     """What Hydra does of one job."""
-    cluster.main.__wrapped__(OmegaConf.structured(cluster.ClusterConfig(benchmark, job)))
+    cluster.main.__wrapped__(OmegaConf.structured(cluster.ClusterConfig(benchmark=benchmark, job=job)))
 
 
-def test_it_says_which_jobs_there_are_and_the_command_for_all(
-    own_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def paste(line: str, *more: str) -> "subprocess.CompletedProcess[str]":
+    """A command as it stands in a document or was printed, by this interpreter and from any folder."""
+    python, script, *words = shlex.split(line)
+    assert (python, script) == ("python", "scripts/cluster.py")
+    return subprocess.run([sys.executable, SCRIPT, *words, *more], capture_output=True, text=True, check=False)
+
+
+def test_the_command_of_the_document_says_which_jobs_there_are_and_writes_nothing(own_folder: Path) -> None:
+    page = (ROOT / "docs" / "benchmark_suites.md").read_text()
+    ran = paste(re.findall(r"^python scripts/cluster.*$", page, re.MULTILINE)[0])
+    assert ran.returncode == 0, ran.stderr
+    first, *others, line = ran.stdout.splitlines()
+    assert (first, len(others)) == ("0: HalfCheetah-v5 sac torch seed 0", 79)
+    *_, benchmark, numbers = shlex.split(line)
+    assert (benchmark, numbers) == ('benchmark="suite=mujoco seeds=5 out=/shared/mujoco"', "job=range(0,80)")
+    assert not list(own_folder.iterdir())
+
+
+def test_a_job_that_is_finished_is_said(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = own_folder / "o/CartPole-v1/dqn-jax/seed0"
     first.mkdir(parents=True)
     (first / "result.json").touch()
     call(arguments(own_folder / "o"))
-    one, other, line = capsys.readouterr().out.splitlines()
-    assert [one, other] == ["0: CartPole-v1 dqn jax seed 0, finished", "1: CartPole-v1 dqn jax seed 1"]
-    *words, benchmark, numbers = shlex.split(line)
-    assert words == ["python", "scripts/cluster.py", "-m", "hydra/launcher=ray"]
-    assert (benchmark, numbers) == (f'benchmark="{arguments(own_folder / "o")}"', "job=range(0,2)")
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "0: CartPole-v1 dqn jax seed 0, finished",
+        "1: CartPole-v1 dqn jax seed 1",
+    ]
 
 
-def test_a_folder_that_each_node_would_look_for_elsewhere_is_refused() -> None:
-    allowed = "the whole path of a folder that all nodes see, such as /shared/mujoco"
-    with pytest.raises(ConfigError) as error:
-        call("only=CartPole out=here")
-    assert str(error.value) == f"out='here' is not allowed: {allowed}"
+@pytest.mark.parametrize(
+    ("benchmark", "line"),
+    [
+        (
+            "only=CartPole out=here",
+            "out='here' is not allowed: the whole path of a folder that all nodes see, such as /shared/mujoco",
+        ),
+        ("suite=none out=/o", "suite='none' is not allowed: one of classic, box2d, mujoco, minatar, atari"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_line_and_nothing_is_written(
+    benchmark: str, line: str, own_folder: Path
+) -> None:
+    ran = paste(f"python scripts/cluster.py 'benchmark=\"{benchmark}\"'")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"rlpair: {line}\n")
+    assert not list(own_folder.iterdir())
 
 
 @pytest.mark.parametrize("job", [-1, 2])
@@ -68,10 +95,11 @@ def test_a_job_that_fails_is_an_error(own_folder: Path, monkeypatch: pytest.Monk
     assert str(error.value) == f"CartPole-v1 dqn jax seed 1 failed: no (all that it said: {log})"
 
 
-def launch(folder: Path, *more: str) -> None:
-    """Both jobs, by Hydra, and then the benchmark, which has nothing to train any more."""
-    line = [sys.executable, str(SCRIPT), "-m", *more, f'benchmark="{arguments(folder)}"', "job=range(0,2)"]
-    ran = subprocess.run(line, capture_output=True, text=True, check=False)
+def launch(folder: Path, launcher: str, *more: str) -> None:
+    """Paste what is printed, with another launcher; then the benchmark has nothing to train any more."""
+    line = paste(f"python scripts/cluster.py 'benchmark=\"{arguments(folder)}\"'").stdout.splitlines()[-1]
+    assert "hydra/launcher=ray " in line
+    ran = paste(line.replace("hydra/launcher=ray ", f"hydra/launcher={launcher} "), *more)
     assert ran.returncode == 0, ran.stderr
     collect = [sys.executable, "-m", "rlpair.benchmark", *arguments(folder).split()]
     ran = subprocess.run(collect, capture_output=True, text=True, check=False)
@@ -83,7 +111,7 @@ def launch(folder: Path, *more: str) -> None:
 
 @pytest.mark.slow
 def test_hydra_trains_them_and_the_benchmark_collects(own_folder: Path) -> None:
-    launch(own_folder / "o")
+    launch(own_folder / "o", "basic")
 
 
 @pytest.fixture
@@ -105,7 +133,7 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.mark.slow
 def test_a_cluster_of_two_nodes_trains_them_side_by_side(own_folder: Path, two_nodes: str) -> None:
     there = [f"hydra.launcher.ray.init.address={two_nodes}", "+hydra.launcher.ray.init.object_store_memory=null"]
-    launch(own_folder / "o", "hydra/launcher=ray", *there)
+    launch(own_folder / "o", "ray", *there)
     folders = [own_folder / f"o/CartPole-v1/dqn-jax/seed{seed}" for seed in (0, 1)]
     began = max((folder / "config.yaml").stat().st_mtime for folder in folders)
     assert began < min((folder / "result.json").stat().st_mtime for folder in folders)
