@@ -15,10 +15,11 @@ from rlpair.benchmark.suites import SUITES
 from rlpair.disk import files
 from rlpair.errors import ConfigError
 from rlpair.runs.curves import STEPS, read_lines
-from rlpair.runs.formats import STRICT, Count, Number, checked
+from rlpair.runs.formats import Count, Number
 from rlpair.runs.loading import read_json
 from rlpair.runs.result import load_result
 from rlpair.runs.saved_config import flat, load_config
+from rlpair.runs.strict import STRICT, checked
 from rlpair.system.machine import machine, versions
 
 FORMAT: Literal["rlpair benchmark 1"] = "rlpair benchmark 1"

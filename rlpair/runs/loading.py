@@ -18,6 +18,7 @@ from rlpair.errors import CheckpointError, ConfigError, refuse
 from rlpair.nets.arch import named_arrays
 from rlpair.replay.buffer import row_prefix
 from rlpair.runs import formats
+from rlpair.runs.strict import brief, checked, refuse_value
 from rlpair.types import EnvSpec, State
 
 RUNS = {"host": formats.HostLoopState, "fused": formats.FusedLoopState}  # by mode: run.json
@@ -38,10 +39,10 @@ class Checkpoint:
         """Read the header at ``path``: a checkpoint, or a run_dir, whose last one is meant. Raises CheckpointError."""
         self.folder = checkpoint.find_checkpoint(path)
         self._header = self.folder / AGENT
-        self.meta: dict[str, Any] = formats.checked(self._header, formats.Header, self._read_header())
+        self.meta: dict[str, Any] = checked(self._header, formats.Header, self._read_header())
         self._digests = self.meta["sha256"]
         if (algorithm := registered(self.meta["algo"])) is None:
-            formats.refuse_value(self._header, "algo", self.meta["algo"], "one of " + ", ".join(names()))
+            refuse_value(self._header, "algo", self.meta["algo"], "one of " + ", ".join(names()))
         self.config = formats.settings(self._header, algorithm.config, self.meta["config"], "algo.")
         self.spec = formats.spec_of(self._header, self.meta["spec"])
 
@@ -49,7 +50,7 @@ class Checkpoint:
         header = read_json(self._header)
         version = header.get("format_version")
         if header.get("format") != checkpoint.FORMAT or type(version) is not int:
-            found = formats.brief.repr(header.get("format")), formats.brief.repr(version)
+            found = brief.repr(header.get("format")), brief.repr(version)
             refuse(self._header, "is not of an rlpair checkpoint: format={}, format_version={}".format(*found))
         if version != checkpoint.FORMAT_VERSION:
             why = "a newer rlpair wrote it" if version > checkpoint.FORMAT_VERSION else "no rlpair wrote it"
@@ -101,10 +102,10 @@ class Checkpoint:
         values = read_json(path, self._digests.get(path.name, "none"))
         if (found := "host" if "envs" in values else "fused") != mode:
             refuse(path, f"is of a run with mode={found}, and not of one with mode={mode}")
-        state: dict[str, Any] = formats.checked(path, RUNS[mode], values)
+        state: dict[str, Any] = checked(path, RUNS[mode], values)
         for name in (self.folder.name, self.folder.parent.name):  # of many seeds: step_N/seed_K
             if (step := step_of(name)) is not None and step != state["env_steps"]:
-                formats.refuse_value(path, "env_steps", state["env_steps"], f"{step}, as in {name}")
+                refuse_value(path, "env_steps", state["env_steps"], f"{step}, as in {name}")
         return state
 
     def _read(self, name: str, check: Check) -> State:

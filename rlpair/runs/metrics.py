@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from rlpair.disk import files
 from rlpair.disk.tensors import reading
 from rlpair.errors import refuse
-from rlpair.runs.formats import LINE_BYTES, Line, cause_of
+from rlpair.runs.formats import LINE_BYTES, Line
+from rlpair.runs.strict import cause_of
 
 
 def read_records(path: Path, most: int | None = None) -> Iterator[tuple[bytes, Line]]:

@@ -10,6 +10,7 @@ from rlpair.disk.layout import RunDir
 from rlpair.runs import formats
 from rlpair.runs.loading import read_json
 from rlpair.runs.record import FINAL
+from rlpair.runs.strict import checked
 from rlpair.system.machine import versions
 from rlpair.types import Evaluation, Record
 
@@ -45,5 +46,5 @@ def save_result(run_dir: Path, config: RunConfig, env_steps: int, evaluation: Ev
 def load_result(run_dir: Path) -> dict[str, Any]:
     """Read what ``save_result`` wrote. Raises CheckpointError where there is no such file, or another."""
     path = RunDir(run_dir).result
-    result: dict[str, Any] = formats.checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))
+    result: dict[str, Any] = checked(path, formats.Result, read_json(path, most=formats.RESULT_VALUES))
     return result

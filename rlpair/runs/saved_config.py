@@ -14,7 +14,7 @@ from rlpair.disk.layout import CONFIG, RunDir
 from rlpair.disk.tensors import read_whole
 from rlpair.errors import ConfigError, first_line, refuse
 from rlpair.runs import formats
-from rlpair.runs.formats import brief
+from rlpair.runs.strict import brief, refuse_value
 from rlpair.settings.groups import groups_of
 
 Values = dict[str, Any]  # by dotted key
@@ -79,7 +79,7 @@ def load_config(run_dir: Path) -> RunConfig:
     path = RunDir(run_dir).config
     values = _read_settings(path)
     if registered(name := values["algo"].get("name")) is None:
-        formats.refuse_value(path, "algo.name", name, "one of " + ", ".join(names()))
+        refuse_value(path, "algo.name", name, "one of " + ", ".join(names()))
     return _config_of(path, values)
 
 

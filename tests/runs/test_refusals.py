@@ -17,6 +17,7 @@ from rlpair.envs.tape import actions_of
 from rlpair.errors import CheckpointError
 from rlpair.runs import formats
 from rlpair.runs.loading import check_spec
+from rlpair.runs.strict import checked
 
 F = Path("F")
 
@@ -101,7 +102,7 @@ TAPE = {"seed": 1, "generator": None, "actions": "", "digest": "0" * 64}
     ],
 )
 def test_run_json(kind: Any, value: Any, message: str) -> None:
-    assert refused(lambda: formats.checked(F, kind, value), CheckpointError) == f"F: {message}"
+    assert refused(lambda: checked(F, kind, value), CheckpointError) == f"F: {message}"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_a_spec_of_an_earlier_version_has_no_stack_and_no_parts() -> None:
     spec = DISCRETE._asdict() | {"obs_shape": [8, 8, 4], "action_low": [], "action_high": [], "parts": []}
     assert formats.spec_of(F, spec | {"frame_stack": 4}).frame_stack == 4
     del spec["frame_stack"], spec["parts"]
-    assert formats.checked(F, formats.Spec, spec) == spec
+    assert checked(F, formats.Spec, spec) == spec
     assert formats.spec_of(F, spec).frame_stack == 1
 
 
