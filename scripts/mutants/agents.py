@@ -42,8 +42,8 @@ BUGS = [
             tensor.copy_(torch.as_tensor(state[name]))
         if self.rng_name in state:
             self._set_generator(state[self.rng_name])
-""", "test_agents.py::test_a_state_whose_generator_is_none_changes_nothing"),
+""", "test_generators.py::test_a_state_whose_generator_is_none_changes_nothing"),
     Bug("an agent saved to a link takes its place", "agents/base.py", "save_checkpoint(os.path.realpath(path), self", "save_checkpoint(path, self", "test_agents.py::test_an_agent_saved_to_a_link_is_where_that_leads_to"),
     Bug("what make_agent builds by a function stays open", MAKE, "        made.close()\n", "", "test_make.py::test_what_make_agent_builds_is_closed"),
-    Bug("a generator that has just filled its words is refused", TORCH, "(1 <= left <= 624 and", "(1 <= left < 624 and", f"{AGENTS}::test_a_generator_is_taken_wherever_it_stands_among_its_624_words"),
+    Bug("a generator that has just filled its words is refused", TORCH, "(1 <= left <= 624 and", "(1 <= left < 624 and", "test_generators.py::test_a_generator_is_taken_wherever_it_stands_among_its_624_words"),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from mutants import Bug
 
 CLI, PLOT, TRAIN, RECORD = "test_cli.py", "test_plot.py", "test_train.py", "test_record.py"
-GROUPS = "test_groups.py"
+GROUPS, SCHEMA = "test_groups.py", "test_schema.py"
 BUGS = [
     Bug("a text is read as a number", "cli/arguments.py", "as_text=is_text(schema, key)", "as_text=False", CLI),
     Bug("the first of a key counts", "cli/arguments.py", "for key, text in pairs:\n        first", "for key, text in pairs[::-1]:\n        first", CLI),
@@ -28,6 +28,6 @@ BUGS = [
     Bug("a sweep ends as its last job did", "cli/sweep.py", "return next((outcome.exit_code for outcome in outcomes if outcome.exit_code), 0)", "return outcomes[-1].exit_code or 0", "test_sweep.py::test_the_exit_code_of_a_sweep"),
     Bug("a run may end where it would begin to learn", "config.py", "if starts >= self.total_timesteps", "if starts > self.total_timesteps", "test_train_refusals.py"),
     Bug("a job that a signal ended has an exit code below 128", "cli/sweep.py", "code if code >= 0 else 128 - code", "code if code >= 0 else 128 + code", "test_sweep.py::test_the_exit_code_of_a_job_that_a_signal_ended"),
-    Bug("1e6 is no whole number where null is allowed", "settings/schema.py", "elif annotation in (int, int | None) and isinstance", "elif annotation is int and isinstance", f"{CLI}::test_a_whole_number_that_may_be_null_is_read_as_one_that_may_not"),
-    Bug("--help has the base's words for an algorithm's own", "settings/schema.py", "in reversed(schema.__mro__[:-1]):", "in schema.__mro__[:-1]:", f"{CLI}::test_a_key_that_an_algorithm_describes_itself_has_its_words"),
+    Bug("1e6 is no whole number where null is allowed", "settings/schema.py", "elif annotation in (int, int | None) and isinstance", "elif annotation is int and isinstance", f"{SCHEMA}::test_a_whole_number_that_may_be_null_is_read_as_one_that_may_not"),
+    Bug("--help has the base's words for an algorithm's own", "settings/schema.py", "in reversed(schema.__mro__[:-1]):", "in schema.__mro__[:-1]:", f"{SCHEMA}::test_a_key_that_an_algorithm_describes_itself_has_its_words"),
 ]  # fmt: skip

@@ -15,7 +15,6 @@ from scipy import stats
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, load_agent, make_agent
 from rlpair.agents import agent_jax, agent_torch
-from rlpair.agents.agent_torch import check_mersenne_twister
 from rlpair.errors import CheckpointError, ConfigError
 from rlpair.parity import Case, agent_of, data, row
 from rlpair.seeding import integer
@@ -273,25 +272,6 @@ def test_a_state_does_not_change_with_later_updates(algo: str, backend: str) -> 
     for name, array in state.items():
         np.testing.assert_array_equal(array, before[name])
     assert agent.state_dict()["num_updates"] == 2
-
-
-def test_a_generator_is_taken_wherever_it_stands_among_its_624_words() -> None:
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(700):
-        check_mersenne_twister(generator.get_state().numpy())
-        torch.rand(1, generator=generator)  # of a word
-
-
-def test_a_state_whose_generator_is_none_changes_nothing() -> None:
-    agent = small_agent("dqn", "torch")
-    before, other = (
-        agent.state_dict(),
-        make_agent("dqn", backend="torch", env=FOUR_ACTIONS, config=CASES["dqn"][0], seed=1),
-    )
-    with pytest.raises(CheckpointError):
-        agent.load_state_dict(other.state_dict() | {"rng.torch.cpu": np.zeros_like(before["rng.torch.cpu"])})
-    for name, array in agent.state_dict().items():
-        np.testing.assert_array_equal(array, before[name])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

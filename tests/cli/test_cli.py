@@ -8,20 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpair import DQNConfig, __version__
+from rlpair import __version__
 from rlpair.__main__ import COMMANDS
 from rlpair.__main__ import main as rlpair_main
-from rlpair.algos.base import OffPolicyConfig
 from rlpair.algos.registry import names
-from rlpair.benchmark.plan import BenchmarkConfig
 from rlpair.cli import command as cli
-from rlpair.cli.arguments import resolve
 from rlpair.cli.command import Command
 from rlpair.cli.help import help_text, written
 from rlpair.compare.grid import CompareConfig
 from rlpair.config import RunConfig
 from rlpair.presets import DEFAULTS
-from rlpair.settings.schema import field_docs
 
 Seen = list[tuple[dict[str, Any], set[str]]]
 
@@ -92,12 +88,6 @@ def test_what_a_value_means(argument: str, key: str, value: Any, told: Callable[
     values, given = told(argument)
     assert (values[key], given) == (value, {key})
     assert type(values[key]) is type(value)
-
-
-def test_a_whole_number_that_may_be_null_is_read_as_one_that_may_not() -> None:
-    values, _ = resolve([("total_env_steps", "1e6"), ("jobs", "null")], BenchmarkConfig, has_algo=False)
-    assert (values["total_env_steps"], values["jobs"]) == (1_000_000, None)
-    assert type(values["total_env_steps"]) is int
 
 
 def test_the_last_of_a_key_counts_and_mappings_grow(told: Callable[..., Any]) -> None:
@@ -219,13 +209,6 @@ def test_no_argument_is_a_traceback(arguments: list[str], many: bool) -> None:
         patch.setattr(sys, "argv", ["rlpair", *arguments, *(["-m"] if many else [])])
         patch.setattr(cli, "run_jobs", lambda name, jobs: 0)
         assert line_of([]).main() in (0, 2)
-
-
-def test_a_key_that_an_algorithm_describes_itself_has_its_words() -> None:
-    assert field_docs(OffPolicyConfig)["max_grad_norm"].endswith("null turns it off.")
-    assert field_docs(OffPolicyConfig)["encoder"] == "What images go through first: none flattens them."
-    assert field_docs(DQNConfig)["encoder"].startswith("Of images: nature ")
-    assert field_docs(DQNConfig)["gamma"] == field_docs(OffPolicyConfig)["gamma"]
 
 
 def test_help_prints_what_is_taken(told: Callable[..., Any]) -> None:
