@@ -1,4 +1,4 @@
-"""Each of the four agents learns a real task within a fraction of the work that scripts/learning.py gives it."""
+"""Each of the four agents learns a real task within a fraction of the work that its preset gives it."""
 
 from typing import Any
 
