@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rlpair.benchmark.report import Cell, cells_of, tasks_of
+from rlpair.benchmark.report import Cell, cells_of, is_whole, tasks_of
 from rlpair.benchmark.results import Results
 from rlpair.benchmark.suites import task_of
 from rlpair.disk import files
@@ -51,7 +51,7 @@ def draw_task(axes: Any, cells: Sequence[Cell]) -> None:
             axes.plot(curve.x, curve.middle, color=colour, linestyle=style, linewidth=1.5, label=cell.backend)
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
     task = task_of(cells[0].env)
-    if task and task.published:
+    if task and task.published and any(is_whole(cell) for cell in cells):
         axes.axhline(task.published[0].mean, color="black", linestyle=":", linewidth=1.2, label="published")
     seeds = sorted({len(cell.runs) for cell in cells})
     count = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])

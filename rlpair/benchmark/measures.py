@@ -16,7 +16,9 @@ from rlpair.aggregate import interquartile_mean
 MARGIN = 0.05  # of the interquartile mean of both: what is nearer than that counts as equal
 LEVEL = 0.05  # of each of the two tests, and of that for a difference
 FEWEST = 3  # seeds of each: of fewer not even their order can be unlikely enough, 1 / (4 over 2) > LEVEL
-FEWEST_ALIKE = 10  # seeds without any spread that a verdict can stand on: see verdict
+FEWEST_ALIKE = 10  # seeds without any spread that a verdict can stand on: see of_failures
+FAILED = 2 * MARGIN  # of the interquartile mean: a seed that is further from it has failed
+FAILING = 0.25 + MARGIN / 2  # the share of failures, 0.275, that lowers an interquartile mean by MARGIN, if they get 0
 Rows = Sequence[np.ndarray]
 
 
@@ -61,10 +63,10 @@ def verdict(x: np.ndarray, y: np.ndarray) -> Verdict:
     """Say whether the interquartile means of two backends' scores, (S,) each, are equal.
 
     They are trimmed means, which Yuen's t test compares: once against -MARGIN and once against +MARGIN of the
-    interquartile mean of both together. A middle half without any spread has no error that t could be in units of, and
-    N seeds that all succeed are no proof that each would: if a share f of them fails, N succeed with probability
-    (1 - f)^N, and where a failure costs all of the return, f = 0.275 lowers the interquartile mean by MARGIN. Since
-    0.725^10 = 0.04, ten seeds are asked for there.
+    interquartile mean of both together. That test knows of the middle half alone: where seeds either succeed or fail,
+    it may see nothing but successes. So "equal" asks of each twin that its failures are too few as well (of_failures),
+    and a middle half without any spread, which has no error that t could be in units of, for as many seeds as that
+    takes.
     """
     seeds = (len(x), len(y))
     unknown = Verdict("unknown", math.nan, math.nan, seeds)
@@ -74,12 +76,25 @@ def verdict(x: np.ndarray, y: np.ndarray) -> Verdict:
     upper, lower = sorted((x, y), key=interquartile_mean, reverse=True)
     margin = MARGIN * abs(float(pooled_iqm([x, y])))
     if all(flat):
-        p_equal = float(interquartile_mean(upper) - interquartile_mean(lower) > margin)
+        p_apart = float(interquartile_mean(upper) - interquartile_mean(lower) > margin)
     else:  # the other of the two, that the upper one is not MARGIN below, has a smaller p
-        p_equal = yuen(upper - margin, lower)
-    p_different = 1.0 - p_equal
+        p_apart = yuen(upper - margin, lower)
+    p_equal, p_different = max(p_apart, of_failures(x), of_failures(y)), 1.0 - p_apart
     kind = "equal" if p_equal <= LEVEL else "different" if p_different <= LEVEL else "unknown"
     return Verdict(kind, p_equal, p_different, seeds)
+
+
+def of_failures(scores: np.ndarray) -> float:
+    """Return the p of a test that a share of FAILING or more fails, by how many of (S,) are FAILED away from the rest.
+
+    N seeds that all succeed are no proof that each would: if a share f fails, at most k of N do with a probability that
+    the binomial distribution says. Ten seeds without a failure are enough, 0.725^10 = 0.04, or 16 with one.
+    """
+    from scipy.stats import binom
+
+    centre = float(interquartile_mean(scores))
+    failures = np.sum(np.abs(scores - centre) > FAILED * abs(centre))
+    return float(binom.cdf(failures, len(scores), FAILING))
 
 
 def middle(scores: np.ndarray) -> np.ndarray:

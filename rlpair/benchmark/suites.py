@@ -14,6 +14,14 @@ TRAINING = "3 seeds, mean return of training episodes"  # of CleanRL
 GREEDY = "one run, deterministic episodes; the deviation is over those, not over seeds"  # of RL Zoo
 MOVING = "moving average of training returns"  # of SLM-Lab
 FIGURE = "read off a figure, 5M frames, 30 runs, sticky actions 0.1"  # of MinAtar
+SOURCES = {  # where each stands
+    "RL Zoo": "https://github.com/DLR-RM/rl-baselines3-zoo/blob/master/benchmark.md",
+    "CleanRL": "https://docs.cleanrl.dev/rl-algorithms/overview/",
+    "Tianshou": "https://github.com/thu-ml/tianshou/tree/master/examples/mujoco",
+    "SLM-Lab": "https://github.com/kengz/SLM-Lab/blob/master/docs/BENCHMARKS.md",
+    "SimbaV2": "https://arxiv.org/abs/2502.15280",
+    "Young & Tian 2019": "https://arxiv.org/abs/1903.03176",
+}
 
 
 class Published(NamedTuple):
@@ -23,6 +31,11 @@ class Published(NamedTuple):
     std: float | None  # None where the source has none
     source: str
     protocol: str  # how it was measured, as far as it is not as here
+
+    @property
+    def url(self) -> str:
+        """Where it stands."""
+        return next(url for name, url in SOURCES.items() if self.source.startswith(name))
 
 
 class Task(NamedTuple):
@@ -63,7 +76,7 @@ def _mujoco(mean: float, std: float) -> Published:
 
 
 def _tianshou(mean: float, std: float) -> Published:
-    return Published(mean, std, "Tianshou", "1M steps, from its README")
+    return Published(mean, std, "Tianshou", "v3, 1M steps, 10 seeds")
 
 
 def _sac10(mean: float, std: float) -> Published:
@@ -166,9 +179,9 @@ SUITES: dict[str, tuple[Task, ...]] = {
             115.9,
             (_mujoco(4996.29, 686.40), _tianshou(5488.5, 81.2), _sac10(4826, 1593)),
         ),
-        Task("InvertedDoublePendulum-v5", "sac", 1_000_000, 46.81, (Published(9033.0, None, "SLM-Lab", MOVING),)),
-        Task("Swimmer-v5", "sac", 1_000_000, -2.637, (Published(301.0, None, "SLM-Lab", MOVING),)),
-        Task("Reacher-v5", "sac", 1_000_000, -43.08, (Published(-6.3, None, "SLM-Lab", MOVING),)),
+        Task("InvertedDoublePendulum-v5", "sac", 1_000_000, 46.81, (_slm(9033.0, "v5, an unstated number of"),)),
+        Task("Swimmer-v5", "sac", 1_000_000, -2.637, (_slm(301.0, "v5, an unstated number of"),)),
+        Task("Reacher-v5", "sac", 1_000_000, -43.08, (_slm(-6.3, "v5, an unstated number of"),)),
     ),
     "minatar": (
         _minatar("Asterix", 0.52, 17.0),
