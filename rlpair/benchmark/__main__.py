@@ -6,11 +6,12 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from rlpair.advice import install_command
 from rlpair.benchmark.figure import draw
-from rlpair.benchmark.plan import BenchmarkConfig, Job, jobs_of
+from rlpair.benchmark.plan import BenchmarkConfig, Job, check_results, jobs_of
 from rlpair.benchmark.pool import Pool
 from rlpair.benchmark.progress import Progress
 from rlpair.benchmark.report import HEADS, page, rows_of
@@ -28,7 +29,8 @@ from rlpair.benchmark.results import (
 )
 from rlpair.cli.command import Command
 from rlpair.disk import files
-from rlpair.errors import ConfigError, MissingExtraError, reason
+from rlpair.disk.out import hold_out
+from rlpair.errors import ConfigError, MissingExtraError
 from rlpair.make import backend_module, open_playable
 from rlpair.runs.processes import places_of
 from rlpair.runs.saved_config import Values
@@ -54,8 +56,8 @@ def task(values: Values, given: set[str]) -> int:
         return 0
     jobs = jobs_of(config)
     check_playable(config, jobs)
-    out = make_out(config.out)
-    return train(config, jobs, out)
+    with ExitStack() as stack:
+        return train(config, jobs, hold_out(config.out, stack))
 
 
 def check_playable(config: BenchmarkConfig, jobs: Sequence[Job]) -> None:
@@ -66,29 +68,24 @@ def check_playable(config: BenchmarkConfig, jobs: Sequence[Job]) -> None:
         open_playable(job.config.env, job.config.env_kwargs).close()
 
 
-def make_out(out: str) -> Path:
-    """Make the folder, where it is not there. Raises ConfigError."""
-    try:
-        files.make_folders(Path(out))
-    except OSError as error:
-        raise ConfigError("out", out, f"a folder that can be written to: {reason(error)}") from error
-    return Path(out)
-
-
 def train(config: BenchmarkConfig, jobs: Sequence[Job], out: Path) -> int:
     """Train the jobs, keep the raw numbers of each as soon as it is finished, and report."""
+    earlier = load(out) if files.is_there(out / JSON) else None
+    if earlier:
+        check_results(jobs, earlier, config.out)
     places = places_of(len(usable_cores()), config.jobs, config.threads)
     pool = Pool(jobs, places, config.threads, lambda text: print(f"rlpair: {text}", file=sys.stderr, flush=True))
-    earlier, before, began = load(out) if files.is_there(out / JSON) else None, len(pool.finished), time.monotonic()
+    before, began = len(pool.finished), time.monotonic()
     progress = Progress(jobs, pool, places)
 
     def results() -> Results:
         count = len(pool.finished) - before
-        session: Session | None = session_of(command(), time.monotonic() - began, count) if count else None
+        session: Session | None = session_of(command(), time.monotonic() - began, count) if pool.begun else None
         return merged(earlier, collect(out), session)
 
     def keep() -> Results:
-        if (found := results())["runs"]:
+        found = results()
+        if found["runs"] or (found["sessions"] and pool.stopped_by):  # hours that go into what others finish
             save(out, found)
         return found
 

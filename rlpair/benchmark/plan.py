@@ -1,10 +1,12 @@
 """What ``rlpair.benchmark`` is asked for, and the jobs that come of it: task x backend x seed."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rlpair.benchmark.results import JSON, Results
 from rlpair.benchmark.suites import Task, tasks_of
 from rlpair.cli.arguments import resolve
 from rlpair.cli.help import written
@@ -36,7 +38,9 @@ class BenchmarkConfig:
     backend: tuple[str, ...] = ("torch", "jax")
     """Frameworks to train in, torch, jax: a list."""
     seeds: int = 3
-    """Of each task in each backend: 0, 1, ..."""
+    """Of each task in each backend: first_seed, first_seed + 1, ..."""
+    first_seed: int = 0
+    """The first of them."""
     jobs: int | None = None
     """Trainings at a time, each a process; null: as many as there are cores for."""
     threads: int = 1
@@ -66,6 +70,8 @@ class BenchmarkConfig:
             value = getattr(self, key)
             if value is not None and not 1 <= value <= most:
                 raise ConfigError(key, value, f"a whole number from 1 to {most:,}")
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "a whole number >= 0")
 
 
 class Job(NamedTuple):
@@ -119,7 +125,8 @@ def jobs_of(config: BenchmarkConfig) -> list[Job]:
         ConfigError: there are too few steps to learn in, or the folder has runs of other settings.
     """
     tasks, backends = tasks_of(config.suite, config.only), tuple(dict.fromkeys(config.backend))
-    jobs = [job_of(config, *point) for point in itertools.product(range(config.seeds), tasks, backends)]
+    seeds = range(config.first_seed, config.first_seed + config.seeds)
+    jobs = [job_of(config, *point) for point in itertools.product(seeds, tasks, backends)]
     for job in jobs:
         check_saved(job, config.out)
     return jobs
@@ -155,10 +162,27 @@ def job_of(config: BenchmarkConfig, seed: int, task: Task, backend: str) -> Job:
 
 def check_saved(job: Job, out: str) -> None:
     """Raise ConfigError where the job's folder has a run of other settings: its score would be of another job."""
-    if not files.is_there(RunDir(job.folder).config):
-        return
-    saved = flat(load_config(job.folder).to_dict())
+    if files.is_there(RunDir(job.folder).config):
+        check_same(job, flat(load_config(job.folder).to_dict()), str(job.folder), out)
+
+
+def check_results(jobs: Sequence[Job], results: Results, out: str) -> None:
+    """Raise ConfigError where results.json has a run like one of the jobs, of any seed, but of other settings.
+
+    Its folder may be gone, but all seeds of a task make one row.
+    """
+    for job in {(job.config.env, job.config.backend): job for job in jobs}.values():
+        for run in results["runs"]:
+            alike = (run["env"], run["backend"], run["env_steps"])
+            if alike == (job.config.env, job.config.backend, job.config.total_timesteps):
+                check_same(job, run["settings"], f"{JSON}, seed {run['seed']}", out)
+
+
+def check_same(job: Job, saved: Mapping[str, Any], where: str, out: str) -> None:
+    """Raise ConfigError where a job has other settings than a run of its kind that is there."""
     for key, value in flat(replace(job.config, run_dir=None).to_dict()).items():
-        if saved[key] != value:
-            there = f"one whose runs have these settings: {job.folder} has {key}={written(saved[key])}"
-            raise ConfigError("out", out, f"{there}, not {written(value)}")
+        there = saved.get(key, value)  # what an earlier version did not know
+        there = tuple(there) if isinstance(there, list) else there
+        if key not in ("run_dir", "seed") and there != value:
+            allowed = f"one whose runs have these settings: {where} has {key}={written(there)}, not {written(value)}"
+            raise ConfigError("out", out, allowed)

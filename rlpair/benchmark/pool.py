@@ -47,6 +47,11 @@ class Pool:
                 training.process.send_signal(self._signal)
 
     @property
+    def begun(self) -> bool:
+        """Whether any job was started, be it that a signal stopped it: it may have trained for hours."""
+        return bool(self._starts)
+
+    @property
     def _signal(self) -> int:
         """What a training is sent: of a terminal that closes it knows nothing."""
         return signal.SIGTERM if self.stopped_by == signal.SIGHUP else self.stopped_by

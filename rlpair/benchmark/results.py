@@ -93,11 +93,11 @@ def run_result(folder: Path) -> RunResult:
     )
 
 
-def key_of(run: RunResult) -> tuple[int, str, str, int]:
-    """Return what tells a run from all others, and their order: that of the suites, then backend and seed."""
+def key_of(run: RunResult) -> tuple[int, str, int, str, int]:
+    """Return what tells a run from all others, and their order: that of the suites, then steps, backend and seed."""
     order = [task.env for tasks in SUITES.values() for task in tasks]
     place = order.index(run["env"]) if run["env"] in order else len(order)
-    return place, run["env"], run["backend"], run["seed"]
+    return place, run["env"], run["env_steps"], run["backend"], run["seed"]
 
 
 def load(folder: Path) -> Results:

@@ -57,7 +57,8 @@ class Tune:
             settings = write_found(study, plan, command())
             if best := best_of(study):
                 base = {"algo": plan.base.algo.name, "backend": plan.base.backend, "env": plan.base.env}
-                train = [f"{key}={text}" for key, text in (base | settings).items()]
+                mode = {"mode": "fused"} if plan.base.mode == "fused" else {}
+                train = [f"{key}={text}" for key, text in (base | mode | settings).items()]
                 print(f"best: {best.value:.1f}, trial {best.number}; all in {config.out}")
                 print(f"python -m rlpair.train {shlex.join(train)}")
         if search.stopped_by:

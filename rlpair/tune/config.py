@@ -14,7 +14,7 @@ class TuneConfig:
     trials: int = 30
     """Settings that are tried, those of earlier calls with the same ``out`` among them; the preset's first."""
     seeds: int = 3
-    """Agents of each trial, of seed 0, 1, ...; in mode=fused all at once, else one after the other."""
+    """Agents of each trial, of seed 1000, 1001, ...; in mode=fused all at once, else one after the other."""
     jobs: int | None = None
     """Trials at a time; null: as many as there are cores for."""
     threads: int = 1

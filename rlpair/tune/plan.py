@@ -15,6 +15,7 @@ from rlpair.tune.space import Space, corners, split
 
 EVALUATIONS = 10  # along the way: after each a trial may be given up
 EPISODES = 20  # of each
+FIRST_SEED = 1_000  # of a trial; what trains with the settings afterwards, from seed 0 on, was not what chose them
 OWN = ("seed", "num_seeds", "run_dir", "resume", "eval_every", "eval_episodes", "checkpoint_every")  # not for the user
 
 
@@ -41,7 +42,7 @@ class Plan(NamedTuple):
 
     def pairs(self, drawn: Sequence[Pair], number: int, seed: int) -> list[Pair]:
         """Return the arguments of train."""
-        own = {"seed": str(seed), "run_dir": str(self.run_dir(number, seed))}
+        own = {"seed": str(FIRST_SEED + seed), "run_dir": str(self.run_dir(number, seed))}
         if self.base.mode == "fused":
             own["num_seeds"] = str(self.config.seeds)
         steps = {"eval_every": max(1, self.base.total_timesteps // EVALUATIONS), "eval_episodes": EPISODES}

@@ -57,8 +57,7 @@ class Search:
     @property
     def ended(self) -> list[FrozenTrial]:
         """The trials that count: with a score, given up, or failed by themselves."""
-        trials = self.study.get_trials(deepcopy=False)
-        return [trial for trial in trials if trial.state in ENDED or CAUSE in trial.user_attrs]
+        return ended(self.study)
 
     def stop(self, number: int, frame: object) -> None:
         """End what runs, as the handler of a signal; nothing more is begun."""
@@ -145,6 +144,12 @@ class Search:
         """Let the settings of a trial that was stopped be tried again, first of all."""
         self.study.tell(trial.number, state=TrialState.FAIL)
         self.study.enqueue_trial(trial.params)
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that count: with a score, given up, or failed by themselves."""
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state in ENDED or CAUSE in trial.user_attrs]
 
 
 def evaluations(run_dir: Path) -> list[float]:

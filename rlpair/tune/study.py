@@ -1,9 +1,7 @@
 """A search on disk: the journal of its trials, and what is made of it, a preset and a table."""
 
 import csv
-import fcntl
 import io
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,15 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from rlpair.disk import files
+from rlpair.disk.out import hold_out
 from rlpair.errors import ConfigError, name_and_text, reason
 from rlpair.runs.saved_config import flat
 from rlpair.system.machine import versions
 from rlpair.tune.plan import EVALUATIONS, Plan
-from rlpair.tune.search import CAUSE, SETTINGS
+from rlpair.tune.search import CAUSE, SETTINGS, ended
 from rlpair.tune.space import inside
 
-LOCK, JOURNAL, PRESET, TRIALS = ".lock", "study.journal", "preset.yaml", "trials.csv"
+JOURNAL, PRESET, TRIALS = "study.journal", "preset.yaml", "trials.csv"
 STARTUP = 5  # trials before any is given up
 SEARCH = "search"  # attribute of the study: what it searches
 
@@ -35,19 +34,12 @@ def open_study(plan: Plan, stack: ExitStack) -> optuna.Study:
     Raises:
         ConfigError: the folder cannot be written to, another process does, or it has another search.
     """
-    out = Path(plan.config.out)
+    out = hold_out(plan.config.out, stack)
     try:
-        files.make_folders(out)
-        lock = files.open_lock(out / LOCK)
         if files.is_there(out / JOURNAL):
             files.open_to_read(out / JOURNAL).close()  # is no link, nor anything else that Optuna would follow
     except OSError as error:
         raise ConfigError("out", str(out), f"a folder that can be written to: {reason(error)}") from error
-    stack.callback(os.close, lock)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ConfigError("out", str(out), "one that no other process is writing to") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = _open_journal(str(out / JOURNAL))
@@ -105,9 +97,10 @@ def _write_preset(study: optuna.Study, plan: Plan, best: FrozenTrial, command: s
     algo, env = plan.base.algo.name, plan.base.env
     known = ("algo", "backend", "env", "mode", "device")
     settings = {key: text for key, text in plan.fixed if key not in known} | best.user_attrs[SETTINGS]
-    count, seeds = len(study.get_trials(deepcopy=False)), plan.config.seeds
+    count, seeds = len(ended(study)), plan.config.seeds
     source = f"{command}: trial {best.number} of {count}, {best.value:.1f} over {seeds} seeds"
-    document = {"algo": algo, "env": env, "settings": settings, "source": source, "versions": versions()}
+    how = {"backend": plan.base.backend, "mode": plan.base.mode}  # it was found in
+    document = {"algo": algo, "env": env, **how, "settings": settings, "source": source, "versions": versions()}
     text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1_000)
     files.write(Path(plan.config.out, PRESET), text.encode())
     return settings

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rlpair.benchmark.results import load
+from rlpair.disk.out import hold_out
 
 ARGUMENTS = ("only=CartPole", "seeds=1", "total_env_steps=4000", "out=o", "jobs=2")
 LINE = [sys.executable, "-m", "rlpair.benchmark", *ARGUMENTS]
@@ -69,7 +71,7 @@ def test_it_is_killed_and_goes_on_where_it_stood(own_folder: Path) -> None:
         ("jax", 4_000, 20, 20),
         ("torch", 4_000, 20, 20),
     ]
-    assert results["sessions"][0]["finished"] == 2
+    assert [session["finished"] for session in results["sessions"]] == [0, 2]  # the stopped call's machine is known too
     before = {path: path.stat().st_mtime_ns for path in Path("o/CartPole-v1").rglob("*")}
     again = run()
     assert (again.returncode, again.stderr) == (0, "")
@@ -81,6 +83,16 @@ def test_it_is_killed_and_goes_on_where_it_stood(own_folder: Path) -> None:
     assert report.returncode == 0, report.stderr
     for name in ("report.md", "results.csv", "figure.png"):
         assert Path("alone", name).read_bytes() == Path("o", name).read_bytes(), name
+
+
+def test_a_folder_that_another_process_writes_to_is_refused(command: Callable[..., tuple[int, str, str]]) -> None:
+    with ExitStack() as stack:
+        hold_out("o", stack)
+        refused = "rlpair: out='o' is not allowed: one that no other process is writing to\n"
+        assert command("benchmark", *ARGUMENTS) == (2, "", refused)
+    with ExitStack() as stack:
+        assert hold_out("o", stack) == Path("o")  # and is free again
+    assert [path.name for path in Path("o").iterdir()] == [".lock"]
 
 
 FAIL = """

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks import results_of, run_of
 
-from rlpair.benchmark.plan import BenchmarkConfig, jobs_of
+from rlpair.benchmark.plan import BenchmarkConfig, check_results, jobs_of
 from rlpair.benchmark.progress import Stand, seconds_left
+from rlpair.benchmark.results import save
 from rlpair.benchmark.suites import SUITES, tasks_of
 from rlpair.envs import families
 from rlpair.presets import preset
 from rlpair.runs.processes import places_of
-from rlpair.runs.saved_config import save_config
+from rlpair.runs.saved_config import flat, save_config
 from rlpair.train import train
 
 AIMS = {  # of the issue that asked for the benchmark; the mean, or the range of means that are published
@@ -83,6 +85,11 @@ def test_a_job_is_a_training_in_a_folder_of_its_own() -> None:
     assert len({job.folder for job in jobs}) == 4
 
 
+def test_seeds_begin_where_they_are_asked_to() -> None:
+    jobs = jobs_of(BenchmarkConfig(only=("Pendulum",), backend=("jax",), seeds=2, first_seed=100))
+    assert [(job.config.seed, job.folder.name) for job in jobs] == [(100, "seed100"), (101, "seed101")]
+
+
 def test_an_atari_job_is_as_published() -> None:
     (job,) = jobs_of(BenchmarkConfig(suite=("atari",), only=("Pong",), backend=("torch",), seeds=1, compile=True))
     assert job.config.env_kwargs == {"repeat_action_probability": 0.0, "terminal_on_life_loss": True}
@@ -108,6 +115,7 @@ def test_compile_is_torchs() -> None:
         (["backend=tf"], "backend='tf' is not allowed: one of torch, jax"),
         (["device=tpu"], "device='tpu' is not allowed: one of auto, cpu, cuda"),
         (["seeds=0"], "seeds=0 is not allowed: a whole number from 1 to 1,000"),
+        (["first_seed=-1"], "first_seed=-1 is not allowed: a whole number >= 0"),
         (["jobs=0"], "jobs=0 is not allowed: a whole number from 1 to 1,000"),
         (["threads=-1"], "threads=-1 is not allowed: a whole number from 1 to 1,000"),
         (
@@ -143,6 +151,26 @@ def test_a_folder_with_runs_of_other_settings_is_refused(command: Callable[..., 
         "rlpair: out='o' is not allowed: one whose runs have these settings: "
         "o/Pendulum-v1/sac-torch/seed0 has total_timesteps=20000, not 500\n"
     )
+
+
+def test_results_of_other_settings_are_refused_even_where_their_folders_are_gone(
+    command: Callable[..., tuple[int, str, str]],
+) -> None:
+    job = jobs_of(BenchmarkConfig(only=("Pendulum",), seeds=1))[0]
+    own = {key: list(x) if isinstance(x, tuple) else x for key, x in flat(job.config.to_dict()).items()}
+    own |= {"seed": 7, "run_dir": "elsewhere"}
+    del own["num_envs"]  # as if it had been written before there were any
+    Path("o").mkdir()
+    for key, value, code in (("algo.tau", 0.5, 2), ("algo.tau", own["algo.tau"], 0)):
+        run = run_of("Pendulum-v1", "torch", 7, [1.0], env_steps=20_000, settings=own | {key: value})
+        results = results_of(run, run_of("Pendulum-v1", "torch", 8, [1.0], env_steps=500))  # a short try is another row
+        save(Path("o"), results)
+        if code:
+            found = command("benchmark", "only=Pendulum", "seeds=1", "out=o")
+            allowed = "one whose runs have these settings: results.json, seed 7 has algo.tau=0.5, not 0.005"
+            assert found == (2, "", f"rlpair: out='o' is not allowed: {allowed}\n")
+        else:
+            check_results([job], results, "o")
 
 
 def test_a_job_that_was_killed_between_its_best_agent_and_its_first_checkpoint_begins_anew() -> None:

@@ -151,6 +151,8 @@ def test_a_run_takes_the_place_of_an_earlier_one_of_the_same_job() -> None:
     ]
     assert found["runs"][1] == later
     assert len(found["sessions"]) == 1
+    short = run_of("CartPole-v1", "jax", 1, [9.0], env_steps=2_000)
+    assert len(merged(found, [short], None)["runs"]) == 1 + len(found["runs"])
 
 
 def test_the_report_is_made_of_the_raw_numbers_alone(

@@ -18,14 +18,14 @@ from rlpair.runs import processes
 from rlpair.tune import search as searches
 from rlpair.tune.config import TuneConfig
 from rlpair.tune.plan import Plan, plan_of
-from rlpair.tune.search import Search
+from rlpair.tune.search import Search, ended
 from rlpair.tune.study import best_of, open_study, write_found
 
 # Stands for a training: its evaluations and its score are 1,000 times the learning rate, more by its seed.
 TRAINING = """
 import json, os, sys, time
 values = dict(argument.split("=", 1) for argument in sys.argv[1:])
-rate, seed, folder = float(values["algo.learning_rate"]), int(values["seed"]), values["run_dir"]
+rate, seed, folder = float(values["algo.learning_rate"]), int(values["seed"]) - 1000, values["run_dir"]
 print("one line"); print(f"rlpair: rate {rate}")
 if rate == 0.004: sys.exit(2)
 os.makedirs(folder + "/checkpoints/step_5")
@@ -83,7 +83,7 @@ def test_a_trial_is_its_seeds_one_after_the_other_and_its_score_their_mean() -> 
     own = "eval_every=5000 eval_episodes=20 checkpoint_every=0"
     for seed in (0, 1):
         said = Path(f"o/trial0/seed{seed}/arguments").read_text()
-        assert said == f"{arguments} seed={seed} run_dir=o/trial0/seed{seed} {own}"
+        assert said == f"{arguments} seed={1_000 + seed} run_dir=o/trial0/seed{seed} {own}"
         assert os.listdir(f"o/trial0/seed{seed}/checkpoints") == []  # nothing goes on from them
     assert done.study.trials[0].intermediate_values == {i: 0.4 + (i >= 10) for i in range(20)}
 
@@ -206,9 +206,11 @@ def test_what_is_written_in_the_end() -> None:
     assert best is not None
     assert write_found(done.study, its, "the command") == {"algo.tau": "0.5", "algo.learning_rate": "0.001"}
     lines = Path("o/preset.yaml").read_text().splitlines()
-    assert lines[:6] == [
+    assert lines[:8] == [
         "algo: dqn",
         "env: CartPole-v1",
+        "backend: torch",
+        "mode: host",
         "settings:",
         "  algo.tau: '0.5'",
         "  algo.learning_rate: '0.001'",
@@ -220,11 +222,23 @@ def test_what_is_written_in_the_end() -> None:
     assert len(rows) == 6
 
 
+@pytest.mark.parametrize(("given", "mode"), [((), " mode=fused"), (("mode=host",), "")])
+def test_the_command_that_is_printed_trains_as_the_trials_did(
+    given: tuple[str, ...], mode: str, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    own = ("algo=dqn", "backend=jax", "env=CartPole-v1", *given, "trials=1", "seeds=1", "out=o")
+    code, out, _ = command("tune", *own, "algo.learning_rate=choice(1e-3,1e-3)")
+    assert code == 0
+    line = f"python -m rlpair.train algo=dqn backend=jax env=CartPole-v1{mode} algo.learning_rate=0.001"
+    assert out.splitlines()[-1] == line
+
+
 def test_before_any_score_there_is_a_table_alone() -> None:
     its = plan("choice(1e-3,4e-3)")
     with ExitStack() as stack:
         study = open_study(its, stack)
         study.ask(dict(its.space))
+        assert ended(study) == []
         assert write_found(study, its, "the command") == {}
     assert Path("o/trials.csv").read_text() == "trial,state,return,algo.learning_rate\n0,running,,\n"
     assert not Path("o/preset.yaml").exists()
