@@ -16,7 +16,6 @@ from rlpair.aggregate import interquartile_mean
 MARGIN = 0.05  # of the interquartile mean of both: what is nearer than that counts as equal
 LEVEL = 0.05  # of each of the two tests, and of that for a difference
 FEWEST = 3  # seeds of each: of fewer not even their order can be unlikely enough, 1 / (4 over 2) > LEVEL
-FEWEST_ALIKE = 10  # seeds without any spread that a verdict can stand on: see of_failures
 FAILED = 2 * MARGIN  # of the interquartile mean: a seed that is further from it has failed
 FAILING = 0.25 + MARGIN / 2  # the share of failures, 0.275, that lowers an interquartile mean by MARGIN, if they get 0
 Rows = Sequence[np.ndarray]
@@ -65,21 +64,20 @@ def verdict(x: np.ndarray, y: np.ndarray) -> Verdict:
     They are trimmed means, which Yuen's t test compares: once against -MARGIN and once against +MARGIN of the
     interquartile mean of both together. That test knows of the middle half alone: where seeds either succeed or fail,
     it may see nothing but successes. So "equal" asks of each twin that its failures are too few as well (of_failures),
-    and a middle half without any spread, which has no error that t could be in units of, for as many seeds as that
-    takes.
+    and so does "different" of a middle half without any spread, which has no error that t could be in units of.
     """
     seeds = (len(x), len(y))
-    unknown = Verdict("unknown", math.nan, math.nan, seeds)
-    flat = [np.ptp(middle(scores)) == 0 for scores in (x, y)] if min(seeds) >= FEWEST else []
-    if not flat or (any(flat) and min(seeds) < FEWEST_ALIKE):
-        return unknown
+    if min(seeds) < FEWEST:
+        return Verdict("unknown", math.nan, math.nan, seeds)
+    flat = [np.ptp(middle(scores)) == 0 for scores in (x, y)]
     upper, lower = sorted((x, y), key=interquartile_mean, reverse=True)
     margin = MARGIN * abs(float(pooled_iqm([x, y])))
     if all(flat):
         p_apart = float(interquartile_mean(upper) - interquartile_mean(lower) > margin)
     else:  # the other of the two, that the upper one is not MARGIN below, has a smaller p
         p_apart = yuen(upper - margin, lower)
-    p_equal, p_different = max(p_apart, of_failures(x), of_failures(y)), 1.0 - p_apart
+    luck = max(of_failures(x), of_failures(y))
+    p_equal, p_different = max(p_apart, luck), max(1.0 - p_apart, luck if any(flat) else 0.0)
     kind = "equal" if p_equal <= LEVEL else "different" if p_different <= LEVEL else "unknown"
     return Verdict(kind, p_equal, p_different, seeds)
 
