@@ -26,6 +26,7 @@ def make_figure(results: Results) -> Any:
     matplotlib.rcdefaults()  # a matplotlibrc in the current folder may be a stranger's
     matplotlib.rcParams.update({"font.size": 9, "text.parse_math": False})
     tasks = tasks_of(cells_of(results))
+    # Four are two by two: no empty places.
     columns = 2 if len(tasks) == 4 else min(MOST_COLUMNS, max(1, len(tasks)))
     rows = max(1, math.ceil(len(tasks) / columns))
     figure = Figure(figsize=(WIDTH * columns, HEIGHT * rows + 0.4), layout="constrained")

@@ -40,7 +40,7 @@ class BenchmarkConfig:
     seeds: int = 3
     """Of each task in each backend: first_seed, first_seed + 1, ..."""
     first_seed: int = 0
-    """The first of them."""
+    """Seed of each task's first training, >= 0; other seeds than those that chose a preset, for example."""
     jobs: int | None = None
     """Trainings at a time, each a process; null: as many as there are cores for."""
     threads: int = 1

@@ -34,7 +34,7 @@ class Published(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where it stands."""
+        """The address of the page or paper that has the score."""
         return next(url for name, url in SOURCES.items() if self.source.startswith(name))
 
 
