@@ -46,4 +46,5 @@ BUGS = [
     Bug("every job has seed 0", "benchmark/plan.py", '"seed": seed,', '"seed": 0,', f"{PLAN}::test_a_job_is_a_training_in_a_folder_of_its_own"),
     Bug("the time left is of one place", "benchmark/progress.py", "max(left / places, longest)", "left", f"{PLAN}::test_the_time_left_is_by_what_is_like_the_job"),
     Bug("the time left is by all jobs alike", "benchmark/progress.py", "(lambda j: (j.config.env, j.config.backend), lambda j: j.config.algo.name, lambda j: None)", "(lambda j: None,)", f"{PLAN}::test_the_time_left_is_by_what_is_like_the_job"),
+    Bug("a job finds what the killed one left", P, "        job.clear()\n", "", f"{POOL}::test_what_nothing_goes_on_from_is_cleared_before_each_start"),
 ]  # fmt: skip

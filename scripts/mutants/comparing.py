@@ -68,4 +68,5 @@ BUGS = [
     Bug("evaluate ignores its device", "evaluate.py", "backend=backend, device=settings.device)", "backend=backend, device='auto')", "test_evaluate.py::test_the_agent_is_loaded_onto_the_device_that_is_asked_for"),
     Bug("the axis of seconds says steps", "plot.py", "xlabel=LABELS[config.x]", 'xlabel=LABELS["steps"]', "test_plot.py::test_the_axis_says_what_the_curves_are_over"),
     Bug("the quick preset has no limit of time", "compare/__main__.py", "Deadline(began + asked.limit)", "Deadline(began + config.limit)", "test_compare_command.py::test_each_workload_has_an_equal_part_of_the_time_that_is_left"),
+    Bug("parity shows the last tensor's error", "parity.py", "largest[key] = max(largest.get(key, 0.0), error)", "largest[key] = error", "test_parity_command.py::test_the_largest_error_of_a_quantity_is_that_of_its_worst_tensor"),
 ]  # fmt: skip

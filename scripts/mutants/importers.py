@@ -40,4 +40,6 @@ BUGS = [
     Bug("a core that waits for a disk is busy", "system/crowding.py", "ticks += user + nice + system", "ticks += user + nice + system + _iowait", "test_crowding.py::test_what_others_take_is_all_but_ones_own_and_ones_childrens"),
     Bug("a watch takes threads for cores", "agents/threads_torch.py", "args=(others, len(cores))", "args=(others, threads)", "test_crowding.py::test_a_watch_is_of_all_cores_of_the_process"),
     Bug("an environment to evaluate in loses its arguments", "make.py", "return make_envs(env_id, env_kwargs=env_kwargs)", "return make_envs(env_id)", "test_make.py::test_an_environment_to_evaluate_in_is_made_with_the_arguments_that_are_given"),
+    Bug("the current folder hides other modules", "system/safe_path.py", "sys.path.append(folder)", "sys.path.insert(0, folder)", "test_safe_path.py::test_a_module_of_the_current_folder_hides_no_other"),
+    Bug("a closed terminal ends what nohup keeps", "system/interrupts.py", "if (number, before) != (signal.SIGHUP, signal.SIG_IGN):  # as nohup leaves it", "if True:", "test_interrupts.py::test_what_ends_a_process_is_passed_on_but_not_a_closed_terminal_under_nohup"),
 ]  # fmt: skip

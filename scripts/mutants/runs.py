@@ -37,4 +37,5 @@ BUGS = [
     Bug("the environments of a training stay open", HOST_RUN, "        stack.callback(envs.close)\n", "", "test_train.py::test_a_run_closes_the_environments_that_it_trains_and_plays_in"),
     Bug("the command that goes on is not quoted", "runs/run_dir.py", "{shlex.join([*own, f'resume={run_dir}'])}", "{' '.join([*own, f'resume={run_dir}'])}", "test_refused_runs.py::test_the_command_that_goes_on_can_be_pasted"),
     Bug("a loop's state without a digest is taken", "runs/loading.py", 'self._digests.get(path.name, "none")', "self._digests.get(path.name)", "test_refused_runs.py::test_a_state_of_the_loop_that_the_agent_does_not_vouch_for"),
+    Bug("59.7 seconds are 0:00", "runs/progress.py", "divmod(round(seconds) // 60, 60)", "divmod(int(seconds) // 60, 60)", "test_record.py::test_a_time_is_rounded_to_seconds_before_it_is_written"),
 ]  # fmt: skip

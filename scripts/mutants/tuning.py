@@ -31,4 +31,5 @@ BUGS = [
     Bug("a later call draws what the first one drew", W, "optuna.samplers.TPESampler(seed=len(study.trials))", "optuna.samplers.TPESampler(seed=0)", f"{SEARCH}::test_a_later_call_draws_what_the_first_did_not"),
     Bug("a journal is opened through a link", W, "            files.open_to_read(out / JOURNAL).close()", "            pass", f"{SEARCH}::test_a_journal_is_not_opened_through_a_link"),
     Bug("environments are searched", S, 'if "env" in searched:', "if False:", f"{SPACE}::test_what_cannot_be_searched"),
+    Bug("trials that run are too many", P, "len(self.ended) + len(self._running) < self.plan", "len(self.ended) < self.plan", f"{SEARCH}::test_no_more_trials_begin_than_are_asked_for"),
 ]  # fmt: skip

@@ -111,6 +111,21 @@ def test_a_job_that_is_killed_goes_on(end: str) -> None:
     assert (names(pool.finished), pool.failed, told) == (["a", "b"], [], [])
 
 
+class Leaving(Script):
+    """A job that cannot begin where the one before it has left something."""
+
+    def clear(self) -> None:
+        Path("left").unlink(missing_ok=True)
+
+
+def test_what_nothing_goes_on_from_is_cleared_before_each_start() -> None:
+    job = Leaving(
+        "a", "import os\nopen('left', 'x')\nif not os.path.exists('again'): open('again', 'x'); os.kill(os.getpid(), 9)"
+    )
+    pool, told = run([job])
+    assert (names(pool.finished), told) == (["a"], [])
+
+
 def test_a_job_that_is_killed_each_time_fails() -> None:
     job: Any = Script("a", "import os; os.write(1, b'begun\\n'); os.kill(os.getpid(), 9)")
     pool, told = run([job])

@@ -73,6 +73,14 @@ def test_the_largest_error_over_the_seeds_is_shown(
     assert capsys.readouterr().out.count("| TD errors, update 1 | 3.0e-10 | 3.0e-10 | 3.0e-10 |") == 2
 
 
+def test_the_largest_error_of_a_quantity_is_that_of_its_worst_tensor() -> None:
+    found = {"q_network.0.weight": 3e-10, "q_network.0.bias": 1e-12, "target_q_network.0.bias": 2e-11, "loss/q": 0.0}
+    found |= {"optimizer.mu.0.weight": 1e-13, "optimizer.mu.0.bias": 4e-13, "optimizer.nu.0.bias": 5e-13}
+    first = {"parameters": 3e-10, "targets": 2e-11, "losses": 0.0, "gradients": 4e-13, "second moments": 5e-13}
+    assert parity.grouped(found, 1) == {f"{quantity}, update 1": error for quantity, error in first.items()}
+    assert parity.grouped({"optimizer.mu.0.bias": 4e-13}, 9) == {"first moments, update 9": 4e-13}
+
+
 @pytest.mark.parametrize(
     ("quantity", "rounding", "in_float32"),
     [

@@ -206,6 +206,13 @@ class Terminal(io.StringIO):
         return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frame) for frame in frames]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0:00"), (59.7, "1:00"), (69.2, "1:09"), (3599.6, "1:00:00"), (7269, "2:01:09")]
+)
+def test_a_time_is_rounded_to_seconds_before_it_is_written(seconds, text):
+    assert progress_module.clock(seconds) == text
+
+
 def test_a_log_gets_a_plain_line_every_ten_seconds_and_a_last_one(clock):
     stream = io.StringIO()
     with ProgressBar(20_000, stream=stream) as bar:

@@ -58,11 +58,11 @@ def plan(rates: str, *more: tuple[str, str], **settings: Any) -> Plan:
 class Done:
     """A search that has been run, what it told, and its study."""
 
-    def __init__(self, its: Plan, prepare: Callable[[Search], object] = lambda search: None) -> None:
+    def __init__(self, its: Plan, prepare: Callable[[Search], object] = lambda search: None, places: int = 1) -> None:
         self.told: list[str] = []
         with ExitStack() as stack:
             self.study = open_study(its, stack)
-            self.search = Search(self.study, its, 1, self.told.append)
+            self.search = Search(self.study, its, places, self.told.append)
             prepare(self.search)
             self.search.run()
 
@@ -91,6 +91,10 @@ def test_a_trial_is_its_seeds_one_after_the_other_and_its_score_their_mean() -> 
 def test_the_first_trial_is_the_preset() -> None:
     assert Done(plan("interval(1e-4,1e-2)", trials=1)).rates == [4e-4]
     assert Done(plan("interval(1e-3,1e-2)", trials=1, out="p")).rates != [4e-4]
+
+
+def test_no_more_trials_begin_than_are_asked_for() -> None:
+    assert Done(plan("choice(4e-4,2e-3)", trials=3, seeds=1), places=2).states == [TrialState.COMPLETE] * 3
 
 
 def test_a_trial_that_is_behind_is_given_up() -> None:
