@@ -46,4 +46,6 @@ BUGS = [
     Bug("an agent saved to a link takes its place", "agents/base.py", "save_checkpoint(os.path.realpath(path), self", "save_checkpoint(path, self", "test_agents.py::test_an_agent_saved_to_a_link_is_where_that_leads_to"),
     Bug("what make_agent builds by a function stays open", MAKE, "        made.close()\n", "", "test_make.py::test_what_make_agent_builds_is_closed"),
     Bug("a generator that has just filled its words is refused", TORCH, "(1 <= left <= 624 and", "(1 <= left < 624 and", "test_generators.py::test_a_generator_is_taken_wherever_it_stands_among_its_624_words"),
+    Bug("an action is rounded over its bound", "algos/learner_jax.py", "return jnp.clip(low + 0.5 * (action + 1) * (high - low), low, high)", "return low + 0.5 * (action + 1) * (high - low)", "test_act.py::test_an_action_at_a_bound_is_not_rounded_over_it"),
+    Bug("an action is rounded over its bound, torch", "algos/learner_torch.py", "(self.high - self.low)).clamp(self.low, self.high)", "(self.high - self.low))", "test_act.py::test_an_action_at_a_bound_is_not_rounded_over_it"),
 ]  # fmt: skip

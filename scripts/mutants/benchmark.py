@@ -47,4 +47,6 @@ BUGS = [
     Bug("the time left is of one place", "benchmark/progress.py", "max(left / places, longest)", "left", f"{PLAN}::test_the_time_left_is_by_what_is_like_the_job"),
     Bug("the time left is by all jobs alike", "benchmark/progress.py", "(lambda j: (j.config.env, j.config.backend), lambda j: j.config.algo.name, lambda j: None)", "(lambda j: None,)", f"{PLAN}::test_the_time_left_is_by_what_is_like_the_job"),
     Bug("a job finds what the killed one left", P, "        job.clear()\n", "", f"{POOL}::test_what_nothing_goes_on_from_is_cleared_before_each_start"),
+    Bug("what has just finished is still to be done", "benchmark/progress.py", "for job in [*running, *moved]}", "for job in running}", f"{PLAN}::test_what_has_just_finished_is_no_part_of_the_time_left"),
+    Bug("a session finishes what others had", "benchmark/__main__.py", "count = len(pool.finished) - before", "count = len(pool.finished)", "test_benchmark_command.py::test_a_session_has_finished_what_no_earlier_one_had"),
 ]  # fmt: skip

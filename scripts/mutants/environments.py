@@ -99,4 +99,6 @@ BUGS = [
     Bug("actions of a Discrete that begins above 0 are refused", "envs/tape.py", "(actions < space.start + space.n)", "(actions < space.n)", "test_tape.py::test_the_actions_of_a_discrete_space_that_begins_anywhere"),
     Bug("a time limit's last observation is the next one's", "envs/tape.py", "if terminated or truncated:\n            obs = copy", "if terminated:\n            obs = copy", f"{HOSTS}::test_an_environment_that_writes_into_its_own_array"),
     Bug("what cannot be brought back is the first episode again", HOST, '{"seed": integer(self._seed, "envs"),', '{"seed": self._seed,', "test_tape.py::test_what_begins_in_place_of_an_episode_that_is_lost_is_not_the_first_again"),
+    Bug("a vector's normalized rewards are taken", "envs/normalize.py", "    wrappers.vector.NormalizeReward,\n", "", "test_normalize.py::test_running_statistics_are_refused"),
+    Bug("no action is at its upper bound", "envs/tape.py", "(actions <= space.high)", "(actions < space.high)", "test_tape.py::test_the_actions_of_a_box_may_be_at_its_bounds"),
 ]  # fmt: skip

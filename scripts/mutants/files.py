@@ -62,4 +62,5 @@ BUGS = [
     Bug("texts within lists are trusted", "settings/trust.py", 'return any(is_powerful("", x) for x in value)', "return False", f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
     Bug("a path is a word", "settings/trust.py", '[A-Za-z0-9_+-]*( [A-Za-z0-9_+-]+)*', '[A-Za-z0-9_./+-]*( [A-Za-z0-9_+-]+)*', f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
     Bug("old replays of many seeds stay", "disk/checkpoint.py", "for agent in seeds_of(folder) or [folder]:", "for agent in [folder]:", "test_atomic.py::test_old_replays_of_many_seeds_are_dropped"),
+    Bug("what others put beside a checkpoint goes with it", "disk/checkpoint.py", "set(files.names(path)) <= {AGENT, TENSORS, RUN, REPLAY}", "(not files.names(path) or bool({AGENT, TENSORS, RUN, REPLAY} & set(files.names(path))))", "test_checkpoint.py::test_only_a_checkpoint_is_ever_replaced"),
 ]  # fmt: skip

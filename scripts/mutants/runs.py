@@ -38,4 +38,7 @@ BUGS = [
     Bug("the command that goes on is not quoted", "runs/run_dir.py", "{shlex.join([*own, f'resume={run_dir}'])}", "{' '.join([*own, f'resume={run_dir}'])}", "test_refused_runs.py::test_the_command_that_goes_on_can_be_pasted"),
     Bug("a loop's state without a digest is taken", "runs/loading.py", 'self._digests.get(path.name, "none")', "self._digests.get(path.name)", "test_refused_runs.py::test_a_state_of_the_loop_that_the_agent_does_not_vouch_for"),
     Bug("59.7 seconds are 0:00", "runs/progress.py", "divmod(round(seconds) // 60, 60)", "divmod(int(seconds) // 60, 60)", "test_record.py::test_a_time_is_rounded_to_seconds_before_it_is_written"),
+    Bug("many seeds under another step are taken", "runs/loading.py", "for name in (self.folder.name, self.folder.parent.name):", "for name in (self.folder.name,):", "test_refused_runs.py::test_a_checkpoint_of_many_seeds_under_another_step"),
+    Bug("another folder stands for the run's", "runs/run_dir.py", "if not self.path.is_dir() or not os.path.samestat(os.stat(self.path), self._identity):", "if not self.path.is_dir():", "test_refused_runs.py::test_a_folder_in_the_place_of_the_runs_own"),
+    Bug("a result has the steps that were asked for", "runs/result.py", '"env_steps": env_steps,', '"env_steps": config.total_timesteps,', "test_refused_settings.py::test_the_steps_of_a_result_are_those_that_were_made"),
 ]  # fmt: skip

@@ -53,6 +53,21 @@ def test_another_shape_is_one_line(backend: str, obs: Any, found: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_an_action_at_a_bound_is_not_rounded_over_it(backend: str) -> None:
+    """Of 500 boxes some lie so that float32 computes a bound too far."""
+    rng = np.random.default_rng(0)
+    low = rng.uniform(-2, 0, 500).astype(np.float32)
+    high = rng.uniform(0.1, 3, 500).astype(np.float32)
+    assert (low + (high - low) > high).sum() > 50
+    agent = small_agent("sac", backend, EnvSpec((3,), "float32", False, 500, tuple(low.tolist()), tuple(high.tolist())))
+    action = agent.act(1e8 * rng.normal(size=(50, 3)).astype(np.float32))
+    assert (low <= action).all()
+    assert (action <= high).all()
+    for bound in (low, high):
+        assert (action == bound).mean() > 0.3  # so large observations lead to
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_an_image(backend: str) -> None:
     agent = small_agent("dqn", backend, EnvSpec((4, 3, 1), "uint8", True, 2))
     assert agent.act(np.zeros((4, 3, 1), np.uint8)).shape == ()

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks import run_of
 
+import rlpair.benchmark.__main__ as benchmark_main
+from rlpair.benchmark.pool import Pool
 from rlpair.benchmark.results import load
 from rlpair.disk.out import hold_out
 
@@ -116,6 +119,28 @@ def test_all_jobs_fail(monkeypatch: pytest.MonkeyPatch, command: Callable[..., t
     )
     assert err.splitlines()[-1] == "0/2 jobs  2 failed  left 0:00"
     assert not Path("o/results.json").exists()
+
+
+def test_a_session_has_finished_what_no_earlier_one_had(
+    monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    class Half(Pool):
+        """Of two jobs one is finished already; it finishes the other."""
+
+        def __init__(self, jobs: Any, *more: Any) -> None:
+            super().__init__(jobs, *more)
+            self.finished = [jobs[0]]
+
+        def run(self, watch: Callable[[bool], None]) -> None:
+            self._starts["of the second"] += 1
+            self.finished.append(self._waiting.pop())
+            watch(True)
+
+    monkeypatch.setattr(benchmark_main, "Pool", Half)
+    monkeypatch.setattr(benchmark_main, "collect", lambda out: [run_of("CartPole-v1", "jax", 0, [9.0])])
+    monkeypatch.setattr(benchmark_main, "show", lambda *arguments: None)
+    assert command("benchmark", *ARGUMENTS)[:2] == (0, "")
+    assert [session["finished"] for session in load(Path("o"))["sessions"]] == [1]
 
 
 def test_without_matplotlib_it_says_so(

@@ -1,20 +1,22 @@
 """What the benchmark is asked for: its suites, its jobs, what is refused."""
 
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import pytest
 from benchmarks import results_of, run_of
 
-from rlpair.benchmark.plan import BenchmarkConfig, check_results, jobs_of
-from rlpair.benchmark.progress import Stand, seconds_left
+from rlpair.benchmark.plan import BenchmarkConfig, Job, check_results, jobs_of
+from rlpair.benchmark.pool import Training
+from rlpair.benchmark.progress import Progress, Stand, seconds_left
 from rlpair.benchmark.results import save
 from rlpair.benchmark.suites import SUITES, tasks_of
 from rlpair.envs import families
 from rlpair.presets import preset
-from rlpair.runs.processes import places_of
+from rlpair.runs.processes import Process, places_of
 from rlpair.runs.saved_config import flat, save_config
 from rlpair.train import train
 
@@ -203,6 +205,33 @@ def test_the_time_left_is_by_what_is_like_the_job() -> None:
     assert seconds_left(jobs, stands, 100) == pytest.approx(1.5)  # the longest alone
     stands[jobs[2].name] = Stand(1_000, 3.0)  # Acrobot in torch: 1,000 more at 3 ms; in jax as DQN, 6.0 s / 5,000
     assert seconds_left(jobs[:4], stands, 1) == pytest.approx(3.0 + 2_000 * 6.0 / 5_000)
+
+
+class Stub(NamedTuple):
+    """What a pool is at the moment."""
+
+    running: list[Training]
+    finished: list[Job]
+    failed: list[Job]
+
+
+def test_what_has_just_finished_is_no_part_of_the_time_left() -> None:
+    """A job of 2,000 steps is seen at the 1,000th, then at its end after 4 seconds: 4 are left of the other."""
+    config = BenchmarkConfig(only=("Pendulum",), backend=("torch",), seeds=2, total_env_steps=2_000, out="o")
+    first, second = jobs_of(config)
+    first.folder.mkdir(parents=True)
+    metrics, stream = first.folder / "metrics.jsonl", io.StringIO()
+    metrics.write_text('{"env_steps": 1000, "seconds": 3.0}\n')
+    pool: Any = Stub([Training(first, cast(Process, None))], [], [])
+    progress = Progress([first, second], pool, 1, stream)
+    progress.show(at_once=True)
+    metrics.write_text('{"env_steps": 2000, "seconds": 4.0}\n')
+    pool.running[:], pool.finished[:] = [Training(second, cast(Process, None))], [first]
+    progress.show(at_once=True)
+    assert stream.getvalue().splitlines() == [
+        "0/2 jobs  left 0:09  Pendulum-v1 sac torch seed 0 50%",
+        "1/2 jobs  left 0:04  Pendulum-v1 sac torch seed 1 0%",
+    ]
 
 
 def test_how_far_a_job_is_stands_in_its_last_whole_record() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -90,7 +91,9 @@ def test_each_workload_has_an_equal_part_of_the_time_that_is_left(
     monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
 ) -> None:
     """A clock that stands still while nothing is measured: of W workloads the k-th has 1 / (W - k) of it all."""
-    left, limit = list[float](), CompareConfig().limit
+    left, limit, now = list[float](), CompareConfig().limit, 5.0
+    monkeypatch.setattr(compare_main, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(compare_main, "Deadline", lambda at: Deadline(at, lambda: now))
 
     class Nothing:
         def __init__(self, repeats: int, seconds: float, say: Any, deadline: Deadline) -> None:
@@ -102,8 +105,23 @@ def test_each_workload_has_an_equal_part_of_the_time_that_is_left(
     monkeypatch.setattr(compare_main, "Turns", Nothing)
     monkeypatch.setattr(compare_main, "show", lambda *arguments: None)
     assert command("compare", "out=o")[0] == 1  # nothing has been measured
-    assert len(left) == 2
-    assert left == pytest.approx([limit / (len(left) - k) for k in range(len(left))], rel=0.1)
+    assert left == pytest.approx([limit / 2, limit])
+
+
+@pytest.mark.parametrize(("learned", "code"), [(500.0, 0), (None, 1), (20.0, 1)])
+def test_the_exit_code_says_whether_all_was_seen_to_learn(
+    learned: float | None, code: int, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    class Measured:
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def measure(self, workload: Any) -> list[Any]:
+            return [result(variant, [1.0, 1.0])._replace(greedy_return=learned) for variant in workload]
+
+    monkeypatch.setattr(compare_main, "Turns", Measured)
+    monkeypatch.setattr(compare_main, "show", lambda *arguments: None)
+    assert command("compare", "out=o", "algo=[dqn]")[0] == code
 
 
 @pytest.mark.slow

@@ -107,6 +107,12 @@ def test_only_a_checkpoint_is_ever_replaced(tmp_path):
     with pytest.raises(CheckpointError, match=r"/thesis.tex: exists and is not a checkpoint folder; it is left alone$"):
         save(tmp_path / "thesis.tex")
     assert names(tmp_path) == ["thesis.tex"]
+    save(tmp_path / "best")
+    (tmp_path / "best" / "thesis.tex").write_text("in a checkpoint's folder")
+    before = names(tmp_path / "best")
+    with pytest.raises(CheckpointError, match=r"/best: exists and is not a checkpoint folder; it is left alone$"):
+        save(tmp_path / "best")
+    assert (names(tmp_path / "best"), names(tmp_path)) == (before, ["best", "thesis.tex"])
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -37,8 +37,9 @@ REST = "whose running statistics evaluation and checkpoints do not share: normal
         (lambda: "toy/Normalized-v0", "env=toy/Normalized-v0 is wrapped in NormalizeReward, "),
         (lambda: sync(lambda: NormalizeReward(Counter())), "env=Counter is wrapped in NormalizeReward, "),
         (lambda: vector.NormalizeObservation(sync(Counter)), "env=Counter is wrapped in NormalizeObservation, "),
+        (lambda: vector.NormalizeReward(sync(Counter)), "env=Counter is wrapped in NormalizeReward, "),
     ],
-    ids=["single", "deep", "by id", "in a vector", "around a vector"],
+    ids=["single", "deep", "by id", "in a vector", "around a vector", "rewards around a vector"],
 )
 def test_running_statistics_are_refused(env: Callable[[], Any], line: str) -> None:
     with pytest.raises(EnvError) as error:

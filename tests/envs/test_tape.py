@@ -102,6 +102,18 @@ def test_the_actions_of_a_discrete_space_that_begins_anywhere(start: int) -> Non
         assert str(error.value) == f"actions hold {none}, which is none of {space}"
 
 
+def test_the_actions_of_a_box_may_be_at_its_bounds() -> None:
+    space = spaces.Box(np.array([-2, 0], np.float32), np.array([1, 3], np.float32))
+
+    def read(*given: list[float]) -> list[list[float]]:
+        return actions_of(base64.b64encode(np.array(given, np.float32).tobytes()).decode(), space).tolist()
+
+    assert read([-2, 0], [1, 3], [-2, 3]) == [[-2, 0], [1, 3], [-2, 3]]
+    for none in ([-2.5, 0], [1, 3.5]):
+        with pytest.raises(CheckpointError, match=rf"^actions hold {max(none, key=abs)}, which is none of Box"):
+            read([0, 1], none)
+
+
 def test_an_episode_too_long_to_remember_is_not_gone_on_with_and_the_next_one_is() -> None:
     env: Any = EpisodeTape(toy_envs.Counter(), room=3 * 8)
     env.reset(seed=0)

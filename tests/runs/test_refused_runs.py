@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,26 @@ def test_a_checkpoint_of_many_seeds(run: SavedRun, tmp_path: Path) -> None:
     seeds = f"{tmp_path}/step_200/seed_3"
     message = f"{tmp_path}/step_200: holds 2 agents: name one of them, such as {seeds}"
     assert refused(lambda: load_agent(tmp_path / "step_200"), CheckpointError) == message
+
+
+def test_a_checkpoint_of_many_seeds_under_another_step(run: SavedRun, tmp_path: Path) -> None:
+    for step in (200, 300):
+        shutil.copytree(STEP, tmp_path / f"step_{step}/seed_3")
+    assert Checkpoint(tmp_path / "step_200/seed_3").run("host")["env_steps"] == 200
+    seed = tmp_path / "step_300/seed_3"
+    message = f"{seed}/run.json: env_steps=200 is not allowed: 300, as in step_300"
+    assert refused(lambda: Checkpoint(seed).run("host"), CheckpointError) == message
+
+
+def test_a_folder_in_the_place_of_the_runs_own() -> None:
+    Path("run").mkdir()
+    with ExitStack() as undo:
+        held = run_dir.HeldRunDir(Path("run"), undo)
+        held.check()
+        Path("run").rename("moved")
+        Path("run").mkdir()
+        with pytest.raises(FileNotFoundError, match="was removed while the run was writing to it"):
+            held.check()
 
 
 def test_a_run_that_is_resumed_elsewhere(run: SavedRun, command: Callable[..., tuple[int, str, str]]) -> None:

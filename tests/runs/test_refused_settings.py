@@ -102,6 +102,14 @@ def test_result_json(changes: dict[str, Any], message: str) -> None:
     assert score(JobOutcome(0, Path())) == (message, "", "", "")
 
 
+def test_the_steps_of_a_result_are_those_that_were_made() -> None:
+    evaluation = Evaluation(np.array([1.0, 3.0]), np.array([4, 5]))
+    save_result(Path(), config_of("dqn", "torch", total_timesteps=400, num_envs=3), 402, evaluation, 1.23456)
+    result = load_result(Path())
+    assert (result["env_steps"], result["seconds"], result["seeds"]) == (402, 1.235, [0])
+    assert (result["mean"], result["std"], result["returns"]) == (2.0, 1.0, [[1.0, 3.0]])
+
+
 def test_a_job_without_a_result_says_so() -> None:
     assert score(JobOutcome(0, Path())) == ("result.json: is missing", "", "", "")
     assert score(JobOutcome(2, Path())) == ("exit code 2", "", "", "")
