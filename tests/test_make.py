@@ -11,6 +11,7 @@ from loop_fakes import Stairs
 
 import rlpair
 from rlpair import DQNConfig
+from rlpair.envs import stepped_jax
 from rlpair.errors import EnvError
 from rlpair.make import open_playable
 
@@ -76,3 +77,10 @@ def test_an_environment_to_evaluate_in_is_made_with_the_arguments_that_are_given
     envs.reset(0)
     assert [bool(envs.step(np.zeros(1, np.int32)).truncated[0]) for _ in range(4)] == [False, False, True, False]
     envs.close()
+
+
+def test_what_is_only_compiled_is_played_with_its_env_kwargs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepped_jax, "make", lambda *given: given)
+    for given in ({"sticky_action_prob": 0.1}, {}):
+        found: object = open_playable("gymnax/Breakout-MinAtar", given)
+        assert found == ("gymnax/Breakout-MinAtar", given)

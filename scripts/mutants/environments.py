@@ -101,4 +101,5 @@ BUGS = [
     Bug("what cannot be brought back is the first episode again", HOST, '{"seed": integer(self._seed, "envs"),', '{"seed": self._seed,', "test_tape.py::test_what_begins_in_place_of_an_episode_that_is_lost_is_not_the_first_again"),
     Bug("a vector's normalized rewards are taken", "envs/normalize.py", "    wrappers.vector.NormalizeReward,\n", "", "test_normalize.py::test_running_statistics_are_refused"),
     Bug("no action is at its upper bound", "envs/tape.py", "(actions <= space.high)", "(actions < space.high)", "test_tape.py::test_the_actions_of_a_box_may_be_at_its_bounds"),
+    Bug("what is only compiled is played without its env_kwargs", "make.py", ".make(env_id, env_kwargs or {})", ".make(env_id, {})", "test_make.py::test_what_is_only_compiled_is_played_with_its_env_kwargs"),
 ]  # fmt: skip

@@ -42,4 +42,6 @@ BUGS = [
     Bug("an environment to evaluate in loses its arguments", "make.py", "return make_envs(env_id, env_kwargs=env_kwargs)", "return make_envs(env_id)", "test_make.py::test_an_environment_to_evaluate_in_is_made_with_the_arguments_that_are_given"),
     Bug("the current folder hides other modules", "system/safe_path.py", "sys.path.append(folder)", "sys.path.insert(0, folder)", "test_safe_path.py::test_a_module_of_the_current_folder_hides_no_other"),
     Bug("a closed terminal ends what nohup keeps", "system/interrupts.py", "if (number, before) != (signal.SIGHUP, signal.SIG_IGN):  # as nohup leaves it", "if True:", "test_interrupts.py::test_what_ends_a_process_is_passed_on_but_not_a_closed_terminal_under_nohup"),
+    Bug("a terminal obeys an error", "errors.py", 'super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))', "super().__init__(line)", "test_errors.py::test_a_message_is_one_line_without_what_a_terminal_would_obey"),
+    Bug("ctrl-c ends the workers first", "system/workers.py", "    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C", "    # Ctrl-C", "test_workers.py::test_ctrl_c_which_reaches_all_processes_of_a_terminal_is_for_the_first_alone"),
 ]  # fmt: skip

@@ -41,4 +41,5 @@ BUGS = [
     Bug("many seeds under another step are taken", "runs/loading.py", "for name in (self.folder.name, self.folder.parent.name):", "for name in (self.folder.name,):", "test_refused_runs.py::test_a_checkpoint_of_many_seeds_under_another_step"),
     Bug("another folder stands for the run's", "runs/run_dir.py", "if not self.path.is_dir() or not os.path.samestat(os.stat(self.path), self._identity):", "if not self.path.is_dir():", "test_refused_runs.py::test_a_folder_in_the_place_of_the_runs_own"),
     Bug("a result has the steps that were asked for", "runs/result.py", '"env_steps": env_steps,', '"env_steps": config.total_timesteps,', "test_refused_settings.py::test_the_steps_of_a_result_are_those_that_were_made"),
+    Bug("what a full disk did not take is a success", "system/output.py", "    sys.stdout.flush()\n    return code", "    return code", "test_failing_runs.py::test_what_is_printed_onto_a_full_disk_is_an_error"),
 ]  # fmt: skip

@@ -130,10 +130,14 @@ def test_a_run_whose_stdout_is_on_a_full_disk_comes_to_its_end_and_says_so() -> 
     assert Path("run/result.json").is_file()
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "train --help", "-m rlpair.plot --version"])
-def test_what_is_printed_onto_a_full_disk_is_an_error(arguments: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [("--help", ""), ("--version", "1"), ("train --help", ""), ("-m rlpair.plot --version", "1")],
+)
+def test_what_is_printed_onto_a_full_disk_is_an_error(arguments: str, unbuffered: str) -> None:
     module = arguments if arguments.startswith("-m") else f"-m rlpair {arguments}"
-    run = subprocess.run(f"{sys.executable} {module} > /dev/full", shell=True, capture_output=True, text=True)
+    line, own = f"{sys.executable} {module} > /dev/full", os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    run = subprocess.run(line, shell=True, capture_output=True, text=True, env=own)
     assert (run.returncode, run.stderr) == (2, FULL)
 
 

@@ -1,6 +1,7 @@
 """Worker processes: what ends one is said where it was asked."""
 
 import os
+import signal
 
 from refused import refused
 
@@ -16,3 +17,13 @@ def test_a_worker_that_is_gone() -> None:
 def test_what_one_of_several_workers_cannot_make() -> None:
     line = refused(lambda: Workers(int, [("1",), ("one",)], [usable_cores()] * 2), RuntimeError)
     assert line.endswith("ValueError: invalid literal for int() with base 10: 'one'\n")
+
+
+def test_ctrl_c_which_reaches_all_processes_of_a_terminal_is_for_the_first_alone() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is ignored here is ignored there too
+    try:
+        workers = Workers(signal.getsignal, [(signal.SIGINT,)] * 2, [usable_cores()] * 2)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert workers.call("__repr__") == [repr(signal.SIG_IGN)] * 2
+    workers.close()
