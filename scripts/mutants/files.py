@@ -10,6 +10,7 @@ ACTIONS, RESULT = f"{REFUSALS}::test_actions_of_an_episode", "test_refused_setti
 SETTINGS = "test_refused_settings.py"
 KEPT = f"{SETTINGS}::test_settings_that_could_not_be_read_again_are_not_written"
 TORCH = f"{REFUSALS}::test_a_generator_of_torch"
+SYNCED = "test_files.py::test_a_checkpoint_is_on_the_disk_before_it_has_its_name"
 BUGS = [
     # Documents
     Bug("YAML's aliases are followed", DOCUMENTS, "isinstance(event, yaml.AliasEvent) or event.anchor is not None or ", "", YAML),
@@ -63,4 +64,12 @@ BUGS = [
     Bug("a path is a word", "settings/trust.py", '[A-Za-z0-9_+-]*( [A-Za-z0-9_+-]+)*', '[A-Za-z0-9_./+-]*( [A-Za-z0-9_+-]+)*', f"{TRUST}::test_what_an_environment_may_not_be_given_by_a_stranger"),
     Bug("old replays of many seeds stay", "disk/checkpoint.py", "for agent in seeds_of(folder) or [folder]:", "for agent in [folder]:", "test_atomic.py::test_old_replays_of_many_seeds_are_dropped"),
     Bug("what others put beside a checkpoint goes with it", "disk/checkpoint.py", "set(files.names(path)) <= {AGENT, TENSORS, RUN, REPLAY}", "(not files.names(path) or bool({AGENT, TENSORS, RUN, REPLAY} & set(files.names(path))))", "test_checkpoint.py::test_only_a_checkpoint_is_ever_replaced"),
+    # What a power cut leaves, and what others do meanwhile
+    Bug("tensors have a name before they are on the disk", TENSORS, "    files.sync(path)\n", "", SYNCED),
+    Bug("JSON has a name before it is on the disk", "disk/files.py", "        file.write(data)\n        file.flush()\n        os.fsync(file.fileno())\n\n\ndef write(", "        file.write(data)\n\n\ndef write(", SYNCED),
+    Bug("a checkpoint has its name before it is on the disk", "disk/atomic.py", "        files.sync(temp)\n", "", SYNCED),
+    Bug("the old checkpoint goes before the new name is on the disk", "disk/atomic.py", "    files.sync(path.parent)\n", "", SYNCED),
+    Bug("a file has its name before it is on the disk", "disk/files.py", "                yield file\n                file.flush()\n                os.fsync(file.fileno())\n", "                yield file\n", "test_files.py::test_a_file_is_on_the_disk_before_it_has_its_name"),
+    Bug("what the system did not take is lost", "disk/files.py", "            while view:\n                view = view[os.write(self._descriptor, view) :]", "            os.write(self._descriptor, view)", "test_files.py::test_what_the_system_takes_in_parts_is_written_whole"),
+    Bug("a folder that another process has just made is an error", "disk/files.py", "                with suppress(FileExistsError):  # another process was faster\n", "                with suppress(FileNotFoundError):\n", "test_files.py::test_a_folder_that_another_process_makes_meanwhile_is_taken"),
 ]  # fmt: skip
