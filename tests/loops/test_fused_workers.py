@@ -1,12 +1,14 @@
 """Which processes train the seeds of a fused run, and on which cores."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from rlpair import DQNConfig
+from rlpair import DQNConfig, EnvSpec
 from rlpair.config import RunConfig
 from rlpair.loops import fused
+from rlpair.runs import run as run_module
 
 
 class Asked:
@@ -56,3 +58,24 @@ def test_a_process_configures_its_framework_and_dispatches_ahead(monkeypatch: py
     config = RunConfig(algo=DQNConfig(), env="CartPole-v1", mode="fused", device="cpu")
     fused.make_seeds(config, range(3))
     assert told == [("jax", config.algo, "cpu"), "ahead", range(3)]
+
+
+def test_the_processes_end_with_their_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a program that trains one run after the other would have more and more of them."""
+    told = list[str]()
+
+    class Held:
+        def call(self, method: str) -> list[Any]:
+            told.append(method)
+            return [EnvSpec((2,), "float32", True, 2)]
+
+        def close(self) -> None:
+            told.append("close")
+
+    monkeypatch.setattr(run_module, "configure_process", lambda *given: "what is set")
+    monkeypatch.setattr(run_module, "make_workers", lambda config: Held())
+    config = RunConfig(algo=DQNConfig(), env="CartPole-v1", mode="fused", num_seeds=2)
+    with ExitStack() as stack:
+        assert run_module.make_run(config, stack).settings == "what is set"
+        assert told == ["get_spec"]
+    assert told == ["get_spec", "close"]

@@ -1,8 +1,6 @@
-"""Records reach TensorBoard, metrics.jsonl and the terminal: whole, strict, and cut where a run is resumed."""
+"""Records reach TensorBoard and metrics.jsonl: whole, strict, and cut where a run is resumed."""
 
-import io
 import json
-import re
 import subprocess
 import sys
 import time
@@ -15,9 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import api_pb2, metadata
 
 from rlpair.errors import NonFiniteError
-from rlpair.runs import progress as progress_module
 from rlpair.runs import record as record_module
-from rlpair.runs.progress import ProgressBar
 from rlpair.runs.record import JsonlWriter, TensorBoardWriter, truncate_metrics
 from rlpair.types import Record
 
@@ -42,9 +38,8 @@ def lines(path: Path) -> list[dict]:
 @pytest.fixture
 def clock(monkeypatch):
     """The recorders' clock, moved by hand."""
-    hand: Any = SimpleNamespace(now=100.0, perf_counter=lambda: hand.now, time=time.time)
-    for module in (record_module, progress_module):
-        monkeypatch.setattr(module, "time", hand)
+    hand: Any = SimpleNamespace(now=100.0, perf_counter=lambda: hand.now, time=lambda: 1_700_000_000 + hand.now)
+    monkeypatch.setattr(record_module, "time", hand)
     return hand
 
 
@@ -119,6 +114,18 @@ def test_tensorboard_events_are_in_the_file_at_a_checkpoint(tmp_path):
         assert scalars(tmp_path) == {"train/loss/critic": [(1, 1.0), (2, 2.0)]}
 
 
+def test_tensorboard_events_are_in_the_file_every_ten_seconds(tmp_path, clock):
+    with TensorBoardWriter(tmp_path, HPARAMS) as writer:
+        clock.now += 9.9
+        writer.write(Record(1, {"loss/critic": 1.0}))
+        assert scalars(tmp_path) == {}
+        clock.now += 0.2
+        writer.write(Record(2, {"loss/critic": 2.0}))
+        assert scalars(tmp_path) == {"train/loss/critic": [(1, 1.0), (2, 2.0)]}
+        writer.write(Record(3, {"loss/critic": 3.0}))
+        assert scalars(tmp_path) == {"train/loss/critic": [(1, 1.0), (2, 2.0)]}
+
+
 @pytest.mark.parametrize("use", ["", "rlpair.runs.record.TensorBoardWriter('.', {}).close()"])
 def test_no_framework_is_imported(tmp_path, use):
     code = f"import rlpair.runs.record, sys; {use}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
@@ -189,108 +196,3 @@ def test_cut_repairs_what_a_kill_left(tmp_path, content, kept, seconds):
 def test_cut_needs_no_file(tmp_path):
     assert truncate_metrics(tmp_path / "metrics.jsonl", 500) == 0.0
     assert list(tmp_path.iterdir()) == []
-
-
-# The progress bar
-
-SPEED = {"throughput/env_steps_per_second": 254.4, "throughput/updates_per_second": 3.25}
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-    def frames(self) -> list[str]:
-        """What was drawn each time, without colours."""
-        frames = re.split(r"\r(?:\x1b\[2K|\x1b\[1A)+", self.getvalue())
-        return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frame) for frame in frames]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0:00"), (59.7, "1:00"), (69.2, "1:09"), (3599.6, "1:00:00"), (7269, "2:01:09")]
-)
-def test_a_time_is_rounded_to_seconds_before_it_is_written(seconds, text):
-    assert progress_module.clock(seconds) == text
-
-
-def test_a_log_gets_a_plain_line_every_ten_seconds_and_a_last_one(clock):
-    stream = io.StringIO()
-    with ProgressBar(20_000, stream=stream) as bar:
-        clock.now += 9.9
-        bar.write(Record(2250, SPEED))
-        assert stream.getvalue() == ""
-        clock.now += 0.1
-        bar.write(Record(2500, {"rollout/episodic_return": -1034.21}))
-        clock.now += 9
-        bar.write(Record(4750, {"eval/mean_return": 0.03125}))
-        clock.now += 2711
-        bar.write(Record(5000, {}))
-        clock.now += 0.5
-        bar.write(Record(20_000, {}, checkpoint=True))
-    assert stream.getvalue().splitlines() == [
-        "step 2500/20000  12%  254 steps/s  3.2 updates/s  return -1034.2  left 1:10",
-        "step 5000/20000  25%  254 steps/s  3.2 updates/s  return -1034.2  eval 0.03125  left 2:16:30",
-        "step 20000/20000  100%  254 steps/s  3.2 updates/s  return -1034.2  eval 0.03125  left 0:00",
-    ]
-
-
-def test_a_resumed_bar_counts_its_own_steps_only(clock):
-    stream = io.StringIO()
-    with ProgressBar(20_000, initial=10_000, stream=stream) as bar:
-        clock.now += 10
-        bar.write(Record(10_000, {}))
-        clock.now += 10
-        bar.write(Record(11_000, {}))
-    assert stream.getvalue().splitlines() == ["step 10000/20000  50%  left -:--", "step 11000/20000  55%  left 3:00"]
-
-
-def test_a_run_without_records_prints_nothing():
-    stream = io.StringIO()
-    ProgressBar(100, stream=stream).close()
-    assert stream.getvalue() == ""
-
-
-@pytest.mark.parametrize("width", [120, 80, 40])
-def test_a_terminal_shows_everything_in_any_width(clock, monkeypatch, width):
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TERM", "xterm")
-    stream = Terminal()
-    with ProgressBar(20_000, stream=stream) as bar:
-        clock.now += 10
-        bar.write(Record(2500, SPEED | {"rollout/episodic_return": -1034.21, "eval/mean_return": -980.5}))
-    frame = stream.frames()[-1]
-    assert max(len(line) for line in frame.split("\n")) <= width
-    for part in ("━  12%  step 2500/20000  left 1:10", "254 steps/s", "3.2 updates/s", "return -1034.2", "eval -980.5"):
-        assert part in frame
-
-
-def test_a_terminal_is_redrawn_twice_a_second_at_most(clock, monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    stream = Terminal()
-    with ProgressBar(10_000, stream=stream) as bar:
-        for step in range(1, 10_001):
-            clock.now += 0.001
-            bar.write(Record(step, {}))
-    steps = [int(step) for step in re.findall(r"step (\d+)/10000", "".join(stream.frames()))]
-    assert len(set(steps)) == 21
-    assert all(abs(step - 500 * i) <= 20 for i, step in enumerate(sorted(set(steps))))
-
-
-def test_a_dumb_terminal_is_a_log(clock, monkeypatch):
-    monkeypatch.setenv("TERM", "dumb")
-    stream = Terminal()
-    with ProgressBar(100, stream=stream) as bar:
-        clock.now += 5
-        bar.write(Record(50, {}))
-    assert stream.getvalue() == "step 50/100  50%  left 0:05\n"
-
-
-def test_stdout_in_a_file_stays_there(capsys, monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    stdout, stream = sys.stdout, Terminal()
-    with ProgressBar(100, stream=stream):
-        assert sys.stdout is stdout
-        print("a result")
-    assert capsys.readouterr().out == "a result\n"
-    assert "a result" not in stream.getvalue()
-    assert stream.getvalue().endswith("\x1b[?25h")  # the cursor is back
