@@ -46,4 +46,5 @@ BUGS = [
     Bug("losses before the first update that is told of", FUSED, "if self._updates(self._reported) else {}", "if self.num_updates else {}", f"{RECORDS}::test_losses_begin_with_the_first_update_that_a_record_tells_of"),
     Bug("an update a vector step for one an environment step", FUSED, "a_round = self._round_size if algo.gradient_steps", "a_round = algo.train_freq if algo.gradient_steps", f"{RECORDS}::test_an_update_for_each_step_of_each_environment"),
     Bug("of two chunks the later one tells first", "loops/seeds_jax.py", "tuple(self._running.popleft())", "tuple(self._running.pop())", "test_fused_ahead.py::test_chunks_tell_in_the_order_in_which_they_began"),
+    Bug("every worker goes on from the first seeds", FUSED, "        begin += size\n", "        begin = 0\n", f"{RECORDS}::test_every_seed_goes_on_from_its_own"),
 ]  # fmt: skip

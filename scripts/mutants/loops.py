@@ -71,4 +71,19 @@ BUGS = [
     Bug("the minibatches begin anew on resume", LOOP, 'self.minibatch_rng.bit_generator.state = state["minibatch_rng"]', "pass", COUNTS),
     Bug("the seed of a reset is not kept", HOST, "self._seed = seed\n", "pass\n", RECORDS),
     Bug("the first rates after a resume are of the whole run", LOOP, "Stopwatch(self.env_steps, self.agent.num_updates)", "Stopwatch(0, 0)", f"{RECORDS}::test_the_first_rates_after_a_resume_are_of_what_was_done_since"),
+    Bug("metrics since the last record are lost where a run goes on", LOOP, "self.ended, self.metrics, self._info = earlier.ended, earlier.metrics, earlier._info", "self.ended = earlier.ended", "test_training.py::test_what_came_after_the_last_record_is_told_by_the_run_that_goes_on"),
+    Bug("episodes since the last record are lost where a run goes on", LOOP, "self.ended, self.metrics, self._info = earlier.ended, earlier.metrics, earlier._info", "self.metrics, self._info = earlier.metrics, earlier._info", "test_training.py::test_what_came_after_the_last_record_is_told_by_the_run_that_goes_on"),
+    Bug("an equal id is another environment", "loops/training.py", "env is other or (isinstance(env, str) and env == other)", "env is other", "test_training.py::test_two_runs_are_one"),
+    Bug("what an evaluation that fails has made stays open", "loops/training.py", """    try:
+        check_fit(agent, envs)
+        return evaluate(agent, envs, episodes, seed)
+    finally:
+        if is_recipe(env):
+            envs.close()
+""", """    check_fit(agent, envs)
+    evaluation = evaluate(agent, envs, episodes, seed)
+    if is_recipe(env):
+        envs.close()
+    return evaluation
+""", "test_evaluate_agent.py::test_evaluate_agent_closes_what_it_made_and_nothing_else"),
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from loop_fakes import FakeAgent, Stairs
 
 import rlpair
-from rlpair.errors import ConfigError
+from rlpair.errors import ConfigError, EnvFailedError
 
 
 def vector_env() -> SyncVectorEnv:
@@ -47,6 +47,14 @@ def test_evaluate_agent_closes_what_it_made_and_nothing_else() -> None:
     assert Closing.closed == 0
     rlpair.evaluate_agent(FakeAgent(), lambda: Closing(3), episodes=1)
     assert Closing.closed == 1
+
+    class Failing(Closing):
+        def step(self, action: Any) -> Any:
+            raise ValueError
+
+    with pytest.raises(EnvFailedError):
+        rlpair.evaluate_agent(FakeAgent(), lambda: Failing(3), episodes=1)
+    assert Closing.closed == 2
 
 
 def test_an_evaluation_has_episodes() -> None:

@@ -31,7 +31,7 @@ class Script:
         self.chunks, self.asked = list[tuple[int, int]](), list[tuple[Any, ...]]()
 
     def call(self, method: str, *arguments: Any, each: Any = None) -> list[Any]:
-        self.asked.append((method, *arguments))
+        self.asked.append((method, *arguments, *([] if each is None else [each])))
         if method == "begin":
             self.chunks.append(arguments)  # type: ignore[arg-type]
             return [None, None]
@@ -253,8 +253,11 @@ def test_a_run_goes_on_where_a_round_ends() -> None:
 
 
 def test_every_seed_goes_on_from_its_own() -> None:
-    loop, bests = loop_of(Script()), [4.0, None, 2.0]
+    script, bests = Script(), [4.0, None, 2.0]
+    loop = loop_of(script)
     runs = [{"env_steps": 12, "best_return": best, "ended": [k, 2 * k, 3 * k]} for k, best in enumerate(bests)]
-    loop.load_state_dicts([SeedState({}, run, {}) for run in runs])
+    loop.load_state_dicts([SeedState({"agent": k}, run, {"rest": k}) for k, run in enumerate(runs)])  # type: ignore[dict-item]
+    of_seeds: list[Any] = [({"agent": k}, {"rest": k}) for k in range(3)]
+    assert script.asked[-1] == ("load", [of_seeds[:2], of_seeds[2:]])  # of two workers, two seeds and one
     assert (loop.env_steps, loop.best_return.tolist()) == (12, [4, -np.inf, 2])
     assert loop.ended.tolist() == [[0, 1, 2], [0, 2, 4], [0, 3, 6]]

@@ -53,7 +53,8 @@ def test_two_runs_are_one(algo: str, backend: str) -> None:
     records = list(once)
     first = rlpair.run(halves, env, LoopConfig(total_timesteps=53, **times))  # in the midst of an episode
     begun = list(first)
-    second = rlpair.run(halves, env, LoopConfig(total_timesteps=100, **times), resume=first)
+    same = "".join(env)  # as it comes out of a file: equal, and another object
+    second = rlpair.run(halves, same, LoopConfig(total_timesteps=100, **times), resume=first)
     assert told(begun + list(second)) == told(records)
     assert (second.env_steps, second.best_return) == (100, once.best_return)
     assert_same_state(halves, whole)
@@ -71,6 +72,15 @@ def test_a_warm_up_that_was_cut_goes_on_with_its_actions() -> None:
         replays.append(training.replay.state_dict()["action"].ravel().tolist())
     assert replays[0] == replays[1]
     assert 10 < sum(replays[0]) < 30  # random ones
+
+
+def test_what_came_after_the_last_record_is_told_by_the_run_that_goes_on() -> None:
+    """An update and the end of an episode, both between the record of one and that of the other."""
+    agent, env = FakeAgent(loss=0.25, train_freq=8), Stairs(9)
+    first = rlpair.run(agent, env, LoopConfig(total_timesteps=10, log_every=7))
+    list(first)
+    second = rlpair.run(agent, env, LoopConfig(total_timesteps=14, log_every=7), resume=first)
+    assert told(list(second)) == [(14, {"rollout/episodic_return": 45, "rollout/episodic_length": 9, "loss/q": 0.25})]
 
 
 def test_an_environment_object_goes_on_in_its_episode_and_another_begins_one() -> None:
