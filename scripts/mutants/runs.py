@@ -46,4 +46,10 @@ BUGS = [
     Bug("TensorBoard's file is written at every record", RECORD, "        self._next_flush = time.time() + FLUSH_SECONDS\n", "        self._next_flush = 0.0\n", "test_record.py::test_tensorboard_events_are_in_the_file_every_ten_seconds"),
     Bug("the time left is by the speed of the whole run", "runs/progress.py", "maxlen=1 + int(30 / self._period))", "maxlen=None)", "test_progress.py::test_the_time_left_is_by_the_speed_of_the_last_30_seconds"),
     Bug("the processes of a fused run stay", "runs/run.py", "    stack.callback(workers.close)\n", "", "test_fused_workers.py::test_the_processes_end_with_their_run"),
+    Bug("what was saved goes over what is given", "runs/saved_run.py", 'saved["env_kwargs"] | values["env_kwargs"]', 'values["env_kwargs"] | saved["env_kwargs"]', "test_refused_runs.py::test_what_is_given_with_resume_goes_over_what_was_saved"),
+    Bug("a resume has the defaults of what is not given", "runs/saved_run.py", "        saved |= {\"resume\": values[\"resume\"], \"run_dir\": None}\n", "        saved = {\"resume\": values[\"resume\"], \"run_dir\": None}\n", "test_refused_runs.py::test_what_is_given_with_resume_goes_over_what_was_saved"),
+    Bug("two runs of one second share a folder", "runs/run_dir.py", "    return run_dir in made\n", "    return True\n", "test_refused_runs.py::test_a_second_run_of_one_second_has_a_folder_of_its_own"),
+    Bug("a module is a folder with a colon", "runs/run_dir.py", '.replace(":", "-")', "", "test_refused_runs.py::test_a_thousand_runs_of_one_second"),
+    Bug("an environment for each episode of an evaluation", HOST_RUN, "min(config.eval_episodes, EVAL_ENVS)", "config.eval_episodes", f"{RECORDS}::test_a_run_is_made_of_all_its_settings"),
+    Bug("evaluations play with other environments at a time", HOST_RUN, "EVAL_ENVS = 10", "EVAL_ENVS = 5", f"{RECORDS}::test_a_run_is_made_of_all_its_settings"),
 ]  # fmt: skip

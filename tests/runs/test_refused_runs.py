@@ -7,20 +7,24 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from refused import refused
 from runs import config_of
 
-from rlpair import load, load_agent, make_agent
+from rlpair import DQNConfig, load, load_agent, make_agent
+from rlpair.config import RunConfig
 from rlpair.disk.checkpoint import check_resumable
+from rlpair.disk.layout import RunDir
 from rlpair.errors import CheckpointError, ConfigError
 from rlpair.runs import run_dir
 from rlpair.runs.formats import LINE_BYTES
 from rlpair.runs.loading import Checkpoint
 from rlpair.runs.metrics import read_records
-from rlpair.runs.saved_run import SavedRun
+from rlpair.runs.saved_config import flat
+from rlpair.runs.saved_run import SavedRun, resolve_config
 from rlpair.train import train
 
 STEP = "run/checkpoints/step_200"
@@ -129,15 +133,37 @@ def test_a_checkpoint_of_no_run() -> None:
     assert refused(lambda: SavedRun("mine"), CheckpointError) == line
 
 
-def test_a_thousand_runs_of_one_second(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("env", "name"), [("CartPole-v1", "CartPole-v1"), ("ale_py:ALE/Pong-v5", "ale_py-ALE-Pong-v5")]
+)
+def test_a_thousand_runs_of_one_second(env: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[Path]()
     monkeypatch.setattr(run_dir, "_make", lambda path, undo: asked.append(path))
     monkeypatch.setattr(time, "strftime", lambda pattern: "NOW")
-    config = config_of("dqn", "torch", seed=7)
+    config = config_of("dqn", "torch", seed=7, env=env)
     message = refused(lambda: run_dir.begin(config, None), ConfigError)  # type: ignore[arg-type]
-    parent = "runs/CartPole-v1/dqn-torch"
+    parent = f"runs/{name}/dqn-torch"
     assert message == f"run_dir='{parent}/seed7-NOW' is not allowed: given by hand here: a thousand runs have this name"
     assert [str(asked[0]), str(asked[1]), str(asked[-1])] == [f"{parent}/seed7-NOW{x}" for x in ("", "-2", "-999")]
+
+
+def test_a_second_run_of_one_second_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "strftime", lambda pattern: "NOW")
+    parent = Path("runs/CartPole-v1/dqn-torch")
+    with ExitStack() as undo:
+        begun = [run_dir.begin(config_of("dqn", "torch"), undo) for _ in range(3)]
+        assert begun == [(parent / f"seed0-NOW{x}", True) for x in ("", "-2", "-3")]
+
+
+def test_what_is_given_with_resume_goes_over_what_was_saved() -> None:
+    """Key by key: an environment has settings that were saved, that are given, and that are both."""
+    saved: Any = SimpleNamespace(run_dir=RunDir("run"))
+    saved.config = config_of("dqn", "torch", env_kwargs={"sutton_barto_reward": True, "max_episode_steps": 50})
+    values = flat(RunConfig(algo=DQNConfig(), resume="run", total_timesteps=900).to_dict())
+    values["env_kwargs"] = {"max_episode_steps": 7}
+    found = resolve_config(values, {"resume", "total_timesteps", "env_kwargs"}, saved)
+    assert found.env_kwargs == {"sutton_barto_reward": True, "max_episode_steps": 7}
+    assert found == replace(saved.config, env_kwargs=found.env_kwargs, resume="run", total_timesteps=900, run_dir=None)
 
 
 def test_a_line_without_end() -> None:

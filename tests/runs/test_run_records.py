@@ -134,18 +134,20 @@ def test_the_settings_of_a_resumed_run_are_the_new_ones() -> None:
     assert not Path("run/error.txt").exists()
 
 
-def test_a_run_is_made_of_all_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("episodes", "playing"), [(2, 2), (10, 10), (25, 10)])
+def test_a_run_is_made_of_all_its_settings(episodes: int, playing: int, monkeypatch: pytest.MonkeyPatch) -> None:
     given, make = list[Any](), make_envs
     monkeypatch.setattr(host_run, "make_envs", lambda *a, **k: given.append((a, k)) or make("CartPole-v1", a[1]))
     monkeypatch.setattr(
         host_run, "make_agent", lambda *a, **k: given.append((a, k)) or make_agent(*a, env=k["env"], backend="torch")
     )
     settings = {"env_kwargs": {"max_episode_steps": 9}, "vectorization": "async", "matmul_precision": "high", "seed": 3}
-    config = config_of("dqn", "torch", compile=True, device="cpu", num_envs=3, **settings)
+    times = {"eval_episodes": episodes, "num_envs": 3}
+    config = config_of("dqn", "torch", compile=True, device="cpu", **times, **settings)
     with ExitStack() as stack:
         host_run.HostRun(config, "", stack)
     of_evaluation, of_agent, of_training = given
-    assert of_evaluation == (("CartPole-v1", 2, "sync", {"max_episode_steps": 9}), {})
+    assert of_evaluation == (("CartPole-v1", playing, "sync", {"max_episode_steps": 9}), {})
     assert of_training == (("CartPole-v1", 3, "async", {"max_episode_steps": 9}), {"training": True})
     assert of_agent[0] == ("dqn",)
     assert {key: x for key, x in of_agent[1].items() if key != "env"} == {
