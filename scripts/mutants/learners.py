@@ -12,6 +12,7 @@ NOISE = "test_parity.py::test_training_noise"
 PIXELS = "test_sac_images.py"
 EXPLORING, MODEL, CLEVER = "test_exploring.py", "test_model_state.py", "test_clever.py"
 AGAIN = "test_parity.py::test_every_update_draws_noise_of_its_own"
+OF_STATE = "test_hyperparameters.py::test_each_number_of_the_state_is_the_one_that_counts"
 BUGS = [
     # Targets and losses
     Bug("entropy with the wrong sign in the target", SAC_TORCH, "next_action) - alpha", "next_action) + alpha"),
@@ -119,4 +120,10 @@ BUGS = [
     Bug("a target entropy is always below 0", "algos/sac.py", "else float(config.target_entropy)", "else -abs(float(config.target_entropy))", "test_reference.py::test_whole_updates"),
     Bug("parity's images are shifted half as far", "algos/sac.py", "rng.integers(2 * config.random_shift + 1,", "rng.integers(config.random_shift + 1,", "test_sac_images.py::test_s11_without_a_shift_the_noise_is_what_it_was"),
     Bug("auto_1e-2 is refused", "algos/sac.py", "(?:e-?\\d+)?)\"", ")\"", "test_config.py::test_the_bounds_of_a_setting"),
+    # The numbers in the state, over which a program may be vmapped
+    Bug("gamma is compiled in", DQN_JAX, "batch, hyper.gamma, config", "batch, config.gamma, config", OF_STATE),
+    Bug("the norm that gradients are clipped to is compiled in", DQN_JAX, "clip_by_global_norm(grads, hyper.max_grad_norm)", "clip_by_global_norm(grads, config.max_grad_norm)", OF_STATE),
+    Bug("tau is compiled in", SAC_JAX, "valued[net], hyper.tau, due)", "valued[net], config.tau, due)", OF_STATE),
+    Bug("the learning rate is compiled in", SAC_JAX, "opt_state[net], hyper.learning_rate)", "opt_state[net], config.learning_rate)", OF_STATE),
+    Bug("the target entropy is compiled in", SAC_JAX, "hyper.target_entropy, batch.weight", "config.target_entropy, batch.weight", OF_STATE),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from scipy import stats
 
 from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, load_agent, make_agent
 from rlpair.agents import agent_jax, agent_torch
+from rlpair.config import RunConfig
 from rlpair.errors import CheckpointError, ConfigError
+from rlpair.loops.seeds_jax import Seeds
 from rlpair.parity import Case, agent_of, data, row
 from rlpair.seeding import integer
 from rlpair.train import train
@@ -129,6 +132,15 @@ def test_the_precision_is_torchs(precision: str, monkeypatch: pytest.MonkeyPatch
         assert torch.get_float32_matmul_precision() == precision
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("precision", ["highest", "high"])
+def test_the_precision_reaches_the_fused_loop(precision: str) -> None:
+    algo = DQNConfig(**TINY, buffer_size=50, learning_starts=10)
+    config = RunConfig(algo=algo, env="CartPole-v1", mode="fused", matmul_precision=precision, eval_episodes=1)
+    seeds = Seeds(config, [0])
+    text = str(jax.make_jaxpr(seeds._run)(seeds._state, np.int32(0), np.int32(9)))
+    assert set(re.findall(r"Precision\.\w+", text)) == {f"Precision.{precision.upper()}"}
 
 
 # Exploring
