@@ -111,7 +111,8 @@ class JaxAgent(BaseAgent):
                 action, self._key_data = self._explore(self._packed, self._key_data, obs, np.int32(env_steps))
             else:
                 action = self._explore_given(self._packed, obs, tuple(noise), np.int32(env_steps))
-        return np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32, copy=False)
+        # a copy: JAX's own array is read-only, and an environment may change its action
+        return np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32)
 
     def act_noise(self, num_envs: int) -> tuple[np.ndarray, ...]:
         with self._precision():

@@ -48,4 +48,6 @@ BUGS = [
     Bug("a generator that has just filled its words is refused", TORCH, "(1 <= left <= 624 and", "(1 <= left < 624 and", "test_generators.py::test_a_generator_is_taken_wherever_it_stands_among_its_624_words"),
     Bug("an action is rounded over its bound", "algos/learner_jax.py", "return jnp.clip(low + 0.5 * (action + 1) * (high - low), low, high)", "return low + 0.5 * (action + 1) * (high - low)", "test_act.py::test_an_action_at_a_bound_is_not_rounded_over_it"),
     Bug("an action is rounded over its bound, torch", "algos/learner_torch.py", "(self.high - self.low)).clamp(self.low, self.high)", "(self.high - self.low))", "test_act.py::test_an_action_at_a_bound_is_not_rounded_over_it"),
+    Bug("the precision stops at the fused loop", "loops/seeds_jax.py", "precision=config.matmul_precision)", 'precision="highest")', f"{AGENTS}::test_the_precision_reaches_the_fused_loop"),
+    Bug("an action is JAX's own array, which is read-only", JAX, "np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32)", "np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32, copy=False)", "test_act.py::test_an_action_may_be_changed"),
 ]  # fmt: skip

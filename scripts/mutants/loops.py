@@ -86,4 +86,5 @@ BUGS = [
         envs.close()
     return evaluation
 """, "test_evaluate_agent.py::test_evaluate_agent_closes_what_it_made_and_nothing_else"),
+    Bug("what an environment makes of its action is stored", HOST, "action.astype(self._action_dtype).reshape", "action.astype(self._action_dtype, copy=False).reshape", f"{COUNTS}::test_the_action_that_is_stored_is_the_one_that_was_chosen"),
 ]  # fmt: skip

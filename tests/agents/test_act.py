@@ -34,6 +34,18 @@ def test_one_observation_gives_one_action(algo: str, explore: bool) -> None:
     assert found == [((), "int32") if algo == "dqn" else ((2,), "float32")] * 2
 
 
+@pytest.mark.parametrize("explore", [False, True])
+@pytest.mark.parametrize("algo", ["dqn", "sac"])
+def test_an_action_may_be_changed(algo: str, explore: bool) -> None:
+    """By an environment that clips it in place, say; the next one is none the worse."""
+    obs = np.zeros((4, 3), np.float32)
+    for backend in ("torch", "jax"):
+        agent = small_agent(algo, backend)
+        action = agent.act(obs, explore=explore)
+        action[:] = 9
+        assert (agent.act(obs, explore=explore) != 9).all()
+
+
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 @pytest.mark.parametrize(
     ("obs", "found"),

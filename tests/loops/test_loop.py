@@ -4,14 +4,17 @@ import json
 import time
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import toy_envs  # noqa: F401 - registers toy/...
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from loop_fakes import CLOCKS, FakeAgent, stairs
 
 from rlpair import DQNConfig, LoopConfig, Record, SACConfig, make_agent
 from rlpair.envs.host import HostEnvs
-from rlpair.envs.make import make_envs
+from rlpair.envs.make import as_envs, make_envs
 from rlpair.errors import ConfigError, NonFiniteError, RLPairWarning
 from rlpair.loops import host as loop_module
 from rlpair.loops.host import HostLoop, Stopwatch, evaluate
@@ -71,6 +74,28 @@ def test_stored_transitions(truncates: bool) -> None:
     never = np.zeros((2, 5)).tolist()
     assert stored["terminated"].T.tolist() == (never if truncates else ends)
     assert stored["truncated"].T.tolist() == ends
+
+
+class Doubling(gym.Env[np.ndarray, Any]):
+    """Changes the action that it is handed, as those do that scale it in place; pays the sum of what it then is."""
+
+    observation_space, action_space = spaces.Box(0, 1, (1,), np.float32), spaces.Box(-1, 1, (2,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        action *= 2
+        return np.zeros(1, np.float32), float(action.sum()), False, False, {}
+
+
+def test_the_action_that_is_stored_is_the_one_that_was_chosen() -> None:
+    envs = as_envs(SyncVectorEnv([Doubling] * 2, autoreset_mode=AutoresetMode.SAME_STEP))
+    loop = make_loop(FakeAgent(learning_starts=20), envs, total_timesteps=20)
+    list(loop)
+    stored = loop.replay.state_dict()
+    np.testing.assert_allclose(stored["reward"], 2 * stored["action"].sum(-1), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("algo", "env"), [("dqn", "toy/Counter-v0"), ("sac", "toy/BoxCounter-v0")])
