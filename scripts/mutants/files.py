@@ -72,4 +72,7 @@ BUGS = [
     Bug("a file has its name before it is on the disk", "disk/files.py", "                yield file\n                file.flush()\n                os.fsync(file.fileno())\n", "                yield file\n", "test_files.py::test_a_file_is_on_the_disk_before_it_has_its_name"),
     Bug("what the system did not take is lost", "disk/files.py", "            while view:\n                view = view[os.write(self._descriptor, view) :]", "            os.write(self._descriptor, view)", "test_files.py::test_what_the_system_takes_in_parts_is_written_whole"),
     Bug("a folder that another process has just made is an error", "disk/files.py", "                with suppress(FileExistsError):  # another process was faster\n", "                with suppress(FileNotFoundError):\n", "test_files.py::test_a_folder_that_another_process_makes_meanwhile_is_taken"),
+    Bug("a file that is not written to its end leaves litter", "disk/files.py", "            discard(temp)\n            raise\n", "            raise\n", "test_files.py::test_a_file_that_is_not_written_to_its_end_leaves_the_old_one_and_no_litter"),
+    Bug("a command holds its folder for good", "disk/out.py", "    stack.callback(os.close, lock)\n", "", "test_files.py::test_a_folder_is_held_until_its_command_is_through"),
+    Bug("two commands write into one folder", "disk/out.py", "        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n", "test_files.py::test_a_folder_is_held_until_its_command_is_through"),
 ]  # fmt: skip

@@ -47,4 +47,6 @@ BUGS = [
     Bug("an update a vector step for one an environment step", FUSED, "a_round = self._round_size if algo.gradient_steps", "a_round = algo.train_freq if algo.gradient_steps", f"{RECORDS}::test_an_update_for_each_step_of_each_environment"),
     Bug("of two chunks the later one tells first", "loops/seeds_jax.py", "tuple(self._running.popleft())", "tuple(self._running.pop())", "test_fused_ahead.py::test_chunks_tell_in_the_order_in_which_they_began"),
     Bug("every worker goes on from the first seeds", FUSED, "        begin += size\n", "        begin = 0\n", f"{RECORDS}::test_every_seed_goes_on_from_its_own"),
+    Bug("episodes of less than no steps are gone on with", FUSED, 'check_counts(state.rest, "envs.steps", "episode_length")', 'check_counts(state.rest, "envs.steps")', f"{RECORDS}::test_of_a_saved_replay_the_rows_that_are_filled_have_to_be_possible"),
+    Bug("an agent of less than no updates is gone on with", FUSED, "        check_contents(state.agent)\n", "", f"{RECORDS}::test_of_a_saved_replay_the_rows_that_are_filled_have_to_be_possible"),
 ]  # fmt: skip

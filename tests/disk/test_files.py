@@ -1,12 +1,15 @@
 """What no kill shows: what a power cut would leave, a system that takes less than it is given, another process."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from saving import save
 
 from rlpair.disk import files
+from rlpair.disk.out import hold_out
+from rlpair.errors import ConfigError
 
 
 @pytest.fixture
@@ -43,6 +46,28 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(told: list[str], tmp_path:
     files.write(tmp_path / "config.yaml", b"new")
     assert told == [".config.yaml.tmp", ".config.yaml.tmp -> config.yaml", tmp_path.name]
     assert (tmp_path / "config.yaml").read_bytes() == b"new"
+
+
+def test_a_file_that_is_not_written_to_its_end_leaves_the_old_one_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b"old")
+
+    def interrupted() -> None:
+        with files.replacing(path) as file:
+            file.write(b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("metrics.jsonl", b"old")]
+
+
+def test_a_folder_is_held_until_its_command_is_through(tmp_path: Path) -> None:
+    for _ in range(2):
+        with ExitStack() as stack:
+            assert hold_out(f"{tmp_path}/out", stack) == tmp_path / "out"
+            with pytest.raises(ConfigError, match=r"/out' is not allowed: one that no other process is writing to$"):
+                hold_out(f"{tmp_path}/out", stack)
 
 
 def test_what_the_system_takes_in_parts_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

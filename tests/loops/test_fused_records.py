@@ -242,6 +242,16 @@ def test_of_a_saved_replay_the_rows_that_are_filled_have_to_be_possible() -> Non
     with pytest.raises(CheckpointError) as error:
         loop.check_contents(state)
     assert str(error.value) == "replay.action holds 0, which is not from 1 to 2"
+    action[1, 2] = 1
+    for name, value, message in (
+        ("episode_length", -np.ones(3, int), "episode_length holds -1, and counts"),
+        ("envs.steps", -np.ones(3, int), "envs.steps holds -1, and counts"),
+    ):
+        with pytest.raises(CheckpointError) as error:
+            loop.check_contents(state._replace(rest=rest | {name: value}))
+        assert str(error.value) == message
+    with pytest.raises(CheckpointError, match=r"^num_updates is -1, not from 0 to "):
+        loop.check_contents(state._replace(agent={"num_updates": np.array(-1)}))
 
 
 def test_a_run_goes_on_where_a_round_ends() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2, metadata
 
-from rlpair.errors import NonFiniteError
+from rlpair.errors import CheckpointError, NonFiniteError
 from rlpair.runs import record as record_module
 from rlpair.runs.record import JsonlWriter, TensorBoardWriter, truncate_metrics
 from rlpair.types import Record
@@ -191,6 +191,17 @@ def test_cut_repairs_what_a_kill_left(tmp_path, content, kept, seconds):
     path.write_text(content)
     assert truncate_metrics(path, 5) == seconds
     assert path.read_text() == kept
+
+
+def test_what_is_no_record_is_not_cut(tmp_path):
+    path, content = (
+        tmp_path / "metrics.jsonl",
+        '{"env_steps": 1, "seconds": 0.5}\nspoiled\n{"env_steps": 9, "seconds": 1}\n',
+    )
+    path.write_text(content)
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl: line 2 is not a record: "):
+        truncate_metrics(path, 5)
+    assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("metrics.jsonl", content)]
 
 
 def test_cut_needs_no_file(tmp_path):
