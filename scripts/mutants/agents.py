@@ -3,6 +3,7 @@
 from mutants import Bug
 
 BASE, TORCH, JAX, MAKE = "agents/base.py", "agents/agent_torch.py", "agents/agent_jax.py", "make.py"
+DEVICES = "test_devices.py"
 AGENTS, GOAL = "test_agents.py", "test_classic.py::test_the_goal_wants_its_velocity"
 RESEED = f"{AGENTS}::test_reseed_starts_the_generator_of_that_seed"
 BOUNDS = f"{AGENTS}::test_an_exploring_sac_keeps_the_bounds_of_log_std"
@@ -50,4 +51,10 @@ BUGS = [
     Bug("an action is rounded over its bound, torch", "algos/learner_torch.py", "(self.high - self.low)).clamp(self.low, self.high)", "(self.high - self.low))", "test_act.py::test_an_action_at_a_bound_is_not_rounded_over_it"),
     Bug("the precision stops at the fused loop", "loops/seeds_jax.py", "precision=config.matmul_precision)", 'precision="highest")', f"{AGENTS}::test_the_precision_reaches_the_fused_loop"),
     Bug("an action is JAX's own array, which is read-only", JAX, "np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32)", "np.asarray(action).astype(np.int32 if self.spec.discrete else np.float32, copy=False)", "test_act.py::test_an_action_may_be_changed"),
+    # What branches on the device
+    Bug("many seeds are all on the first GPU", "loops/seeds_jax.py", 'return [first] if first.platform == "cpu" else jax.devices(first.platform)', "return [first]", f"{DEVICES}::test_many_seeds_are_for_all_gpus_that_there_are"),
+    Bug("the GPU is not waited for", TORCH, "            torch.cuda.synchronize(self.device)\n", "            pass\n", f"{DEVICES}::test_torch_waits_for_the_gpu"),
+    Bug("the parameters are not waited for", JAX, "block_until_ready((self._packed, self._key_data))", "block_until_ready(self._key_data)", f"{DEVICES}::test_jax_waits_for_the_parameters"),
+    Bug("a compiled update is never recorded", "algos/compile_torch.py", 'program if device.type == "cpu" else Recorded(program, state)', "program", f"{DEVICES}::test_a_compiled_update_is_recorded_on_a_gpu"),
+    Bug("a GPU's program has the options of a CPU's", "algos/compile_torch.py", 'options = CPU_OPTIONS if device.type == "cpu" else None', "options = CPU_OPTIONS", f"{DEVICES}::test_a_compiled_update_is_recorded_on_a_gpu"),
 ]  # fmt: skip

@@ -8,11 +8,13 @@ import jax
 import pytest
 import torch
 
+from rlpair import DQNConfig, EnvSpec, make_agent
 from rlpair.agents import agent_torch, runtime_jax
-from rlpair.algos import optimizers_torch
+from rlpair.algos import compile_torch, optimizers_torch
 from rlpair.loops import seeds_jax
 
 GIB = 2**30
+TWO_ACTIONS = EnvSpec((3,), "float32", True, 2)
 
 SHARDED = """
 import sys
@@ -65,6 +67,16 @@ def test_memory_of_gpus_is_that_of_the_smallest_times_their_number() -> None:
     assert seeds_jax.memory_of([gpu(None)]) == sys.maxsize  # not known: nothing is refused
 
 
+def test_many_seeds_are_for_all_gpus_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = gpu(GIB), gpu(GIB)
+    monkeypatch.setattr(jax, "devices", lambda kind: {"gpu": [first, second]}[kind])
+    monkeypatch.setattr(seeds_jax, "find_device", lambda device: first)
+    assert seeds_jax.find_devices("auto") == [first, second]
+    one: Any = SimpleNamespace(platform="cpu")
+    monkeypatch.setattr(seeds_jax, "find_device", lambda device: one)
+    assert seeds_jax.find_devices("cpu") == [one]
+
+
 @pytest.mark.parametrize(("statistics", "taken"), [({"peak_bytes_in_use": 7}, 7), ({}, None), (None, None)])
 def test_memory_of_a_gpu_is_told_where_it_is_known(
     monkeypatch: pytest.MonkeyPatch, statistics: Any, taken: int | None
@@ -89,6 +101,39 @@ def test_torch_takes_the_gpu_where_there_is_one(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: is_there)
     assert agent_torch.find_device(device) == torch.device(found)
+
+
+@pytest.mark.parametrize(("kind", "waits"), [("cuda", 1), ("cpu", 0)])
+def test_torch_waits_for_the_gpu(kind: str, waits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an update's time is that of its launch."""
+    agent: Any = make_agent("dqn", backend="torch", env=TWO_ACTIONS, config=DQNConfig(net_arch=(4,)), device="cpu")
+    agent.device, waited = SimpleNamespace(type=kind), list[Any]()
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    agent.synchronize()
+    assert waited == [agent.device] * waits
+
+
+def test_jax_waits_for_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent: Any = make_agent("dqn", backend="jax", env=TWO_ACTIONS, config=DQNConfig(net_arch=(4,)), device="cpu")
+    waited = list[Any]()
+    monkeypatch.setattr(jax, "block_until_ready", lambda arrays: waited.extend(jax.tree.leaves(arrays)))
+    agent.synchronize()
+    assert {id(x) for x in jax.tree.leaves(agent._packed)} <= {id(x) for x in waited}
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_a_compiled_update_is_recorded_on_a_gpu(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[Any]()
+    monkeypatch.setattr(torch, "compile", lambda function, **options: told.append(options["options"]) or function)
+    monkeypatch.setattr(compile_torch, "check_compiler", lambda: None)
+    monkeypatch.setattr(compile_torch, "with_own_code", lambda update: update)
+    monkeypatch.setattr(compile_torch, "counting", lambda program, device: program)
+    monkeypatch.setattr(compile_torch, "Recorded", lambda program, state: ("recorded", program, state))
+    update: Any = object()
+    device: Any = SimpleNamespace(type=kind)
+    found: Any = compile_torch.compiled(update, [torch.zeros(1)], device)
+    expected = {"cpu": (update, compile_torch.CPU_OPTIONS), "cuda": (("recorded", update, [torch.zeros(1)]), None)}
+    assert (found, *told) == expected[kind]
 
 
 @pytest.mark.parametrize(("device", "platforms"), [("cpu", "cpu"), ("auto", None)])
