@@ -28,7 +28,7 @@ class Difference(NamedTuple):
 DIFFERENCES = {
     # JAX's state is a tree, which others jit and vmap; torch's are tensors, whose generator's bytes torch never checks.
     "agents/agent": Difference(
-        "TorchAgent check_mersenne_twister each named_tensors",
+        "TorchAgent check_mersenne_twister each named_tensors tensor_of",
         "JaxAgent ONE_THREAD cast_floats hyper_of make_state named_pieces named_shapes named_state "
         "one_thread precision_of tree_of with_names",
     ),

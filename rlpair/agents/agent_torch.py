@@ -52,7 +52,7 @@ class TorchAgent(BaseAgent):
 
     @torch.inference_mode()
     def _act(self, obs: np.ndarray, explore: bool, env_steps: int, noise: Any) -> np.ndarray:
-        tensor = torch.as_tensor(obs, device=self.device)
+        tensor = tensor_of(obs, self.device)
         if not explore:
             action = self.learner.greedy(tensor)
         elif noise is None:
@@ -66,12 +66,12 @@ class TorchAgent(BaseAgent):
 
     def _moved(self, noise: Any) -> tuple[torch.Tensor, ...]:
         """Put noise that was given onto the device, its floats in the dtype of the computation."""
-        tensors = [torch.as_tensor(x, device=self.device) for x in noise]
+        tensors = [tensor_of(x, self.device) for x in noise]
         return tuple(x.to(self.learner.dtype) if x.is_floating_point() else x for x in tensors)
 
     def update(self, batch: Transition, *, noise: Any = None) -> UpdateInfo:
         WATCH.adapt()
-        batch = each(batch, lambda x: torch.as_tensor(x, device=self.device))
+        batch = each(batch, lambda x: tensor_of(x, self.device))
         leading_shape = tuple(batch.reward.shape)
         noise = self.learner.sample_noise(self.generator, leading_shape) if noise is None else self._moved(noise)
         if len(leading_shape) == 1:
@@ -141,6 +141,18 @@ def find_device(device: str) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device", device, "PyTorch sees no GPU here; use device=cpu or device=auto")
     return torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
+
+
+def tensor_of(array: Any, device: torch.device) -> torch.Tensor:
+    """Return an array of any library as a tensor there: a view of it where torch can share it.
+
+    It cannot where one is flipped, and warns where it is read-only, as are those of JAX.
+    """
+    if isinstance(array, np.ndarray):
+        flags = array.flags
+        if not flags.writeable or (not flags.c_contiguous and min(array.strides) < 0):
+            array = array.copy()
+    return torch.as_tensor(array, device=device)
 
 
 def each(arrays: Transition, function: Callable[[Any], Any]) -> Transition:

@@ -57,4 +57,6 @@ BUGS = [
     Bug("the parameters are not waited for", JAX, "block_until_ready((self._packed, self._key_data))", "block_until_ready(self._key_data)", f"{DEVICES}::test_jax_waits_for_the_parameters"),
     Bug("a compiled update is never recorded", "algos/compile_torch.py", 'program if device.type == "cpu" else Recorded(program, state)', "program", f"{DEVICES}::test_a_compiled_update_is_recorded_on_a_gpu"),
     Bug("a GPU's program has the options of a CPU's", "algos/compile_torch.py", 'options = CPU_OPTIONS if device.type == "cpu" else None', "options = CPU_OPTIONS", f"{DEVICES}::test_a_compiled_update_is_recorded_on_a_gpu"),
+    Bug("a flipped image is an error of torch", TORCH, " or (not flags.c_contiguous and min(array.strides) < 0)", "", "test_act.py::test_observations_may_be_views_that_torch_cannot_share"),
+    Bug("torch warns of what is read-only", TORCH, "if not flags.writeable or (", "if (", "test_act.py::test_observations_may_be_views_that_torch_cannot_share"),
 ]  # fmt: skip

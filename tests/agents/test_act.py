@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlpair import DQNConfig, EnvSpec, SACConfig, make_agent
+from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, make_agent
 from rlpair.errors import ObservationError
 
 SPECS = {
@@ -32,6 +32,22 @@ def test_one_observation_gives_one_action(algo: str, explore: bool) -> None:
         found.append((one.shape, one.dtype.name))
         assert small_agent(algo, backend).act(obs).shape == (4, *one.shape)
     assert found == [((), "int32") if algo == "dqn" else ((2,), "float32")] * 2
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_observations_may_be_views_that_torch_cannot_share(backend: str) -> None:
+    """Flipped, as of an image whose channels are turned round, or read-only, as what JAX's environments give."""
+    obs = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    read_only = obs[::-1].copy()
+    read_only.flags.writeable = False
+    zeros, found = np.zeros(4, np.float32), []
+    for view in (obs[::-1].copy(), obs[::-1], read_only):
+        agent = small_agent("sac", backend)
+        info = agent.update(Transition(view, np.zeros((4, 2), np.float32), zeros, view, zeros))
+        found.append((agent.act(view, explore=False), np.asarray(info.td_error)))
+    for action, td_error in found[1:]:
+        np.testing.assert_array_equal(action, found[0][0])
+        np.testing.assert_array_equal(td_error, found[0][1])
 
 
 @pytest.mark.parametrize("explore", [False, True])
