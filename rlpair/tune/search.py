@@ -32,7 +32,7 @@ class Running:
     trial: Trial
     process: Process
     scores: list[float] = field(default_factory=list)  # of its seeds that have ended
-    told: int = 0  # evaluations that Optuna knows of
+    told: int = 0  # evaluations of the seed that runs, which Optuna knows of
 
 
 class Search:
@@ -92,6 +92,7 @@ class Search:
         """Report what is new of a trial, and see whether it has ended."""
         trial, code = running.trial, running.process.poll()
         if self.stopped_by:
+            running.process.kill()  # which the signal has not reached where it came while this was started
             running.process.wait()
             self._running.remove(running)
             self._again(self.study.get_trials(deepcopy=False)[trial.number])
@@ -107,7 +108,7 @@ class Search:
             run_dir = self.plan.run_dir(trial.number, len(running.scores))
             running.scores.append(float(load_result(run_dir)["mean"]))
             if len(running.scores) < self.plan.trainings:
-                running.process = self._start(trial, len(running.scores))
+                running.process, running.told = self._start(trial, len(running.scores)), 0
             else:
                 self._end(running, TrialState.COMPLETE)
 
@@ -115,7 +116,7 @@ class Search:
         """Report the evaluations along the way, seed after seed; whether the trial is to be given up for them."""
         seed = len(running.scores)
         returns = evaluations(self.plan.run_dir(running.trial.number, seed))[:EVALUATIONS]
-        for i in range(running.told - seed * EVALUATIONS, len(returns)):
+        for i in range(running.told, len(returns)):
             running.trial.report(returns[i], seed * EVALUATIONS + i)
             running.told += 1
             if running.trial.should_prune():

@@ -2,7 +2,7 @@
 
 from mutants import Bug
 
-SPACE, SEARCH = "test_tune_space.py", "test_tune_search.py"
+SPACE, SEARCH, SEEDS = "test_tune_space.py", "test_tune_search.py", "test_tune_trials.py"
 S, P, T, W = "tune/space.py", "tune/search.py", "tune/plan.py", "tune/study.py"
 BUGS = [
     Bug("a log interval is drawn evenly", S, 'return FloatDistribution(low, high, log="log" in tags)', "return FloatDistribution(low, high)", f"{SPACE}::test_several_values"),
@@ -31,5 +31,11 @@ BUGS = [
     Bug("a later call draws what the first one drew", W, "optuna.samplers.TPESampler(seed=len(study.trials))", "optuna.samplers.TPESampler(seed=0)", f"{SEARCH}::test_a_later_call_draws_what_the_first_did_not"),
     Bug("a journal is opened through a link", W, "            files.open_to_read(out / JOURNAL).close()", "            pass", f"{SEARCH}::test_a_journal_is_not_opened_through_a_link"),
     Bug("environments are searched", S, 'if "env" in searched:', "if False:", f"{SPACE}::test_what_cannot_be_searched"),
+    Bug("a seed of few evaluations shifts those of the next", P, "self._start(trial, len(running.scores)), 0", "self._start(trial, len(running.scores)), EVALUATIONS - running.told", f"{SEEDS}::test_the_evaluations_of_a_seed_are_its_own_however_many_there_are"),
+    Bug("evaluations beyond the tenth are the next seed's", P, "seed))[:EVALUATIONS]", "seed))", f"{SEEDS}::test_the_evaluations_of_a_seed_are_its_own_however_many_there_are"),
+    Bug("a trial has one thread", P, "plan.log(trial.number, seed), plan.config.threads)", "plan.log(trial.number, seed), 1)", f"{SEEDS}::test_a_trial_has_the_threads_that_are_asked_for"),
+    Bug("the log of the first seed says why another failed", P, "self.plan.log(trial.number, len(running.scores)), code)", "self.plan.log(trial.number, 0), code)", f"{SEEDS}::test_the_seed_that_fails_says_why_and_not_the_first_one"),
+    Bug("what was killed says its last words", P, "if code < 0 else cause", "if code < -99 else cause", f"{SEEDS}::test_the_seed_that_fails_says_why_and_not_the_first_one"),
+    Bug("a training that a signal met at its start goes on", P, "            running.process.kill()  # which", "            pass  # which", f"{SEEDS}::test_a_signal_that_comes_while_a_training_is_started_ends_it_too"),
     Bug("trials that run are too many", P, "len(self.ended) + len(self._running) < self.plan", "len(self.ended) < self.plan", f"{SEARCH}::test_no_more_trials_begin_than_are_asked_for"),
 ]  # fmt: skip
