@@ -67,6 +67,8 @@ class Sweep:
             line = [sys.executable, "-m", f"rlpair.{self.command}", *arguments]
             # In a process group of its own: a terminal's Ctrl-C reaches it once, through pass_on.
             self._process = subprocess.Popen(line, env=os.environ | {JOB_FILE: str(file)}, process_group=0)
+            if self.stopped_by:  # while it was started
+                self.pass_on(self.stopped_by, None)
             code = self._process.wait()
             run_dir = Path(file.read_text(encoding="utf-8")) if file.exists() else None
         return JobOutcome(code if code >= 0 else 128 - code, run_dir)

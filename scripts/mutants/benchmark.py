@@ -49,4 +49,7 @@ BUGS = [
     Bug("a job finds what the killed one left", P, "        job.clear()\n", "", f"{POOL}::test_what_nothing_goes_on_from_is_cleared_before_each_start"),
     Bug("what has just finished is still to be done", "benchmark/progress.py", "for job in [*running, *moved]}", "for job in running}", f"{PLAN}::test_what_has_just_finished_is_no_part_of_the_time_left"),
     Bug("a session finishes what others had", "benchmark/__main__.py", "count = len(pool.finished) - before", "count = len(pool.finished)", "test_benchmark_command.py::test_a_session_has_finished_what_no_earlier_one_had"),
+    Bug("a benchmark is on the CPU, whatever is asked for", "benchmark/plan.py", '"device": config.device,', '"device": "cpu",', f"{PLAN}::test_a_backend_that_is_named_twice_has_one_job_and_all_are_on_the_device_that_is_asked_for"),
+    Bug("a backend that is named twice trains twice in one folder", "benchmark/plan.py", "tuple(dict.fromkeys(config.backend))", "config.backend", f"{PLAN}::test_a_backend_that_is_named_twice_has_one_job_and_all_are_on_the_device_that_is_asked_for"),
+    Bug("what goes on is not quoted for a shell", "benchmark/__main__.py", "shlex.join(sys.argv[1:])", "' '.join(sys.argv[1:])", "test_benchmark_command.py::test_what_goes_on_can_be_pasted"),
 ]  # fmt: skip

@@ -30,4 +30,7 @@ BUGS = [
     Bug("a job that a signal ended has an exit code below 128", "cli/sweep.py", "code if code >= 0 else 128 - code", "code if code >= 0 else 128 + code", "test_sweep.py::test_the_exit_code_of_a_job_that_a_signal_ended"),
     Bug("1e6 is no whole number where null is allowed", "settings/schema.py", "elif annotation in (int, int | None) and isinstance", "elif annotation is int and isinstance", f"{SCHEMA}::test_a_whole_number_that_may_be_null_is_read_as_one_that_may_not"),
     Bug("--help has the base's words for an algorithm's own", "settings/schema.py", "in reversed(schema.__mro__[:-1]):", "in schema.__mro__[:-1]:", f"{SCHEMA}::test_a_key_that_an_algorithm_describes_itself_has_its_words"),
+    Bug("a job that a signal met at its start goes on", "cli/sweep.py", "                self.pass_on(self.stopped_by, None)\n", "                pass\n", "test_sweep.py::test_a_signal_that_comes_while_a_job_is_started_ends_it_too"),
+    Bug("an algorithm of the current folder is not found", "cli/command.py", 'key in ("env", "algo") and', 'key == "env" and', "test_safe_path.py::test_a_module_of_the_current_folder_may_bring_an_algorithm_or_an_environment"),
+    Bug("every command imports from the current folder", "cli/command.py", 'key in ("env", "algo") and ":" in text', 'key in ("env", "algo")', "test_safe_path.py::test_a_module_of_the_current_folder_may_bring_an_algorithm_or_an_environment"),
 ]  # fmt: skip

@@ -70,4 +70,7 @@ BUGS = [
     Bug("the quick preset has no limit of time", "compare/__main__.py", "Deadline(began + asked.limit)", "Deadline(began + config.limit)", "test_compare_command.py::test_each_workload_has_an_equal_part_of_the_time_that_is_left"),
     Bug("parity shows the last tensor's error", "parity.py", "largest[key] = max(largest.get(key, 0.0), error)", "largest[key] = error", "test_parity_command.py::test_the_largest_error_of_a_quantity_is_that_of_its_worst_tensor"),
     Bug("what was not seen to learn is a success", "compare/__main__.py", "sum(result.sound and not result.unchecked for", "sum(result.sound for", "test_compare_command.py::test_the_exit_code_says_whether_all_was_seen_to_learn"),
+    Bug("a comparison that Ctrl-C stops is a success", "compare/__main__.py", "return code or int(not complete)", "return int(not complete)", "test_compare_command.py::test_after_ctrl_c_what_has_been_measured_to_its_end_is_reported"),
+    Bug("Ctrl-C loses what has been measured", "compare/__main__.py", "        code = 130\n", "        code = 130\n        results.clear()\n", "test_compare_command.py::test_after_ctrl_c_what_has_been_measured_to_its_end_is_reported"),
+    Bug("every comparison takes one turn", "compare/__main__.py", "Turns(config.repeats or 1,", "Turns(1,", "test_compare_command.py::test_after_ctrl_c_what_has_been_measured_to_its_end_is_reported"),
 ]  # fmt: skip

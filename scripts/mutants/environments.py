@@ -102,4 +102,9 @@ BUGS = [
     Bug("a vector's normalized rewards are taken", "envs/normalize.py", "    wrappers.vector.NormalizeReward,\n", "", "test_normalize.py::test_running_statistics_are_refused"),
     Bug("no action is at its upper bound", "envs/tape.py", "(actions <= space.high)", "(actions < space.high)", "test_tape.py::test_the_actions_of_a_box_may_be_at_its_bounds"),
     Bug("what is only compiled is played without its env_kwargs", "make.py", ".make(env_id, env_kwargs or {})", ".make(env_id, {})", "test_make.py::test_what_is_only_compiled_is_played_with_its_env_kwargs"),
+    Bug("one bounded action is enough", SPEC, "(high - low).astype(np.float32)).all()", "(high - low).astype(np.float32)).any()", REFUSED),
+    Bug("one action with a choice is enough", SPEC, "not (low < high).all()", "not (low < high).any()", REFUSED),
+    Bug("only vectors are empty", SPEC, "0 in box.shape:", "box.shape == (0,):", REFUSED),
+    Bug("a Tuple may be longer than its space", FAILURES, "len(obs) == len(space.spaces)", "len(obs) >= len(space.spaces)", OBS),
+    Bug("no index is below 0", FAILURES, "(array >= space.start) &", "(array >= 0) &", OBS),
 ]  # fmt: skip

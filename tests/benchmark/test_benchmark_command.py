@@ -143,6 +143,11 @@ def test_a_session_has_finished_what_no_earlier_one_had(
     assert [session["finished"] for session in load(Path("o"))["sessions"]] == [1]
 
 
+def test_what_goes_on_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["rlpair", "only=[Ant,Hopper]", "out=my runs", "seeds=2"])
+    assert benchmark_main.command() == "python -m rlpair.benchmark 'only=[Ant,Hopper]' 'out=my runs' seeds=2"
+
+
 def test_without_matplotlib_it_says_so(
     monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -100,6 +100,11 @@ def test_an_atari_job_is_as_published() -> None:
     assert str(job.folder) == "runs/benchmark/ALE-Pong-v5/dqn-torch/seed0"
 
 
+def test_a_backend_that_is_named_twice_has_one_job_and_all_are_on_the_device_that_is_asked_for() -> None:
+    jobs = jobs_of(BenchmarkConfig(only=("Pendulum",), backend=("jax", "torch", "jax"), seeds=1, device="cuda"))
+    assert [(job.config.backend, job.config.device) for job in jobs] == [("jax", "cuda"), ("torch", "cuda")]
+
+
 def test_compile_is_torchs() -> None:
     torch, jax = jobs_of(BenchmarkConfig(only=("Pendulum",), seeds=1, compile=True))
     assert (torch.config.compile, jax.config.compile) == (True, False)

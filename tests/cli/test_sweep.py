@@ -1,7 +1,9 @@
 """A sweep as a whole: what its exit code says of the jobs'."""
 
+import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -38,3 +40,15 @@ def test_the_exit_code_of_a_job_that_a_signal_ended(monkeypatch: pytest.MonkeyPa
     start = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda line, **options: start([sys.executable, "-c", program], **options))
     assert Sweep("train").run([("seed", "0")]) == JobOutcome(143, None)
+
+
+def test_a_signal_that_comes_while_a_job_is_started_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    its, start = Sweep("train"), subprocess.Popen
+
+    def begin(line: list[str], **options: Any) -> Any:
+        its.pass_on(signal.SIGTERM, None)
+        return start([sys.executable, "-c", "import time; time.sleep(9)"], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", begin)
+    assert its.run(JOBS[0]) == JobOutcome(143, None)
+    assert its.run(JOBS[1]) == JobOutcome(None, None)

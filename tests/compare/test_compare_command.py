@@ -124,6 +124,31 @@ def test_the_exit_code_says_whether_all_was_seen_to_learn(
     assert command("compare", "out=o", "algo=[dqn]")[0] == code
 
 
+def test_after_ctrl_c_what_has_been_measured_to_its_end_is_reported(
+    monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    measured, shown, repeats = list[Any](), list[Any](), list[tuple[int, float]]()
+
+    class Stopped:
+        def __init__(self, count: int, seconds: float, *_: Any) -> None:
+            repeats.append((count, seconds))
+
+        def measure(self, workload: Any) -> list[Any]:
+            if measured:
+                raise KeyboardInterrupt
+            measured.extend(result(variant, [1.0])._replace(greedy_return=500.0) for variant in workload)
+            return measured
+
+    monkeypatch.setattr(compare_main, "Turns", Stopped)
+    monkeypatch.setattr(compare_main, "show", lambda results, *_: shown.extend(results))
+    asked = ("repeats=7", "seconds=0.5")
+    code, out, err = command("compare", "out=o", "algo=[dqn]", "device=[cpu]", "batch_size=[8,16,32]", *asked)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "rlpair: stopped; what has been measured to its end is reported"
+    assert shown == measured
+    assert repeats == [(7, 0.5)] * 2
+
+
 @pytest.mark.slow
 def test_a_run_writes_all_that_it_found(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
     out = tmp_path / "out"

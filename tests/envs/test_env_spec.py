@@ -85,8 +85,8 @@ ADVICE = "learned from are Box, Discrete, MultiDiscrete, MultiBinary, and Dict a
             "wrap it so that they are, for example in gymnasium.wrappers.TransformAction",
         ),
         (
-            Spaces(action=spaces.Box(-np.inf, 1, (2,))),
-            "env=Spaces: actions Box(-inf, 1.0, (2,), float32) are unbounded: "
+            Spaces(action=spaces.Box(np.array([-np.inf, -1], np.float32), np.ones(2, np.float32))),
+            "env=Spaces: actions Box([-inf -1.], 1.0, (2,), float32) are unbounded: "
             "bound them, for example with gymnasium.wrappers.TransformAction",
         ),
         (
@@ -95,8 +95,8 @@ ADVICE = "learned from are Box, Discrete, MultiDiscrete, MultiBinary, and Dict a
             "bound them, for example with gymnasium.wrappers.TransformAction",
         ),
         (
-            Spaces(action=spaces.Box(1, 1, (1,))),
-            "env=Spaces: actions Box(1.0, 1.0, (1,), float32) leave no choice: every low has to be below its high",
+            Spaces(action=spaces.Box(np.array([0, 1], np.float32), np.ones(2, np.float32))),
+            "env=Spaces: actions Box([0. 1.], 1.0, (2,), float32) leave no choice: every low has to be below its high",
         ),
         (
             Spaces(action=spaces.Box(0, 9, (1,), np.int32)),
@@ -112,8 +112,8 @@ ADVICE = "learned from are Box, Discrete, MultiDiscrete, MultiBinary, and Dict a
             f"cannot be flattened into a Box: {ADVICE}",
         ),
         (
-            Spaces(spaces.Box(0, 1, (0,))),
-            "env=Spaces: observations Box([], [], (0,), float32) are empty: there is nothing to learn from",
+            Spaces(spaces.Box(0, 1, (2, 0))),
+            "env=Spaces: observations Box([], [], (2, 0), float32) are empty: there is nothing to learn from",
         ),
         (3, "env=3 is a int: give a gymnasium.Env, a VectorEnv or an EnvSpec"),
     ],

@@ -246,7 +246,7 @@ def test_an_importer_gets_the_step_and_the_cause() -> None:
         (spaces.Box(0, 1, (2,)), np.zeros(2), None),
         (spaces.Box(0, 255, (2,), np.uint8), np.zeros(2), "an observation of dtype float64: its space says uint8"),
         (spaces.Box(0, 1, (2, 1)), np.zeros(2), "an observation of shape (2,): its space says (2, 1)"),
-        (spaces.Discrete(3, start=-1), 1, None),
+        *((spaces.Discrete(3, start=-1), number, None) for number in (-1, 1)),
         (spaces.Discrete(3, start=-1), 2, "observation=2: its space is Discrete(3, start=-1)"),
         (spaces.Discrete(3), 1.0, "an observation of dtype float64: its space says int64"),
         (spaces.MultiDiscrete([2, 3]), [1, 2], None),
@@ -256,7 +256,10 @@ def test_an_importer_gets_the_step_and_the_cause() -> None:
         (spaces.Dict(a=spaces.Discrete(2)), {"b": 1}, "observation=dict(...): its space is a Dict of a"),
         (spaces.Dict(a=spaces.Discrete(2)), {"a": None}, "observation['a']=None: its space is Discrete(2)"),
         (spaces.Tuple([spaces.Discrete(2)]), (1,), None),
-        (spaces.Tuple([spaces.Discrete(2)]), (), "observation=tuple(...): its space is a Tuple of 1"),
+        *(
+            (spaces.Tuple([spaces.Discrete(2)]), obs, "observation=tuple(...): its space is a Tuple of 1")
+            for obs in ((), (1, 0))
+        ),
         (spaces.Tuple([spaces.Discrete(2)]), (7,), "observation[0]=7: its space is Discrete(2)"),
     ],
 )
