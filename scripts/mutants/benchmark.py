@@ -52,4 +52,7 @@ BUGS = [
     Bug("a benchmark is on the CPU, whatever is asked for", "benchmark/plan.py", '"device": config.device,', '"device": "cpu",', f"{PLAN}::test_a_backend_that_is_named_twice_has_one_job_and_all_are_on_the_device_that_is_asked_for"),
     Bug("a backend that is named twice trains twice in one folder", "benchmark/plan.py", "tuple(dict.fromkeys(config.backend))", "config.backend", f"{PLAN}::test_a_backend_that_is_named_twice_has_one_job_and_all_are_on_the_device_that_is_asked_for"),
     Bug("what goes on is not quoted for a shell", "benchmark/__main__.py", "shlex.join(sys.argv[1:])", "' '.join(sys.argv[1:])", "test_benchmark_command.py::test_what_goes_on_can_be_pasted"),
+    Bug("a killed job loses more than its preset would", "benchmark/plan.py", 'min(defaults(task.algo, task.env)["checkpoint_every"], steps // CHECKPOINTS)', "steps // CHECKPOINTS", f"{PLAN}::test_a_killed_job_loses_a_tenth_of_it_and_no_more_than_the_presets_part"),
+    Bug("minutes are called hours", "benchmark/results.py", "round(seconds / 3600, 3)", "round(seconds / 60, 3)", f"{PLAN}::test_a_session_is_told_in_hours"),
+    Bug("a benchmark's jobs have one thread", "benchmark/__main__.py", "Pool(jobs, places, config.threads,", "Pool(jobs, places, 1,", "test_benchmark_command.py::test_a_session_has_finished_what_no_earlier_one_had"),
 ]  # fmt: skip

@@ -38,4 +38,5 @@ BUGS = [
     Bug("what was killed says its last words", P, "if code < 0 else cause", "if code < -99 else cause", f"{SEEDS}::test_the_seed_that_fails_says_why_and_not_the_first_one"),
     Bug("a training that a signal met at its start goes on", P, "            running.process.kill()  # which", "            pass  # which", f"{SEEDS}::test_a_signal_that_comes_while_a_training_is_started_ends_it_too"),
     Bug("trials that run are too many", P, "len(self.ended) + len(self._running) < self.plan", "len(self.ended) < self.plan", f"{SEARCH}::test_no_more_trials_begin_than_are_asked_for"),
+    Bug("as many trials at a time as there are cores", "tune/__main__.py", "config.jobs, config.threads)", "None, config.threads)", "test_tune_command.py::test_without_a_score_the_exit_code_is_1"),
 ]  # fmt: skip

@@ -124,11 +124,14 @@ def test_all_jobs_fail(monkeypatch: pytest.MonkeyPatch, command: Callable[..., t
 def test_a_session_has_finished_what_no_earlier_one_had(
     monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
 ) -> None:
+    asked = list[int]()
+
     class Half(Pool):
         """Of two jobs one is finished already; it finishes the other."""
 
         def __init__(self, jobs: Any, *more: Any) -> None:
             super().__init__(jobs, *more)
+            asked.extend(more[:2])
             self.finished = [jobs[0]]
 
         def run(self, watch: Callable[[bool], None]) -> None:
@@ -139,7 +142,8 @@ def test_a_session_has_finished_what_no_earlier_one_had(
     monkeypatch.setattr(benchmark_main, "Pool", Half)
     monkeypatch.setattr(benchmark_main, "collect", lambda out: [run_of("CartPole-v1", "jax", 0, [9.0])])
     monkeypatch.setattr(benchmark_main, "show", lambda *arguments: None)
-    assert command("benchmark", *ARGUMENTS)[:2] == (0, "")
+    assert command("benchmark", *ARGUMENTS, "threads=3")[:2] == (0, "")
+    assert asked == [2, 3]  # jobs at a time, threads of each
     assert [session["finished"] for session in load(Path("o"))["sessions"]] == [1]
 
 

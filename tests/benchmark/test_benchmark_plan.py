@@ -12,7 +12,7 @@ from benchmarks import results_of, run_of
 from rlpair.benchmark.plan import BenchmarkConfig, Job, check_results, jobs_of
 from rlpair.benchmark.pool import Training
 from rlpair.benchmark.progress import Progress, Stand, seconds_left
-from rlpair.benchmark.results import save
+from rlpair.benchmark.results import save, session_of
 from rlpair.benchmark.suites import SUITES, tasks_of
 from rlpair.envs import families
 from rlpair.presets import preset
@@ -85,6 +85,14 @@ def test_a_job_is_a_training_in_a_folder_of_its_own() -> None:
     assert jobs[2].config.algo.learning_rate == 1e-3  # the preset's
     assert str(jobs[2].log) == "o/Pendulum-v1/sac-torch/seed1.log"
     assert len({job.folder for job in jobs}) == 4
+
+
+@pytest.mark.parametrize(("task", "steps", "every"), [("Hopper", None, 50_000), ("Hopper", 100_000, 10_000)])
+def test_a_killed_job_loses_a_tenth_of_it_and_no_more_than_the_presets_part(
+    task: str, steps: int | None, every: int
+) -> None:
+    (job,) = jobs_of(BenchmarkConfig(suite=("mujoco",), only=(task,), backend=("jax",), seeds=1, total_env_steps=steps))
+    assert job.config.checkpoint_every == every
 
 
 def test_seeds_begin_where_they_are_asked_to() -> None:
@@ -191,6 +199,11 @@ def test_a_job_that_was_killed_between_its_best_agent_and_its_first_checkpoint_b
     assert (job.folder / "checkpoints" / "best").is_dir()
     job.clear()
     assert train(job.config).env_steps == 1_200
+
+
+def test_a_session_is_told_in_hours() -> None:
+    session = session_of("the command", 5_400.0, 2)
+    assert (session["command"], session["hours"], session["finished"]) == ("the command", 1.5, 2)
 
 
 def test_as_many_trainings_as_there_are_cores_for() -> None:

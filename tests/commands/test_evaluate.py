@@ -235,6 +235,7 @@ OUTSIDE = (
         (["run_dir=run", "seed=-1"], "seed=-1 is not allowed: a whole number >= 0"),
         (["run_dir=run", "backend=tensorflow"], "backend='tensorflow' is not allowed: one of torch, jax"),
         (["run_dir=run", "device=tpu"], "device='tpu' is not allowed: one of auto, cpu, cuda"),
+        (["run_dir=run", "algo=sac"], "algo='sac' is not allowed: dqn, as in the run, or left out"),
         (["run_dir=run", "video=run"], "video='run' is not allowed: a folder that does not exist yet"),
         (["run_dir=run", "checkpoint=step_7"], "run/checkpoints/step_7: does not exist"),
         *((["run_dir=run", f"checkpoint={name}"], f"checkpoint='{name}' is not allowed: {A_NAME}") for name in OUTSIDE),

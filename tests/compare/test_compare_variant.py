@@ -11,8 +11,8 @@ from rlpair import DQNConfig, EnvSpec
 from rlpair.algos import dqn
 from rlpair.algos.registry import trained_once
 from rlpair.compare import roofline, variant
-from rlpair.compare.figure import draw_bars
-from rlpair.compare.report import times_slowest
+from rlpair.compare.figure import draw_bars, line_values
+from rlpair.compare.report import heads_and_rows, times_slowest
 from rlpair.compare.roofline import SIZE, product_rate, update_flop
 from rlpair.compare.turns import check_seconds
 from rlpair.compare.variant import WARM_UP, FusedVariant, HostVariant
@@ -110,12 +110,42 @@ def test_how_many_times_as_fast_as_the_slowest_of_the_workload() -> None:
     assert [times_slowest(r, [fast, slow, elsewhere]) for r in (fast, slow, elsewhere)] == ["2.00", "1.00", "1.00"]
 
 
+def test_a_row_of_the_table_has_each_number_in_its_unit() -> None:
+    parts = {"env_us": 11.0, "act_us": 22.0, "sample_us": 99.0, "samples_per_second": 3.4e6, "update_us": 1_234.0}
+    eager = result(BASE, [100.0, 100.0, 106.0], cores=3, **parts, host_bytes=2.5e9)
+    fused = result(BASE._replace(backend="jax", mode="fused"), [5_000.0], cores=3, device_bytes=7e6)
+    assert heads_and_rows([eager, fused._replace(compile_seconds=12.34)], [eager, fused]) == (
+        [
+            *("", "env steps/s (min to max)", "x slowest", "env us", "act us", "samples/s", "update us", "% of peak"),
+            *("compile s", "MB", "GPU MB", "cores", "return"),
+        ],
+        [
+            [
+                *("torch eager", "100 (100 to 106)", "1.00", "11", "22", "3.4M", "1,234", "20%"),
+                *("1.0", "2,500", "", "3", "500"),
+            ],
+            [
+                *("jax fused", "5,000 (5,000 to 5,000)", "50.00", "", "", "", "", "20%"),
+                *("12.3", "", "7", "3", "500"),
+            ],
+        ],
+    )
+    assert "GPU MB" not in heads_and_rows([eager], [eager])[0]  # nobody has one
+
+
+def test_the_scaling_of_seeds_is_that_of_mode_seeds_alone() -> None:
+    host, four = (BASE._replace(backend="jax", mode=mode, num_seeds=n) for mode, n in (("host", 1), ("seeds", 4)))
+    results = [result(variant, [1.0]) for variant in (host, four._replace(num_seeds=16), four)]
+    lines = line_values(BASE, "num_seeds", results)
+    assert {name: [r.variant.num_seeds for r in points] for name, points in lines.items()} == {"jax seeds": [4, 16]}
+
+
 def test_bars_reach_from_the_lowest_to_the_highest_rate() -> None:
     axes = MagicMock()
-    draw_bars(axes, [result(BASE, [70.0, 100.0, 101.0]), result(BASE._replace(mode="compiled"), [5.0, 5.0])])
+    draw_bars(axes, [result(BASE, [70.0, 100.0, 105.0]), result(BASE._replace(mode="compiled"), [5.0, 5.0, 8.0])])
     (names, rates), settings = axes.barh.call_args
-    assert (names, rates) == (["torch eager", "torch compiled"], [100, 5])
-    assert settings["xerr"] == [[30, 0], [1, 0]]  # to the left, to the right
+    assert (names, rates) == (["torch eager", "torch compiled (unsteady)"], [100, 5])
+    assert settings["xerr"] == [[30, 0], [5, 3]]  # to the left, to the right
 
 
 # What limits a variant, and the work that it is
