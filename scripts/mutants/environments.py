@@ -107,4 +107,5 @@ BUGS = [
     Bug("only vectors are empty", SPEC, "0 in box.shape:", "box.shape == (0,):", REFUSED),
     Bug("a Tuple may be longer than its space", FAILURES, "len(obs) == len(space.spaces)", "len(obs) >= len(space.spaces)", OBS),
     Bug("no index is below 0", FAILURES, "(array >= space.start) &", "(array >= 0) &", OBS),
+    Bug("each environment has the room of all", "envs/make.py", "ROOM // num_envs)", "ROOM)", "test_tape.py::test_environments_share_the_room_for_what_is_remembered"),
 ]  # fmt: skip

@@ -164,6 +164,25 @@ def test_a_signal_ends_what_runs_and_begins_nothing_more(number: signal.Signals,
     assert not jobs[2].log.exists()
 
 
+@pytest.mark.parametrize(("number", "passed"), [(signal.SIGINT, 2), (signal.SIGHUP, 15)])
+def test_a_signal_that_comes_while_a_job_is_started_ends_it_too(
+    number: signal.Signals, passed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: Any = [Script(name, "import time; time.sleep(9)") for name in "ab"]
+    pool, begin, ended = Pool(jobs, 1, 1, print), processes.start, list[int]()
+
+    def start(*arguments: Any) -> Any:
+        process = begin(*arguments)
+        pool.stop(number, None)
+        send = process.send_signal
+        monkeypatch.setattr(process, "send_signal", lambda its: [ended.append(its), send(signal.SIGKILL)])
+        return process
+
+    monkeypatch.setattr(pools, "start", start)
+    pool.run(lambda ended: None)
+    assert (ended, pool.finished, pool.failed, jobs[1].log.exists()) == ([passed], [], [], False)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="there alone a child can be tied to its parent")
 def test_jobs_end_with_a_benchmark_that_is_killed(tmp_path: Path) -> None:
     program = """

@@ -127,6 +127,18 @@ def test_an_episode_too_long_to_remember_is_not_gone_on_with_and_the_next_one_is
     assert [is_none for _, _, is_none in told] == [step > 2 if step <= end else step - end > 3 for step in range(9)]
 
 
+def test_environments_share_the_room_for_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlpair.envs.make.ROOM", 6 * 8)
+    for num_envs, remembered in ((1, 6), (2, 3), (3, 2)):
+        envs = make_envs("Pendulum-v1", num_envs)
+        envs.reset(seed=0)
+        is_known = list[bool]()
+        for action in actions(envs, 14, 0):
+            envs.step(action)
+            is_known.append(envs.state_dict()["episodes"] != [None] * num_envs)
+        assert is_known == [step < 2 * remembered for step in range(14)]  # an action is one float32
+
+
 def test_what_begins_in_place_of_an_episode_that_is_lost_is_not_the_first_again() -> None:
     original, restored = make_envs("CartPole-v1", 2), make_envs("CartPole-v1", 2)
     first = original.reset(seed=3)
