@@ -79,4 +79,6 @@ BUGS = [
     Bug("many seeds are no points of their scaling", "compare/figure.py", '(axis == "num_seeds" or variant.num_seeds == 1)', "variant.num_seeds == 1", "test_compare_variant.py::test_the_scaling_of_seeds_is_that_of_mode_seeds_alone"),
     Bug("a figure does not say what is unsteady", "compare/figure.py", 'f"{r.variant.name} (unsteady)"', "r.variant.name", "test_compare_variant.py::test_bars_reach_from_the_lowest_to_the_highest_rate"),
     Bug("evaluate plays another algorithm than it was asked for", "evaluate.py", "if asked not in (None, config.algo.name):", "if False:", "test_evaluate.py::test_bad_input_is_one_line"),
+    Bug("parity takes what is no number for rounding", "parity.py", "if not (math.isfinite(found[column]) and found[column] <= most)]", "if not found[column] <= most]", "test_parity_command.py::test_what_exceeds_its_tolerance"),
+    Bug("parity holds float32 against nothing", "parity.py", '"float32": in_float32}', '"float32": math.inf}', "test_parity_command.py::test_what_exceeds_its_tolerance"),
 ]  # fmt: skip

@@ -95,6 +95,21 @@ def test_what_errors_may_be(quantity: str, rounding: float, in_float32: float) -
 
 
 @pytest.mark.parametrize(
+    ("float64", "float32", "rounding", "columns"),
+    [
+        (1e-9, 1e-2, 1e-3, []),
+        (1.1e-9, 1e-2, 1e-3, ["float64"]),
+        (1e-9, 1.1e-2, 1e-3, ["float32"]),
+        (1e-9, np.inf, np.inf, ["float32"]),  # what is no number is nowhere near another
+        (np.inf, np.nan, 1e-3, ["float64", "float32"]),
+    ],
+)
+def test_what_exceeds_its_tolerance(float64: float, float32: float, rounding: float, columns: list[str]) -> None:
+    found = {"float64": float64, "float32": float32, parity.ROUNDING: rounding}
+    assert parity.outside("losses, update 100", found) == columns
+
+
+@pytest.mark.parametrize(
     ("a", "b", "error"),
     [
         ([1.0, -4.0], [1.0, -3.0], 0.25),
