@@ -95,6 +95,15 @@ def test_values_that_are_not_allowed(make: Callable[[], object], message: str) -
     assert str(error.value).startswith(message)
 
 
+def test_values_that_are_just_allowed() -> None:
+    assert RunConfig(algo=SACConfig(buffer_size=300), num_envs=300).num_envs == 300
+    fused = RunConfig(mode="fused", total_timesteps=2**33 - 1, num_envs=4, algo=SACConfig(buffer_size=2**31 - 1))
+    assert fused.total_timesteps == 2**33 - 1
+    assert RunConfig(num_envs=10_000).num_envs == 10_000  # on the host; compiled ones may be many more
+    assert RunConfig(mode="fused", num_envs=10_001).num_envs == 10_001
+    assert RunConfig(total_timesteps=101).algo.learning_starts == 100
+
+
 def test_the_defaults_of_the_algorithms() -> None:
     common: dict[str, Any] = {"buffer_size": 1_000_000, "learning_starts": 100, "gamma": 0.99}
     common |= {"gradient_steps": 1}

@@ -33,4 +33,6 @@ BUGS = [
     Bug("a job that a signal met at its start goes on", "cli/sweep.py", "                self.pass_on(self.stopped_by, None)\n", "                pass\n", "test_sweep.py::test_a_signal_that_comes_while_a_job_is_started_ends_it_too"),
     Bug("an algorithm of the current folder is not found", "cli/command.py", 'key in ("env", "algo") and', 'key == "env" and', "test_safe_path.py::test_a_module_of_the_current_folder_may_bring_an_algorithm_or_an_environment"),
     Bug("every command imports from the current folder", "cli/command.py", 'key in ("env", "algo") and ":" in text', 'key in ("env", "algo")', "test_safe_path.py::test_a_module_of_the_current_folder_may_bring_an_algorithm_or_an_environment"),
+    Bug("a replay of one transition of each environment is too small", "config.py", "if size < self.num_envs:", "if size <= self.num_envs:", "test_config.py::test_values_that_are_just_allowed"),
+    Bug("compiled environments are no more than those of the host", "config.py", 'MOST_ENVS if self.mode == "host" else 2**31 - 1', "MOST_ENVS", "test_config.py::test_values_that_are_just_allowed"),
 ]  # fmt: skip
