@@ -108,4 +108,6 @@ BUGS = [
     Bug("a Tuple may be longer than its space", FAILURES, "len(obs) == len(space.spaces)", "len(obs) >= len(space.spaces)", OBS),
     Bug("no index is below 0", FAILURES, "(array >= space.start) &", "(array >= 0) &", OBS),
     Bug("each environment has the room of all", "envs/make.py", "ROOM // num_envs)", "ROOM)", "test_tape.py::test_environments_share_the_room_for_what_is_remembered"),
+    Bug("a FuncEnv draws its reward as its transition", "envs/functional_jax.py", "action, successor, reward_key, self.params)", "action, successor, state_key, self.params)", "test_functional.py::test_all_that_a_func_env_draws_is_independent"),
+    Bug("a FuncEnv's observation and end are one draw", "envs/functional_jax.py", "terminal(state, terminal_key, self.params)", "terminal(state, obs_key, self.params)", "test_functional.py::test_all_that_a_func_env_draws_is_independent"),
 ]  # fmt: skip

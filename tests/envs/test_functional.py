@@ -248,3 +248,35 @@ def test_a_missing_extra_is_named(family: str, monkeypatch: pytest.MonkeyPatch) 
         functional_env(f"{family}/anything")
     expected = f"env={family}/anything needs {family}, which is not installed: {install_command(family)}"
     assert str(error.value) == expected
+
+
+def test_all_that_a_func_env_draws_is_independent() -> None:
+    """Each of its functions is given a key of its own, in a reset and in a step."""
+    keys: list[list[int]] = []
+
+    class Noting(Walk):
+        def initial(self, rng: Any, params: Any = None) -> jax.Array:
+            return self._note(rng, super().initial(rng, params))
+
+        def transition(self, state: Any, action: Any, rng: Any, params: Any = None) -> jax.Array:
+            return self._note(rng, super().transition(state, action, rng, params))
+
+        def observation(self, state: Any, rng: Any, params: Any = None) -> jax.Array:
+            return self._note(rng, super().observation(state, rng, params))
+
+        def reward(self, state: Any, action: Any, next_state: Any, rng: Any, params: Any = None) -> jax.Array:
+            return self._note(rng, super().reward(state, action, next_state, rng, params))
+
+        def terminal(self, state: Any, rng: Any, params: Any = None) -> jax.Array:
+            return self._note(rng, super().terminal(state, rng, params))
+
+        def _note(self, rng: Any, value: jax.Array) -> jax.Array:
+            keys.append(jax.random.key_data(rng).tolist())
+            return value
+
+    env = from_func_env(Noting())
+    state = env.initial(KEY)
+    env.transition(state, jnp.asarray(1), KEY)
+    in_reset, in_step = keys[:3], keys[3:]
+    for some, count in ((in_reset, 3), (in_step, 4)):
+        assert len(some) == len(set(map(tuple, some))) == count

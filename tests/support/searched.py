@@ -48,7 +48,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 def plan(rates: str, *more: tuple[str, str], **settings: Any) -> Plan:
     """A search in these learning rates, of DQN in torch."""
     pairs = [("algo", "dqn"), ("backend", "torch"), ("algo.learning_rate", rates), *more]
-    return plan_of(TuneConfig(**{"out": "o", "trials": 4, "seeds": 2, "jobs": 1} | settings), pairs)
+    own: dict[str, Any] = {"out": "o", "trials": 4, "seeds": 2, "jobs": 1}
+    return plan_of(TuneConfig(**own | settings), pairs)
 
 
 class Done:

@@ -15,6 +15,7 @@ import yaml
 
 import rlpair
 import rlpair.tune.__main__ as tune_main
+from rlpair.runs.processes import places_of
 
 SMALL = ("total_timesteps=600", "algo.net_arch=[16]", "algo.learning_starts=100", "algo.buffer_size=600")
 ARGUMENTS = ("algo=dqn", "backend=torch", "env=CartPole-v1", *SMALL, "trials=2", "seeds=2", "jobs=1", "out=o")
@@ -70,7 +71,7 @@ def test_it_is_killed_and_goes_on_and_its_command_trains(own_folder: Path) -> No
 def test_without_a_score_the_exit_code_is_1(
     command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, places_of = list[tuple[int | None, int]](), tune_main.places_of
+    asked = list[tuple[int | None, int]]()
     monkeypatch.setattr(tune_main, "places_of", lambda cores, *its: [asked.append(its), places_of(cores, *its)][1])
     settings = ("trials=1", "seeds=1", "threads=2", "algo.learning_rate=choice(1e30,1e30)")
     code, out, err = command("tune", *ARGUMENTS, *settings)
