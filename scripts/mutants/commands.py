@@ -35,4 +35,7 @@ BUGS = [
     Bug("every command imports from the current folder", "cli/command.py", 'key in ("env", "algo") and ":" in text', 'key in ("env", "algo")', "test_safe_path.py::test_a_module_of_the_current_folder_may_bring_an_algorithm_or_an_environment"),
     Bug("a replay of one transition of each environment is too small", "config.py", "if size < self.num_envs:", "if size <= self.num_envs:", "test_config.py::test_values_that_are_just_allowed"),
     Bug("compiled environments are no more than those of the host", "config.py", 'MOST_ENVS if self.mode == "host" else 2**31 - 1', "MOST_ENVS", "test_config.py::test_values_that_are_just_allowed"),
+    Bug("a second Ctrl-C is as the first", "system/interrupts.py", "    signal.signal(number, leave)\n    raise", "    raise", "test_interrupts.py::test_ctrl_c_closes_what_is_open_and_the_next_one_ends_at_once"),
+    Bug("Ctrl-C closes what is not open any more", "system/interrupts.py", "        if previous is leave:\n            signal.signal(signal.SIGINT, leave)", "        pass", "test_interrupts.py::test_ctrl_c_closes_what_is_open_and_the_next_one_ends_at_once"),
+    Bug("a run that is stopped cannot be ended", "system/interrupts.py", "            signal.signal(other, interrupt if handler is leave else handler)  #", "            pass  #", "test_interrupts.py::test_the_first_signal_stops_a_run_and_the_second_one_is_as_before_it"),
 ]  # fmt: skip
