@@ -14,8 +14,7 @@ THREE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @pytest.mark.parametrize("nohup", [False, True])
 def test_what_ends_a_process_is_passed_on_but_not_a_closed_terminal_under_nohup(nohup: bool) -> None:
     before = [signal.getsignal(number) for number in THREE]
-    if nohup:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)  # however the tests were started
     here, received = [signal.getsignal(number) for number in THREE], list[int]()
     try:
         with passing_on(lambda number, frame: received.append(number)):
