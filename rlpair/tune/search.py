@@ -60,10 +60,8 @@ class Search:
         return ended(self.study)
 
     def stop(self, number: int, frame: object) -> None:
-        """End what runs, as the handler of a signal; nothing more is begun."""
+        """Let ``run`` end what runs and begin nothing more, as the handler of a signal."""
         self.stopped_by = number
-        for running in self._running:
-            running.process.kill()
 
     def run(self) -> None:
         """Ask for settings, try them and report, until there are as many trials as there are to be."""
@@ -92,7 +90,7 @@ class Search:
         """Report what is new of a trial, and see whether it has ended."""
         trial, code = running.trial, running.process.poll()
         if self.stopped_by:
-            running.process.kill()  # which the signal has not reached where it came while this was started
+            running.process.kill()
             running.process.wait()
             self._running.remove(running)
             self._again(self.study.get_trials(deepcopy=False)[trial.number])

@@ -36,7 +36,7 @@ BUGS = [
     Bug("a trial has one thread", P, "plan.log(trial.number, seed), plan.config.threads)", "plan.log(trial.number, seed), 1)", f"{SEEDS}::test_a_trial_has_the_threads_that_are_asked_for"),
     Bug("the log of the first seed says why another failed", P, "self.plan.log(trial.number, len(running.scores)), code)", "self.plan.log(trial.number, 0), code)", f"{SEEDS}::test_the_seed_that_fails_says_why_and_not_the_first_one"),
     Bug("what was killed says its last words", P, "if code < 0 else cause", "if code < -99 else cause", f"{SEEDS}::test_the_seed_that_fails_says_why_and_not_the_first_one"),
-    Bug("a training that a signal met at its start goes on", P, "            running.process.kill()  # which", "            pass  # which", f"{SEEDS}::test_a_signal_that_comes_while_a_training_is_started_ends_it_too"),
+    Bug("a training that a signal met at its start goes on", P, "        if self.stopped_by:\n            running.process.kill()\n", "        if self.stopped_by:\n", f"{SEEDS}::test_a_signal_that_comes_while_a_training_is_started_ends_it_too"),
     Bug("trials that run are too many", P, "len(self.ended) + len(self._running) < self.plan", "len(self.ended) < self.plan", f"{SEARCH}::test_no_more_trials_begin_than_are_asked_for"),
     Bug("as many trials at a time as there are cores", "tune/__main__.py", "config.jobs, config.threads)", "None, config.threads)", "test_tune_command.py::test_without_a_score_the_exit_code_is_1"),
 ]  # fmt: skip
