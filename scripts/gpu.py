@@ -32,7 +32,7 @@ from rlpair.system.workers import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURE = str(ROOT / "scripts" / "gpu_measure.py")
-TESTS = ("compile", "parity", "crossing", "fused", "reference", "probes", "resume", "devices")
+TESTS = ("compile", "parity", "noise", "crossing", "fused", "reference", "probes", "resume", "devices")
 SEEDS = (1, 64, 1024)
 
 

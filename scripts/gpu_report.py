@@ -12,7 +12,7 @@ HOW = """# On a GPU
 
 `python scripts/gpu.py` runs all that needs a GPU, within ten minutes, and writes `gpu.json`, this page and a log into
 `runs/gpu` (`--out FOLDER`, or `OUT` in the environment): the tests that take a device (`RLPAIR_TEST_DEVICE=cuda python
--m pytest tests/algos/test_parity.py`, and seven more files), `python -m rlpair.parity`, torch's update eager, compiled
+-m pytest tests/algos/test_parity.py`, and eight more files), `python -m rlpair.parity`, torch's update eager, compiled
 and as a CUDA graph, the fused loop with many seeds, seeds spread over several GPUs, a short `python -m rlpair.compare
 device=[cpu,cuda]`. A part that fails is recorded, and the rest goes on; started again, the command goes on with what
 is not done. It needs PyTorch (2.11 or newer) and JAX with CUDA, and what `pip install -e '.[test]'` brings.

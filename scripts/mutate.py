@@ -23,7 +23,7 @@ from pathlib import Path
 from mutants import Bug, tables
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = ("equations", "reference", "parity", "crossing", "loop")  # of a bug that names none
+TESTS = ("equations", "reference", "parity", "noise", "crossing", "loop")  # of a bug that names none
 COPIED = ("rlpair", "tests", "scripts", "examples", "docs", "README.md", "CONTRIBUTING.md", "pyproject.toml")
 
 

@@ -20,7 +20,7 @@ from cosmic_ray.mutating import mutate_code
 from forked import Mutant, run
 from mutate import ROOT, found
 
-LEARNER = "reference equations act parity crossing"
+LEARNER = "reference equations act parity noise crossing"
 TESTS = {  # by file, or the beginning of its name: the tests that may see it, those that are quick first
     "replay/buffer.py": "replay seam loop_laws loop_model checkpoint",
     "replay/buffer_jax.py": "seam_jax fused_draws",

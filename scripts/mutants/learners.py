@@ -7,11 +7,11 @@ DQN_TORCH, DQN_JAX = "algos/dqn_torch.py", "algos/dqn_jax.py"
 TORCH, JAX = "algos/learner_torch.py", "algos/learner_jax.py"
 STEP_TORCH, STEP_JAX = "algos/optimizers_torch.py", "algos/optimizers_jax.py"
 
-LAW = "test_parity.py::test_epsilon_greedy_actions"
-NOISE = "test_parity.py::test_training_noise"
+LAW = "test_noise.py::test_epsilon_greedy_actions"
+NOISE = "test_noise.py::test_training_noise"
 PIXELS = "test_sac_images.py"
 EXPLORING, MODEL, CLEVER = "test_exploring.py", "test_model_state.py", "test_clever.py"
-AGAIN = "test_parity.py::test_every_update_draws_noise_of_its_own"
+AGAIN = "test_noise.py::test_every_update_draws_noise_of_its_own"
 OF_STATE = "test_hyperparameters.py::test_each_number_of_the_state_is_the_one_that_counts"
 BUGS = [
     # Targets and losses
