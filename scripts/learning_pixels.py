@@ -24,6 +24,7 @@ from rlpair.config import RunConfig
 from rlpair.disk.layout import RunDir
 from rlpair.presets import defaults
 from rlpair.runs.saved_config import nested
+from rlpair.system.interrupts import passing_on
 from rlpair.train import train
 
 COLOURS = {"jax": "#0072b2", "torch": "#d55e00"}
@@ -57,7 +58,7 @@ def fused(env: str, published: str) -> Run:
     return Run(f"gymnax/{env}-MinAtar", "jax", f"about {published} after 5M steps", settings)
 
 
-ON_HOST = {"checkpoint_every": 250_000}
+ON_HOST = {"total_timesteps": 1_000_000, "checkpoint_every": 250_000}
 RUNS = {
     "breakout": fused("Breakout", "10"),
     "asterix": fused("Asterix", "17"),
@@ -157,6 +158,12 @@ def draw(results: dict[str, dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
+def code_of(command: list[str]) -> int:
+    """Run a command, with the signals that end this one passed on; return its exit code."""
+    with subprocess.Popen(command, process_group=0) as process, passing_on(lambda n, _: process.send_signal(n)):
+        return process.wait()
+
+
 def main() -> None:
     """Run what is missing, then write table and figure of what there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -172,7 +179,7 @@ def main() -> None:
         if not (arguments.out / f"{name}.json").exists():
             print(command(RUNS[name]), file=sys.stderr)
             here = [sys.executable, __file__, "--out", str(arguments.out), "--train", name]
-            if code := subprocess.run(here, check=False).returncode:
+            if code := code_of(here):
                 sys.exit(code)
     found = {name: arguments.out / f"{name}.json" for name in RUNS}
     results = {name: json.loads(path.read_text()) for name, path in found.items() if path.exists()}
