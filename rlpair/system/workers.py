@@ -1,6 +1,7 @@
 """Worker processes with cores of their own: an object lives in each, and its methods are called from here."""
 
 import os
+import re
 import resource
 import signal
 import sys
@@ -9,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from rlpair.errors import RLPairError
 from rlpair.system.interrupts import end_with_parent
 
 CLOSE_SECONDS = 5  # for a process to end by itself
+STATUS = Path("/proc/self/status")
 
 
 class Workers:
@@ -70,17 +73,18 @@ class Workers:
         return self._answers()
 
     def _answers(self) -> list[Any]:
+        """Return what all of them answer to one call; raises what the first of those that failed raised."""
         answers = []
         for process, end in zip(self._processes, self._ends, strict=True):
             try:
-                failed, answer = end.recv()
+                answers.append(end.recv())
             except EOFError:
                 process.join()
                 raise RLPairError(f"a worker process ended with exit code {process.exitcode}") from None
+        for failed, answer in answers:
             if failed:
                 raise failed(answer)
-            answers.append(answer)
-        return answers
+        return [answer for _, answer in answers]
 
     def close(self) -> None:
         """End the processes, also those that are in the middle of something."""
@@ -122,7 +126,13 @@ def bind_to(cores: set[int]) -> None:
 
 
 def peak_memory() -> int:
-    """Return the bytes that this process has had at most."""
+    """Return the bytes that this process has had at most.
+
+    Where Linux does not say it, what the process that started this one had by then is a lower bound.
+    """
+    status = STATUS.read_text() if STATUS.exists() else ""
+    if peak := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
+        return int(peak[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

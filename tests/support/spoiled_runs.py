@@ -4,7 +4,6 @@ import copy
 import hashlib
 import json
 import os
-import resource
 import shutil
 import signal
 import struct
@@ -22,6 +21,7 @@ from rlpair.evaluate import EvaluateConfig, task
 from rlpair.plot import PlotConfig, curves_of
 from rlpair.runs.recording import Recording
 from rlpair.runs.saved_run import SavedRun, resolve_config
+from rlpair.system.workers import peak_memory
 from rlpair.train import train
 
 CASES = int(os.environ.get("RLPAIR_FUZZ_CASES", "1320"))  # of all tests of spoiled files together, about
@@ -243,7 +243,7 @@ def bounded() -> Iterator[None]:
     def too_long(*_: object) -> None:
         raise AssertionError(f"more than {SECONDS} s")
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     previous = signal.signal(signal.SIGVTALRM, too_long)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
@@ -251,8 +251,7 @@ def bounded() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, previous)
-    megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert megabytes < MEGABYTES
+    assert peak_memory() - before < MEGABYTES * 1e6
 
 
 def reads(read: Callable[[Path], None], run_dir: Path) -> str | None:

@@ -2,10 +2,12 @@
 
 import os
 import platform
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ from rlpair import DQNConfig, RLPairError
 from rlpair.agents import runtime_jax, runtime_torch
 from rlpair.compare.grid import CompareConfig, grid, present
 from rlpair.memory import host_bytes
-from rlpair.system import machine
+from rlpair.system import machine, workers
 from rlpair.system.machine import has_gpu
 from rlpair.system.workers import peak_memory
 
@@ -62,8 +64,16 @@ def test_a_gpu_is_used_by_the_backends_that_find_it(
     ]
 
 
-def test_the_most_memory_that_a_process_had_is_in_bytes() -> None:
+@pytest.mark.parametrize("status", [workers.STATUS, Path("no such file")])
+def test_the_most_memory_that_a_process_had_is_in_bytes(monkeypatch: pytest.MonkeyPatch, status: Path) -> None:
+    monkeypatch.setattr(workers, "STATUS", status)
     assert 2**26 < peak_memory() < host_bytes()  # two frameworks take hundreds of megabytes
+
+
+def test_the_memory_of_a_process_is_not_that_of_the_one_which_started_it(run_python: Callable[..., str]) -> None:
+    ballast = np.ones(2**26)  # half a gigabyte
+    code = "from rlpair.system.workers import peak_memory; print(peak_memory())"
+    assert int(run_python("-c", code)) < 2**28 < ballast.nbytes
 
 
 def test_what_the_user_has_set_for_jax_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,13 @@ def test_what_one_of_several_workers_cannot_make() -> None:
     assert line.endswith("ValueError: invalid literal for int() with base 10: 'one'\n")
 
 
+def test_answers_after_a_failure_are_those_to_the_call() -> None:
+    workers = Workers(list, [([],), ([1, 2],)], [usable_cores()] * 2)
+    assert refused(lambda: workers.call("pop"), RuntimeError).endswith("IndexError: pop from empty list\n")
+    assert workers.call("copy") == [[], [1]]
+    workers.close()
+
+
 def test_ctrl_c_which_reaches_all_processes_of_a_terminal_is_for_the_first_alone() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is ignored here is ignored there too
     try:
