@@ -1,4 +1,4 @@
-"""Runs tests against mutants of the package, each in a process forked from one that has imported the frameworks."""
+"""Runs tests against changes of the package, each in a process forked from one that has imported the frameworks."""
 
 import contextlib
 import importlib
@@ -11,18 +11,21 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from mutate import COPIED, ROOT
 
-WARM = ("chex", "gymnasium", "optax", "pydantic", "torch.utils.tensorboard")  # imported once, for all
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("rlpair", "tests", "scripts", "examples", "docs", "README.md", "CONTRIBUTING.md", "pyproject.toml")
+WARM = ["chex", "flax.struct", "gymnasium", "hydra", "hypothesis", "optax", "pydantic", "rich.progress"]
+WARM += ["safetensors.numpy", "torch.utils.tensorboard"]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
 ENVIRONMENT |= {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
 ENVIRONMENT |= {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-CPU_LIMIT, LIMIT = 120, 480.0  # seconds of CPU and in all, after which a mutant counts as one that hangs
+CPU_LIMIT, LIMIT = 120, 480.0  # seconds of CPU and in all, after which a test counts as one that hangs
+SURVIVED, HANGS = "SURVIVED", "hangs"
 
 
 class Mutant(NamedTuple):
@@ -36,7 +39,29 @@ class Mutant(NamedTuple):
     after: str
 
 
-def tested(folder: Path, tests: list[str]) -> int:
+def found(test: str) -> str:
+    """The path of a test file, or of a test in it, in the folder of its room."""
+    file, *names = test.split("::")
+    return "::".join([next((ROOT / "tests").rglob(file)).relative_to(ROOT).as_posix(), *names])
+
+
+def warm_up(cache: str) -> None:
+    """Import the frameworks; what JAX compiles goes into the folder ``cache``, whose key is the whole program."""
+    os.environ |= ENVIRONMENT | {"JAX_COMPILATION_CACHE_DIR": cache}
+    for module in WARM:  # once, for all
+        importlib.import_module(module)
+
+
+def copy_tree(folder: Path) -> None:
+    """Copy the package and its tests."""
+    for source in COPIED:
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, folder / source)
+
+
+def tested(folder: Path, tests: list[str], *options: str) -> int:
     """In a process of its own: what pytest returns."""
     os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT))
@@ -47,33 +72,51 @@ def tested(folder: Path, tests: list[str]) -> int:
     os.environ["PYTHONPATH"] = str(folder)
     sys.path.insert(0, str(folder))
     quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider"]
-    return int(pytest.main(["-x", "-q", "-m", "not slow", *quiet, *tests]))
+    return int(pytest.main(["-x", "-q", *quiet, *options, *tests]))
 
 
-def outcome(folder: Path, mutant: Mutant, tests: list[str]) -> str:
-    """Which of the tests killed it; "hangs", or "SURVIVED"."""
-    path = folder / "rlpair" / mutant.file
-    original = path.read_text()
-    path.write_text(mutant.text)
-    if not (child := os.fork()):
-        try:
-            os._exit(tested(folder, tests))
-        finally:
-            os._exit(1)
+@contextlib.contextmanager
+def written(texts: Mapping[Path, str]) -> Iterator[None]:
+    """While it lasts, the files have these texts."""
+    originals = {path: path.read_text() for path in texts}
+    try:
+        for path, text in texts.items():
+            path.write_text(text)
+        yield
+    finally:
+        for path, text in originals.items():
+            path.write_text(text)
+
+
+def status_of(child: int) -> int | None:
+    """The exit status of a child, which leads a group of its own; None where it went on for too long."""
     end, status = time.monotonic() + LIMIT, None
-    while status is None and time.monotonic() < end:
-        time.sleep(0.02)
-        ended, code = os.waitpid(child, os.WNOHANG)
-        status = os.waitstatus_to_exitcode(code) if ended else None
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # with what it started
-    if status is None:
-        os.waitpid(child, 0)
-    path.write_text(original)
+    try:
+        while status is None and time.monotonic() < end:
+            time.sleep(0.02)
+            ended, code = os.waitpid(child, os.WNOHANG)
+            status = os.waitstatus_to_exitcode(code) if ended else None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # with what it started
+        if status is None:
+            os.waitpid(child, 0)
+    return status
+
+
+def outcome(folder: Path, texts: Mapping[str, str], tests: list[str], *options: str) -> str:
+    """Which of the tests fails where these files of rlpair/ have these texts; "hangs", or "SURVIVED"."""
+    with written({folder / "rlpair" / file: text for file, text in texts.items()}):
+        if not (child := os.fork()):
+            try:
+                os._exit(tested(folder, tests, *options))
+            finally:
+                os._exit(1)
+        status = status_of(child)
     if status in (None, -signal.SIGXCPU, -signal.SIGKILL):
-        return "hangs"
+        return HANGS
     failed = re.search(r"^(?:FAILED|ERROR) tests/\S*?(test_\S+)", (folder / "log").read_text(errors="replace"), re.M)
-    return "SURVIVED" if status == 0 else failed[1] if failed else f"exit code {status}"
+    return SURVIVED if status == 0 else failed[1] if failed else f"exit code {status}"
 
 
 def run(mutants: Iterable[Mutant], tests_of: Callable[[Mutant], list[str]]) -> Counter[str]:
@@ -81,15 +124,12 @@ def run(mutants: Iterable[Mutant], tests_of: Callable[[Mutant], list[str]]) -> C
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        os.environ |= ENVIRONMENT | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/cache"}  # its key is the whole program
-        for module in WARM:
-            importlib.import_module(module)
-        for source in COPIED:
-            copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-            copy(ROOT / source, folder / source)
+        warm_up(f"{folder}/cache")
+        copy_tree(folder)
         for mutant in mutants:
-            what = outcome(folder, mutant, tests) if (tests := tests_of(mutant)) else "NEVER RUN"
-            counts[what if what in ("SURVIVED", "NEVER RUN", "hangs") else "killed"] += 1
+            tests, texts = tests_of(mutant), {mutant.file: mutant.text}
+            what = outcome(folder, texts, tests, "-m", "not slow") if tests else "NEVER RUN"
+            counts[what if what in (SURVIVED, "NEVER RUN", HANGS) else "killed"] += 1
             where = f"{mutant.file}:{mutant.line} {mutant.operator}"
             print(f"{what} | {where} | {mutant.before} -> {mutant.after}", flush=True)
     return counts

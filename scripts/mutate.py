@@ -2,29 +2,26 @@
 
     python scripts/mutate.py [--only WORD] [--sample N --seed S] [--shard I/N]
 
-The bugs stand in scripts/mutants/, a table for each room. Each goes into a copy of its own, in one twin or in both, and
-the test that is to catch it runs there. Prints which test caught which bug, and how many were caught; exits with 1
-where one was not.
+The bugs stand in scripts/mutants/, a table for each room. Each goes into a copy of the tree, in one twin or in both,
+and the test that is to catch it runs there, in a process forked from one that has imported the frameworks. Prints which
+test caught which bug, and how many were caught; exits with 1 where one was not.
 """
 
 import argparse
 import os
 import random
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
+from forked import HANGS, ROOT, SURVIVED, copy_tree, found, outcome, warm_up
 from mutants import Bug, tables
 
-ROOT = Path(__file__).resolve().parents[1]
 TESTS = ("equations", "reference", "parity", "noise", "crossing", "loop")  # of a bug that names none
-COPIED = ("rlpair", "tests", "scripts", "examples", "docs", "README.md", "CONTRIBUTING.md", "pyproject.toml")
 
 
 def with_edits(bug: Bug) -> dict[str, str]:
@@ -38,37 +35,17 @@ def with_edits(bug: Bug) -> dict[str, str]:
     return texts
 
 
-def plant(bug: Bug, folder: Path) -> None:
-    """A copy of the package and its tests with the bug in it."""
-    for name in COPIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, folder)
-    for file, text in with_edits(bug).items():
-        (folder / "rlpair" / file).write_text(text)
-
-
-def found(test: str) -> str:
-    """The path of a test file, or of a test in it, in the folder of its room."""
-    file, *names = test.split("::")
-    return "::".join([next((ROOT / "tests").rglob(file)).relative_to(ROOT).as_posix(), *names])
-
-
-def caught_by(bug: Bug) -> tuple[Bug, str, float]:
-    """The bug, the first test that fails with it ("" if none does), and the seconds that it took."""
-    began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        plant(bug, Path(folder))
-        tests = map(found, [bug.test] if bug.test else [f"test_{name}.py" for name in TESTS])
-        options = ["-x", "-q", "-p", "no:cacheprovider"]
-        command = [sys.executable, "-m", "pytest", *options, *tests]
-        environment = os.environ | {"PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
-        result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    failed = re.search(r"^(?:FAILED|ERROR) tests/\S*?(test_\S+)", result.stdout, re.M)
-    if result.returncode not in (0, 1, 2) or (result.returncode and failed is None):
-        raise SystemExit(f"{bug.what}: the tests did not run:\n{result.stdout}\n{result.stderr}")
-    return bug, failed.group(1) if failed else "", time.perf_counter() - began
+def caught_by(bug: Bug, folder: Path) -> tuple[str, float]:
+    """What came of the bug in this process's copy of the tree: the first test that fails; the seconds that it took."""
+    began, copy = time.perf_counter(), folder / str(os.getpid())
+    if not copy.exists():
+        copy.mkdir()
+        copy_tree(copy)
+    tests = [found(bug.test)] if bug.test else [found(f"test_{name}.py") for name in TESTS]
+    what = outcome(copy, with_edits(bug), tests)
+    if what.startswith("exit code"):
+        raise SystemExit(f"{bug.what}: the tests did not run, {what}:\n{(copy / 'log').read_text()}")
+    return what, time.perf_counter() - began
 
 
 def chosen(arguments: argparse.Namespace) -> list[Bug]:
@@ -85,14 +62,15 @@ def chosen(arguments: argparse.Namespace) -> list[Bug]:
     return bugs[number - 1 :: count]
 
 
-def report(bugs: Iterable[Bug]) -> int:
+def report(bugs: list[Bug], folder: Path) -> int:
     """Plant them, print what came of each, and return how many were not caught."""
     survivors = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for bug, test, seconds in pool.map(caught_by, bugs):
-            survivors += not test
+    with ProcessPoolExecutor(os.cpu_count(), get_context("fork")) as pool:
+        for bug, (what, seconds) in zip(bugs, pool.map(caught_by, bugs, repeat(folder)), strict=True):
+            missed = what in (SURVIVED, HANGS)
+            survivors += missed
             where = " and ".join(dict.fromkeys(file for file, _, _ in bug.edits))
-            print(f"{bug.what}, {where}: {test or 'NOT CAUGHT'} ({seconds:.0f} s)", flush=True)
+            print(f"{bug.what}, {where}: {f'NOT CAUGHT, {what}' if missed else what} ({seconds:.0f} s)", flush=True)
     return survivors
 
 
@@ -106,9 +84,9 @@ def main() -> int:
     bugs, began = chosen(parser.parse_args()), time.perf_counter()
     for bug in bugs:
         with_edits(bug)
-    with tempfile.TemporaryDirectory() as folder:  # what JAX compiles is much the same for all
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
-        survivors = report(bugs)
+    with tempfile.TemporaryDirectory() as folder:
+        warm_up(f"{folder}/cache")  # what JAX compiles is much the same for all
+        survivors = report(bugs, Path(folder))
     print(f"{len(bugs) - survivors} of {len(bugs)} planted bugs caught in {time.perf_counter() - began:.0f} s")
     return int(survivors > 0)
 

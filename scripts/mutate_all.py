@@ -17,8 +17,7 @@ from typing import Any
 from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
-from forked import Mutant, run
-from mutate import ROOT, found
+from forked import ROOT, Mutant, found, run
 
 LEARNER = "reference equations act parity noise crossing"
 TESTS = {  # by file, or the beginning of its name: the tests that may see it, those that are quick first

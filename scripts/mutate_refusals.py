@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from coverage import CoverageData
-from forked import Mutant, run
-from mutate import ROOT
+from forked import ROOT, Mutant, run
 
 Tests = dict[tuple[str, int], set[str]]  # by file and line
 

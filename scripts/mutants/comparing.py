@@ -30,7 +30,7 @@ BUGS = [
     Bug("images are compared flattened", "compare/grid.py", 'names_of(benchmark.encoder, envs.spec) if "auto" in benchmark.encoders else "none"', '"none"', f"{COMPARE}::test_encoders_are_those_of_the_environments"),
     Bug("only the shape of an environment counts", "envs/spec.py", 'if field != "parts" or trained.parts]', 'if field not in ("parts", "frame_stack") or (field == "parts" and trained.parts)]', "test_images.py::test_stacks_of_another_length_than_the_checkpoints_are_refused"),
     Bug("an unsteady variant is not measured again", "compare/turns.py", "turn < 2 * self.repeats and self._unsteady()", "False", f"{TURNS}::test_what_is_unsteady_is_measured_again_until_the_last_turns_are_near_each_other"),
-    Bug("a variant of one thread gets all cores", "compare/turns.py", "            share = all_cores if variant.mode", "            share = all_cores if True or variant.mode", TURNS),
+    Bug("a variant of one thread gets all cores", "compare/turns.py", "            share = all_cores if variant.mode", "            share = all_cores if True or variant.mode", f"{TURNS}::test_a_variant_gets_a_core_for_each_thread_and_many_seeds_get_all"),
     Bug("the deadline's part is the whole", "compare/turns.py", "self.left() / parts", "self.left()", f"{TURNS}::test_the_quick_preset_keeps_its_promise_on_any_day"),
     Bug("the first turns count, not the last", "compare/turns.py", "result.repeats.pop(0)", "result.repeats.pop()", f"{TURNS}::test_what_is_unsteady_is_measured_again_until_the_last_turns_are_near_each_other"),
     Bug("FLOP: a critic's update is its forward pass", "nets/arch.py", "3 * self.forward_flop - 2 * sum(layer.multiply_adds for layer in self.layers[0].first)", "self.forward_flop", f"{COMPARE}::test_flop_of_an_update"),

@@ -46,8 +46,8 @@ BUGS = [
     Bug("an episode's NaN action", "envs/tape.py", "inside = (actions >= space.low) & (actions <= space.high)", "inside = ~((actions < space.low) | (actions > space.high))", ACTIONS),
     Bug("an episode's action beyond the last", "envs/tape.py", "actions < space.start + space.n", "actions <= space.start + space.n", ACTIONS),
     # Files
-    Bug("links are followed", "disk/files.py", "    if stat.S_ISLNK(mode):\n        raise OSError(errno.ELOOP, NOT_FOLLOWED)\n", "", LINKS, (("disk/files.py", "_check_regular(os.lstat(path).st_mode)", "_check_regular(os.stat(path).st_mode)"), ("disk/files.py", 'getattr(os, "O_NOFOLLOW", 0) | ', ""))),
-    Bug("a folder behind a link", "disk/files.py", "    if path.is_symlink():\n        raise OSError(errno.ELOOP, NOT_FOLLOWED, str(path))\n", "", LINKS),
+    Bug("links are followed", "disk/files.py", "    if stat.S_ISLNK(mode):\n        raise OSError(errno.ELOOP, NOT_FOLLOWED)\n", "", f"{LINKS}::test_a_file_that_is_a_link_is_refused[.lock]", (("disk/files.py", "_check_regular(os.lstat(path).st_mode)", "_check_regular(os.stat(path).st_mode)"), ("disk/files.py", 'getattr(os, "O_NOFOLLOW", 0) | ', ""))),
+    Bug("a folder behind a link", "disk/files.py", "    if path.is_symlink():\n        raise OSError(errno.ELOOP, NOT_FOLLOWED, str(path))\n", "", f"{LINKS}::test_a_folder_that_is_a_link_is_refused[train-checkpoints]"),
     Bug("a new file over an old one", "disk/files.py", "os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL", "os.O_WRONLY | os.O_APPEND | os.O_CREAT", f"{LINKS}::test_a_new_file_never_stands_in_an_old_ones_place"),
     Bug("a file of any size", "disk/files.py", "> limit:", "> 2**62:", f"{SETTINGS}::test_config_yaml"),
     Bug("leftovers of any name are deleted", "disk/atomic.py", "elif OWN.fullmatch(entry.name):", "else:", f"{LINKS}::test_only_what_a_save_leaves_is_deleted"),

@@ -8,17 +8,17 @@ CLOCK = f"{RECORDS}::test_a_resumed_run_goes_on_with_its_clock"
 FORGOTTEN = f"{RECORDS}::test_what_came_after_the_checkpoint_is_forgotten_in_all_records"
 EXITS = "test_startup.py::test_os_exit_is_an_exception_but_in_a_fork"
 BUGS = [
-    Bug("every evaluation overwrites the best", RECORDING, "if record.best:", 'if record.best or "eval/mean_return" in record.values:', RECORDS),
-    Bug("the best is saved once only", RECORDING, "if record.best:", "if record.best and not self.folder.best.exists():", RECORDS),
-    Bug("the best is never saved", RECORDING, "if record.best:", "if False:", RECORDS),
-    Bug("the last evaluation ignores the seed", HOST_RUN, 'integer(self.config.seed, "evaluation", self.config.total_timesteps)', 'integer(0, "evaluation", self.config.total_timesteps)', RECORDS),
-    Bug("the last evaluation ignores the step", HOST_RUN, 'integer(self.config.seed, "evaluation", self.config.total_timesteps)', 'integer(self.config.seed, "evaluation")', RECORDS),
+    Bug("every evaluation overwrites the best", RECORDING, "if record.best:", 'if record.best or "eval/mean_return" in record.values:', f"{RECORDS}::test_best_is_the_agent_of_the_best_evaluation[means0-200]"),
+    Bug("the best is saved once only", RECORDING, "if record.best:", "if record.best and not self.folder.best.exists():", f"{RECORDS}::test_best_is_the_agent_of_the_best_evaluation[means0-200]"),
+    Bug("the best is never saved", RECORDING, "if record.best:", "if False:", f"{RECORDS}::test_best_is_the_agent_of_the_best_evaluation[means0-200]"),
+    Bug("the last evaluation ignores the seed", HOST_RUN, 'integer(self.config.seed, "evaluation", self.config.total_timesteps)', 'integer(0, "evaluation", self.config.total_timesteps)', f"{RECORDS}::test_the_last_evaluation_starts_where_its_seed_and_step_say[4]"),
+    Bug("the last evaluation ignores the step", HOST_RUN, 'integer(self.config.seed, "evaluation", self.config.total_timesteps)', 'integer(self.config.seed, "evaluation")', f"{RECORDS}::test_the_last_evaluation_starts_where_its_seed_and_step_say[0]"),
     Bug("seconds begin anew on resume", RECORDING, "JsonlWriter(folder.metrics, seconds)", "JsonlWriter(folder.metrics)", CLOCK),
     Bug("the bar begins at 0 on resume", RECORDING, "ProgressBar(run.config.total_timesteps, run.loop.env_steps)", "ProgressBar(run.config.total_timesteps)", CLOCK),
     Bug("TensorBoard is not restarted on resume", RECORDING, "None if is_empty else kept, others", "None, others", FORGOTTEN),
     Bug("metrics.jsonl keeps what came after the checkpoint", RECORD, "if record.env_steps <= env_steps and", "if", FORGOTTEN),
     Bug("metrics.jsonl loses the line of the checkpoint's step", RECORD, "if record.env_steps <= env_steps and", "if record.env_steps < env_steps and", FORGOTTEN),
-    Bug("config.yaml stays as it was", RECORDING, "file.write(to_yaml(config))", "file.write(folder.config.read_text() if config.resume else to_yaml(config))", RECORDS),
+    Bug("config.yaml stays as it was", RECORDING, "file.write(to_yaml(config))", "file.write(folder.config.read_text() if config.resume else to_yaml(config))", f"{RECORDS}::test_a_resumed_run_remembers_its_best"),
     Bug("a resume loses the replay", HOST_RUN, "self.replay.load_state_dict(replay)", "pass", FORGOTTEN),
     Bug("a resume loses the agent", HOST_RUN, "self.agent.load_state_dict(state)", "pass", FORGOTTEN),
     Bug("os._exit ends a run in silence", "system/startup.py", "    catch_exits()\n", "", "test_failing_runs.py::test_an_environment_that_ends_the_process_is_one_that_fails"),

@@ -88,7 +88,17 @@ def test_it_is_killed_and_goes_on_where_it_stood(own_folder: Path) -> None:
         assert Path("alone", name).read_bytes() == Path("o", name).read_bytes(), name
 
 
-def test_a_folder_that_another_process_writes_to_is_refused(command: Callable[..., tuple[int, str, str]]) -> None:
+FAIL = """
+import sys
+folder = next(a for a in sys.argv if a.startswith("run_dir=")).partition("=")[2]
+sys.exit(f"rlpair: cannot train (traceback: {folder}/error.txt)")
+"""
+
+
+def test_a_folder_that_another_process_writes_to_is_refused(
+    monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.setattr("rlpair.runs.processes.TRAIN", (sys.executable, "-c", FAIL))
     with ExitStack() as stack:
         hold_out("o", stack)
         refused = "rlpair: out='o' is not allowed: one that no other process is writing to\n"
@@ -96,13 +106,6 @@ def test_a_folder_that_another_process_writes_to_is_refused(command: Callable[..
     with ExitStack() as stack:
         assert hold_out("o", stack) == Path("o")  # and is free again
     assert [path.name for path in Path("o").iterdir()] == [".lock"]
-
-
-FAIL = """
-import sys
-folder = next(a for a in sys.argv if a.startswith("run_dir=")).partition("=")[2]
-sys.exit(f"rlpair: cannot train (traceback: {folder}/error.txt)")
-"""
 
 
 def test_all_jobs_fail(monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]) -> None:

@@ -68,9 +68,12 @@ def test_what_is_made_of_a_stack_is_none() -> None:
 
 
 def test_the_bounds_are_those_of_the_image() -> None:
-    space = FrameStack(spaces.Box(3, 7, COLOUR, np.uint8), 2)
-    assert (space.low.min(), space.low.max(), space.high.min(), space.high.max()) == (3, 3, 7, 7)
+    low = np.arange(60, dtype=np.uint8).reshape(COLOUR)  # each pixel has its own
+    space = FrameStack(spaces.Box(low, low + 100, COLOUR, np.uint8), 2)
     assert (space.shape, str(space.dtype)) == ((4, 5, 6), "uint8")
+    for bound, image in ((space.low, low), (space.high, low + 100)):
+        np.testing.assert_array_equal(bound[..., :3], image)
+        np.testing.assert_array_equal(bound[..., 3:], image)
 
 
 @pytest.mark.parametrize(("shape", "k"), [((5,), 2), ((2, 4, 5, 3), 2), (PLAIN, 0)])

@@ -220,6 +220,11 @@ ALLOWED = (
             "env_kwargs.max_episode_steps=0 is not allowed: a whole number from 1, or -1 for no limit",
         ),
         (
+            lambda: functional_env("Acrobot-v1", env_kwargs={"max_episode_steps": True}),
+            ConfigError,
+            "env_kwargs.max_episode_steps=True is not allowed: a whole number from 1, or -1 for no limit",
+        ),
+        (
             lambda: from_func_env(DiscreteObs()),
             EnvError,
             "env=DiscreteObs: observations Discrete(4) are not compiled: give a Box with a shape",

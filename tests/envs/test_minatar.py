@@ -90,3 +90,5 @@ def test_a_film_has_pixels(tmp_path: Path) -> None:
     assert (frame.shape, frame.dtype, frame[:16].max()) == ((160, 160, 3), np.uint8, 0)
     assert len(np.unique(frame[16:32, :, 0])) == 1  # a row of bricks has one colour
     assert frame[16, 0].max() > 100
+    np.testing.assert_array_equal(frame[::16, ::16], np.rint(np.asarray(picture.env.render()) * 255))
+    assert picture.metadata["render_fps"] == 10

@@ -12,7 +12,7 @@ from rlpair.types import EnvSpec, State, Transition
 
 NUMBERED = EnvSpec((2,), "float32", True, 3)
 MATRIX = EnvSpec((2, 3), "float32", False, 2, (-1.0, -1.0), (1.0, 1.0))
-IMAGE = EnvSpec((4, 4, 1), "uint8", True, 2)
+IMAGE, BYTES = EnvSpec((4, 4, 1), "uint8", True, 2), EnvSpec((9,), "uint8", True, 2)  # in frames, in a ring
 
 
 def transition(spec: EnvSpec, num_envs: int, count: int) -> tuple[Transition, np.ndarray]:
@@ -78,6 +78,7 @@ def assert_equal(a: State, b: State) -> None:
         (NUMBERED, ((2, 5, 2), "float32"), ((2, 5), "int32")),
         (MATRIX, ((2, 5, 2, 3), "float32"), ((2, 5, 2), "float32")),
         (IMAGE, ((2, 5, 4, 4, 1), "uint8"), ((2, 5), "int32")),
+        (BYTES, ((2, 5, 9), "uint8"), ((2, 5), "int32")),
     ],
 )
 def test_shapes_and_dtypes_of_a_sample(spec: EnvSpec, obs: tuple, action: tuple) -> None:
