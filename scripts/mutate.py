@@ -21,8 +21,6 @@ from pathlib import Path
 from forked import HANGS, ROOT, SURVIVED, copy_tree, found, outcome, warm_up
 from mutants import Bug, tables
 
-TESTS = ("equations", "reference", "parity", "noise", "crossing", "loop")  # of a bug that names none
-
 
 def with_edits(bug: Bug) -> dict[str, str]:
     """The bug's files with the bug in them."""
@@ -41,8 +39,7 @@ def caught_by(bug: Bug, folder: Path) -> tuple[str, float]:
     if not copy.exists():
         copy.mkdir()
         copy_tree(copy)
-    tests = [found(bug.test)] if bug.test else [found(f"test_{name}.py") for name in TESTS]
-    what = outcome(copy, with_edits(bug), tests)
+    what = outcome(copy, with_edits(bug), [found(bug.test)])
     if what.startswith("exit code"):
         raise SystemExit(f"{bug.what}: the tests did not run, {what}:\n{(copy / 'log').read_text()}")
     return what, time.perf_counter() - began

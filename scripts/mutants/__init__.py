@@ -12,7 +12,7 @@ class Bug(NamedTuple):
     file: str
     old: str
     new: str
-    test: str = ""  # the file, or the test in it, that is to catch it; "" tries all of the learners'
+    test: str  # that is to catch it: file::function
     also: tuple[tuple[str, str, str], ...] = ()  # more (file, old, new): the same bug in the twin
 
     @property
