@@ -59,4 +59,5 @@ BUGS = [
     Bug("a GPU's program has the options of a CPU's", "algos/compile_torch.py", 'options = CPU_OPTIONS if device.type == "cpu" else None', "options = CPU_OPTIONS", f"{DEVICES}::test_a_compiled_update_is_recorded_on_a_gpu"),
     Bug("a flipped image is an error of torch", TORCH, " or (not flags.c_contiguous and min(array.strides) < 0)", "", "test_act.py::test_observations_may_be_views_that_torch_cannot_share"),
     Bug("torch warns of what is read-only", TORCH, "if not flags.writeable or (", "if (", "test_act.py::test_observations_may_be_views_that_torch_cannot_share"),
+    Bug("torch has fewer threads than the user asks for", "agents/runtime_torch.py", 'if "OMP_NUM_THREADS" not in os.environ:', "if config.threads:", "test_crowding.py::test_a_small_network_has_the_threads_that_the_user_asks_for"),
 ]  # fmt: skip

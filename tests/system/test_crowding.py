@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from rlpair import EnvSpec, SACConfig, Transition, make_agent
+from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, make_agent
+from rlpair.agents import runtime_torch
 from rlpair.agents.threads_torch import Watch
 from rlpair.system import crowding
 from rlpair.system.crowding import Others, fitting
@@ -172,6 +173,13 @@ def threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+def test_a_small_network_has_the_threads_that_the_user_asks_for(threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    torch.set_num_threads(2)
+    told = runtime_torch.configure(DQNConfig(net_arch=(8,)), "cpu")
+    assert (told, torch.get_num_threads()) == ("torch computes with 2 threads (OMP_NUM_THREADS)", 2)
 
 
 @pytest.mark.filterwarnings("ignore")  # the compiler imports modules that are deprecated
