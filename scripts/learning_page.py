@@ -2,7 +2,7 @@
 
     python scripts/learning_page.py [--results docs/results] [--docs docs]
 
-Every folder below docs/results has a results.json (and results.csv) that python -m rlpair.benchmark wrote; where two
+Each results.json in a folder below docs/results (and its results.csv) is python -m rlpair.benchmark's; where two
 have a run of the same job, the later by name counts.
 """
 

@@ -70,7 +70,7 @@ def read_tensors(path: Path, digest: str | None, check: Callable[[dict[str, Tens
 
     Args:
         path: the file.
-        digest: its sha256, if it is known.
+        digest: the sha256 that it must have; None is that of no file.
         check: raises CheckpointError, without the name of the file.
 
     Raises:

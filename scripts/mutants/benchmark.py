@@ -56,4 +56,5 @@ BUGS = [
     Bug("minutes are called hours", "benchmark/results.py", "round(seconds / 3600, 3)", "round(seconds / 60, 3)", f"{PLAN}::test_a_session_is_told_in_hours"),
     Bug("a benchmark's jobs have one thread", "benchmark/__main__.py", "Pool(jobs, places, config.threads,", "Pool(jobs, places, 1,", "test_benchmark_command.py::test_a_session_has_finished_what_no_earlier_one_had"),
     Bug("a job that a signal met at its start trains on", P, "        if self.stopped_by:  # while it was started\n            process.send_signal(self._signal)\n", "", f"{POOL}::test_a_signal_that_comes_while_a_job_is_started_ends_it_too"),
+    Bug("twins of other lengths are held against each other", "benchmark/report.py", "tasks.setdefault((cell.env, cell.env_steps), [])", "tasks.setdefault(cell.env, [])", f"{REPORT}::test_twins_of_other_lengths_are_not_held_against_each_other"),
 ]  # fmt: skip

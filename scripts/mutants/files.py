@@ -75,4 +75,5 @@ BUGS = [
     Bug("a file that is not written to its end leaves litter", "disk/files.py", "            discard(temp)\n            raise\n", "            raise\n", "test_files.py::test_a_file_that_is_not_written_to_its_end_leaves_the_old_one_and_no_litter"),
     Bug("a command holds its folder for good", "disk/out.py", "    stack.callback(os.close, lock)\n", "", "test_files.py::test_a_folder_is_held_until_its_command_is_through"),
     Bug("two commands write into one folder", "disk/out.py", "        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n", "test_files.py::test_a_folder_is_held_until_its_command_is_through"),
+    Bug("a file without a digest is read", "disk/tensors.py", "if files.sha256(path) != digest:", "if digest is not None and files.sha256(path) != digest:", "test_hostile_checkpoints.py::test_a_file_without_a_digest_is_not_read"),
 ]  # fmt: skip

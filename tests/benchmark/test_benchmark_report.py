@@ -40,6 +40,12 @@ def test_a_row_for_each_task_and_backend() -> None:
     assert jax[-1] == ""
 
 
+def test_twins_of_other_lengths_are_not_held_against_each_other() -> None:
+    short = [run_of("CartPole-v1", "jax", s, [500.0], env_steps=25_000) for s in range(4)]
+    rows = rows_of(results_of(*CARTPOLE[:4], *short))
+    assert [(row[1], row[2], row[-1]) for row in rows] == [("50,000", "torch", ""), ("25,000", "jax", "")]
+
+
 @pytest.mark.parametrize(
     ("env", "steps", "score", "said"),
     [

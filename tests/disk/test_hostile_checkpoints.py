@@ -95,6 +95,12 @@ def test_every_flipped_bit_of_the_tensors_is_found(tmp_path):
     assert message(folder) == "PATH/agent.safetensors: is corrupt: its sha256 is not the one in agent.json"
 
 
+def test_a_file_without_a_digest_is_not_read(tmp_path):
+    folder = save(tmp_path / "c")
+    edit(folder, sha256={})
+    assert message(folder) == "PATH/agent.safetensors: is corrupt: its sha256 is not the one in agent.json"
+
+
 class Bomb:
     """Its pickle makes a file when it is loaded."""
 
