@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from multiprocessing import process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +65,7 @@ def copy_tree(folder: Path) -> None:
 def tested(folder: Path, tests: list[str], *options: str) -> int:
     """In a process of its own: what pytest returns."""
     os.setpgid(0, 0)
+    vars(process)["_parent_process"] = None  # tests ask whether they are in a worker: not in one of ours
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT))
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
@@ -115,8 +117,11 @@ def outcome(folder: Path, texts: Mapping[str, str], tests: list[str], *options: 
         status = status_of(child)
     if status in (None, -signal.SIGXCPU, -signal.SIGKILL):
         return HANGS
-    failed = re.search(r"^(?:FAILED|ERROR) tests/\S*?(test_\S+)", (folder / "log").read_text(errors="replace"), re.M)
-    return SURVIVED if status == 0 else failed[1] if failed else f"exit code {status}"
+    log = (folder / "log").read_text(errors="replace")
+    failed = re.search(r"^(?:FAILED|ERROR) tests/\S*?(test_\S+)", log, re.M)
+    if status == 0 and re.search(r"^\d+ \w+.* in [\d.]+s", log, re.M):  # and not a test that ended all
+        return SURVIVED
+    return failed[1] if failed else f"exit code {status}"
 
 
 def run(mutants: Iterable[Mutant], tests_of: Callable[[Mutant], list[str]]) -> Counter[str]:

@@ -112,4 +112,5 @@ BUGS = [
     Bug("a FuncEnv's observation and end are one draw", "envs/functional_jax.py", "terminal(state, terminal_key, self.params)", "terminal(state, obs_key, self.params)", "test_functional.py::test_all_that_a_func_env_draws_is_independent"),
     Bug("all pixels of a stack have the lowest of the bounds", "envs/frames.py", "(image.low, image.high))", "(image.low.min(keepdims=True) + 0 * image.low, image.high))", f"{FRAMES}::test_the_bounds_are_those_of_the_image"),
     Bug("a limit of True steps is one of one", "envs/classic_jax.py", "not isinstance(given, int) or isinstance(given, bool) or given < 1", "not isinstance(given, int) or given < 1", "test_functional.py::test_what_is_refused"),
+    Bug("a reset waits for ever for a worker that is silent", "envs/processes.py", "return envs.reset_wait(timeout=ANSWER_SECONDS)", "return envs.reset_wait()", "test_failures.py::test_a_worker_that_is_silent_in_a_reset"),
 ]  # fmt: skip

@@ -152,6 +152,14 @@ def test_a_worker_that_fails(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.timeout(60)
+def test_a_worker_that_is_silent_in_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "CLOSE_SECONDS", 0.5)
+    envs = make_envs(ID, vectorization="async", env_kwargs={"how": "hang", "when": "first reset"})
+    monkeypatch.setattr(processes, "ANSWER_SECONDS", 3)
+    assert str(failure_of(envs)) == f"env={ID}: environment 0 gave no answer within 3 seconds"
+
+
 def build_in_one_process(only: int) -> gym.Env[Any, Any]:
     if os.getpid() != only:
         raise ValueError("boom")
