@@ -48,7 +48,7 @@ class Part(NamedTuple):
 def parts(device: str, quick: bool, scratch: Path) -> tuple[list[Part], list[Part]]:
     """Those that may run side by side, since they measure no time; and those that run alone."""
     python = [sys.executable]
-    seconds = "0.2" if quick else "2"
+    seconds, limit = "0.2" if quick else "2", 90 if device == "cuda" else 300  # a slow CPU compiles for minutes
     files = ("crossing",) if quick else TESTS
     side_by_side = [
         *(Part(f"tests/{name}", [*python, "-m", "pytest", *tests(name, quick)], 220, pytest_result) for name in files),
@@ -59,7 +59,7 @@ def parts(device: str, quick: bool, scratch: Path) -> tuple[list[Part], list[Par
     counts = {"dqn": (1, 2), "sac": (1,)} if quick else {"dqn": SEEDS, "sac": SEEDS}
     fused = [(algo, str(count)) for algo, some in counts.items() for count in some]
     alone = [
-        *(Part(f"updates/{x}", [*python, MEASURE, "updates", device, x, seconds], 90, last_json) for x in variants),
+        *(Part(f"updates/{x}", [*python, MEASURE, "updates", device, x, seconds], limit, last_json) for x in variants),
         *(Part(f"fused/{a} {n}", [*python, MEASURE, "fused", device, a, n, seconds], 60, last_json) for a, n in fused),
         Part(
             "compare", [*python, "-m", "rlpair.compare", *compare_settings(device, quick, scratch)], 150, page(scratch)

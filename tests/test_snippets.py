@@ -66,6 +66,10 @@ STICKY = "mode=fused num_seeds=3 env_kwargs.sticky_action_prob=0.1"
 for game in ("Breakout", "Asterix", "SpaceInvaders"):
     command = f"python -m rlpair.train algo=dqn backend=jax env=gymnax/{game}-MinAtar {STICKY}"
     NOT_RUN[command] = "gymnax is not among the extras here; tests/envs/test_gymnax.py runs it"
+ON_HOST = "env=MinAtar/Breakout-v1 total_timesteps=1000000 checkpoint_every=250000"
+NOT_RUN[f"python -m rlpair.train algo=dqn backend=torch {ON_HOST}"] = (
+    "minatar is not among the extras here; tests/envs/test_minatar.py runs it"
+)
 INSTALL = re.compile(r"pip install (.*)")  # never run: .ci/run does, into an environment of its own
 
 
