@@ -36,7 +36,7 @@ class Workers:
             cores: of each process, where the system can bind one; of a single one they are left as they are.
 
         Raises:
-            RLPairError: what ``make`` raised.
+            RLPairError: what ``make`` raised; another error of its is a RuntimeError with its traceback.
         """
         self._processes, self._ends = [], list[Connection]()
         self._here = make(*arguments[0]) if len(arguments) == 1 else None
@@ -52,7 +52,7 @@ class Workers:
             self._ends.append(end)
         try:
             self._answers()
-        except RLPairError:
+        except BaseException:
             self.close()
             raise
 
@@ -69,7 +69,8 @@ class Workers:
         if self._here is not None:
             return [getattr(self._here, method)(*arguments, *own[0])]
         for end, more in zip(self._ends, own, strict=True):
-            end.send((method, (*arguments, *more)))
+            with suppress(ConnectionError):  # a worker that is gone: its answer says so
+                end.send((method, (*arguments, *more)))
         return self._answers()
 
     def _answers(self) -> list[Any]:
@@ -78,7 +79,7 @@ class Workers:
         for process, end in zip(self._processes, self._ends, strict=True):
             try:
                 answers.append(end.recv())
-            except EOFError:
+            except (EOFError, ConnectionError):
                 process.join()
                 raise RLPairError(f"a worker process ended with exit code {process.exitcode}") from None
         for failed, answer in answers:
@@ -141,7 +142,7 @@ def _serve(end: Connection, cores: set[int], make: Callable[..., Any], arguments
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes: the first one decides
     bind_to(cores)
-    with suppress(EOFError, BrokenPipeError):  # the other end is gone
+    with suppress(EOFError, ConnectionError):  # the other end is gone
         failed, target = _attempt(make, *arguments)
         end.send((failed, target if failed else None))
         while not failed:

@@ -4,7 +4,7 @@ from mutants import Bug
 
 HOST, SPEC, FAILURES, NORMALIZE = "envs/host.py", "envs/spec.py", "envs/failures.py", "envs/normalize.py"
 FAILING, SPECS, HOSTS = "test_failures.py", "test_env_spec.py", "test_host_envs.py"
-OBS, STEP = f"{FAILING}::test_check_obs", f"{FAILING}::test_a_step_that_fails"
+OBS, STEP = "test_check_obs.py::test_check_obs", f"{FAILING}::test_a_step_that_fails"
 REFUSED = f"{SPECS}::test_what_cannot_be_learned_is_refused_in_one_line"
 TRAINING, MEMORY, FAMILY = "test_training.py", "test_memory.py", "test_families.py"
 FRAMES, ATARI, VECTORS, ROWS = "test_frame_stack.py", "test_atari.py", "test_vectors.py", "test_rows.py"
@@ -15,7 +15,7 @@ BUGS = [
     Bug("a number beyond its Discrete space", FAILURES, "if not ((array >= space.start) & (array < space.start + count)).all():", "if False:", OBS),
     Bug("a Dict that lacks a key", FAILURES, "isinstance(obs, Mapping) and obs.keys() >= space.spaces.keys()", "isinstance(obs, Mapping)", OBS),
     Bug("a reward that is an array", FAILURES, "if shape := tuple(getattr(value, \"shape\", ())):", "if shape := ():", STEP),
-    Bug("numbers that no one-hot vector has pass", FAILURES, "space.shape if isinstance(space, spaces.Box) else None", "space.shape", "test_failures.py::test_a_step_whose_index_is_none_of_the_space"),
+    Bug("numbers that no one-hot vector has pass", FAILURES, "space.shape if isinstance(space, spaces.Box) else None", "space.shape", "test_check_obs.py::test_a_step_whose_index_is_none_of_the_space"),
     Bug("sys.exit in a step ends the run", FAILURES, "check_number(name, value)\n        except BaseException as error:", "check_number(name, value)\n        except Exception as error:", STEP),
     Bug("a reset that fails is a step that fails", FAILURES, 'failure_of(error, "reset")', "failure_of(error)", f"{FAILING}::test_a_reset_that_fails"),
     Bug("a close that fails is silent", FAILURES, "warnings.warn(what, RLPairWarning, stacklevel=2)", "pass", f"{FAILING}::test_a_close_that_fails_is_a_warning"),

@@ -46,5 +46,8 @@ BUGS = [
     Bug("what one worker answers is left unread after another's failure", "system/workers.py", "                answers.append(end.recv())\n", "                answers.append(end.recv())\n                if answers[-1][0]:\n                    break\n", "test_workers.py::test_answers_after_a_failure_are_those_to_the_call"),
     Bug("the peak of memory in KiB, on Linux", "system/workers.py", "return int(peak[1]) * 1024", "return int(peak[1])", "test_machine.py::test_the_most_memory_that_a_process_had_is_in_bytes"),
     Bug("the memory of a process is that of its parent", "system/workers.py", 'status = STATUS.read_text() if STATUS.exists() else ""', 'status = ""', "test_machine.py::test_the_memory_of_a_process_is_not_that_of_the_one_which_started_it"),
+    Bug("a worker that is gone is an error of pipes", "system/workers.py", "with suppress(ConnectionError):  # a worker", "with suppress(ZeroDivisionError):  # a worker", "test_workers.py::test_a_worker_that_is_killed_is_gone_whenever_that_is"),
+    Bug("a worker that is gone with what it was asked is an error of pipes", "system/workers.py", "except (EOFError, ConnectionError):", "except EOFError:", "test_workers.py::test_a_worker_that_is_killed_is_gone_whenever_that_is"),
+    Bug("workers stay where one cannot be made", "system/workers.py", "        except BaseException:\n            self.close()\n", "        except RLPairError:\n            self.close()\n", "test_workers.py::test_what_one_of_several_workers_cannot_make"),
     Bug("ctrl-c ends the workers first", "system/workers.py", "    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C", "    # Ctrl-C", "test_workers.py::test_ctrl_c_which_reaches_all_processes_of_a_terminal_is_for_the_first_alone"),
 ]  # fmt: skip
