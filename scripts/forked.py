@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from multiprocessing import process
@@ -74,7 +75,8 @@ def tested(folder: Path, tests: list[str], *options: str) -> int:
     os.environ["PYTHONPATH"] = str(folder)
     sys.path.insert(0, str(folder))
     quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider"]
-    return int(pytest.main(["-x", "-q", *quiet, *options, *tests]))
+    own = ["--basetemp", str(folder / "tmp")]  # its usual one is shared by all processes, which race for it
+    return int(pytest.main(["-x", "-q", *quiet, *own, *options, *tests]))
 
 
 @contextlib.contextmanager
@@ -112,6 +114,8 @@ def outcome(folder: Path, texts: Mapping[str, str], tests: list[str], *options: 
         if not (child := os.fork()):
             try:
                 os._exit(tested(folder, tests, *options))
+            except BaseException:  # noqa: BLE001, what it is stands in the log
+                traceback.print_exc()
             finally:
                 os._exit(1)
         status = status_of(child)
