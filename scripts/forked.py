@@ -1,6 +1,7 @@
 """Runs tests against changes of the package, each in a process forked from one that has imported the frameworks."""
 
 import contextlib
+import gc
 import importlib
 import os
 import re
@@ -22,7 +23,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("rlpair", "tests", "scripts", "examples", "docs", "README.md", "CONTRIBUTING.md", "pyproject.toml")
 WARM = ["chex", "flax.struct", "gymnasium", "hydra", "hypothesis", "optax", "pydantic", "rich.progress"]
-WARM += ["safetensors.numpy", "torch.utils.tensorboard"]
+WARM += ["safetensors.numpy", "torch.utils.tensorboard", "xdist.plugin", "pytest_timeout", "_hypothesis_pytestplugin"]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
 ENVIRONMENT |= {"CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
 ENVIRONMENT |= {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
@@ -52,6 +53,7 @@ def warm_up(cache: str) -> None:
     os.environ |= ENVIRONMENT | {"JAX_COMPILATION_CACHE_DIR": cache}
     for module in WARM:  # once, for all
         importlib.import_module(module)
+    gc.freeze()  # pytest collects garbage twice a run, and need not look at all of this
 
 
 def copy_tree(folder: Path) -> None:

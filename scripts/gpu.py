@@ -56,7 +56,7 @@ def parts(device: str, quick: bool, scratch: Path) -> tuple[list[Part], list[Par
         Part("seeds", [*python, MEASURE, "seeds", device], 150, last_json),
     ]
     variants = [name for name in VARIANTS if device == "cuda" or "CUDA" not in name]
-    counts = {"dqn": (1, 2), "sac": (1,)} if quick else {"dqn": SEEDS, "sac": SEEDS}
+    counts = {"dqn": (2,), "sac": (1,)} if quick else {"dqn": SEEDS, "sac": SEEDS}
     fused = [(algo, str(count)) for algo, some in counts.items() for count in some]
     alone = [
         *(Part(f"updates/{x}", [*python, MEASURE, "updates", device, x, seconds], limit, last_json) for x in variants),
