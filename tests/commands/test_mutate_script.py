@@ -33,3 +33,13 @@ def test_tests_that_do_not_run_are_no_catch(tmp_path: Path) -> None:
     assert f"{BUG}: the tests did not run, exit code 4:" in result.stderr
     assert "unrecognized arguments: --no-such-option" in result.stderr
     assert (result.returncode, result.stdout) == (1, "")
+
+
+def test_an_exception_beside_the_tests_is_no_catch_and_is_told(tmp_path: Path) -> None:
+    """As where pytest cannot clean up: the report, which it would have written afterwards, is lost."""
+    (tmp_path / "beside.py").write_text("def pytest_sessionfinish(session):\n    raise OSError('gone already')\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    result = plant(tmp_path, PYTHONPATH=path, PYTEST_ADDOPTS="-p beside")
+    assert f"{BUG}: the tests did not run, exit code 1:\nFTraceback (most recent call last):\n" in result.stderr
+    assert "\nOSError: gone already\n" in result.stderr
+    assert (result.returncode, result.stdout) == (1, "")
