@@ -32,7 +32,9 @@ from rlpair.system.workers import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURE = str(ROOT / "scripts" / "gpu_measure.py")
-TESTS = ("compile", "parity", "noise", "crossing", "fused", "reference", "probes", "resume", "devices")
+TESTS = (  # the longest first
+    *("parity", "fused", "compile", "crossing", "probes", "resume", "reference", "noise", "devices"),
+)
 SEEDS = (1, 64, 1024)
 
 
@@ -51,15 +53,19 @@ def parts(device: str, quick: bool, scratch: Path) -> tuple[list[Part], list[Par
     seconds, limit = "0.2" if quick else "2", 90 if device == "cuda" else 300  # a slow CPU compiles for minutes
     files = ("crossing",) if quick else TESTS
     side_by_side = [
-        *(Part(f"tests/{name}", [*python, "-m", "pytest", *tests(name, quick)], 220, pytest_result) for name in files),
+        *(Part(f"tests/{name}", [*python, "-m", "pytest", *tests(name, quick)], 300, pytest_result) for name in files),
         Part("parity", [*python, "-m", "rlpair.parity", *parity_settings(quick)], 220, parity_result),
         Part("seeds", [*python, MEASURE, "seeds", device], 150, last_json),
     ]
-    variants = [name for name in VARIANTS if device == "cuda" or "CUDA" not in name]
+    variants = [("sac", name) for name in VARIANTS if device == "cuda" or "CUDA" not in name]
+    variants += [("pixels", name) for name in (("torch eager",) if quick else VARIANTS)]
     counts = {"dqn": (2,), "sac": (1,)} if quick else {"dqn": SEEDS, "sac": SEEDS}
     fused = [(algo, str(count)) for algo, some in counts.items() for count in some]
     alone = [
-        *(Part(f"updates/{x}", [*python, MEASURE, "updates", device, x, seconds], limit, last_json) for x in variants),
+        *(
+            Part(f"{w}/{x}", [*python, MEASURE, "updates", device, w, x, seconds], limit, last_json)
+            for w, x in variants
+        ),
         *(Part(f"fused/{a} {n}", [*python, MEASURE, "fused", device, a, n, seconds], 60, last_json) for a, n in fused),
         Part(
             "compare", [*python, "-m", "rlpair.compare", *compare_settings(device, quick, scratch)], 150, page(scratch)
@@ -75,7 +81,7 @@ def parity_settings(quick: bool) -> list[str]:
 
 def compare_settings(device: str, quick: bool, scratch: Path) -> list[str]:
     """Of rlpair.compare: short."""
-    some = ["algo=[dqn]", "mode=[eager]", "seconds=0.05"] if quick else ["mode=[eager,host,seeds]", "seconds=0.5"]
+    some = ["algo=[dqn]", "mode=[eager]", "seconds=0.05"] if quick else ["seconds=0.5"]
     devices = "[cpu]" if device == "cpu" else "[cpu,cuda]"
     return [*some, f"device={devices}", "repeats=1", "num_seeds=[16]", f"out={scratch / 'compare'}"]
 

@@ -1,7 +1,7 @@
 """One measurement of scripts/gpu.py, in a process of its own; prints a line of JSON.
 
 python scripts/gpu_measure.py card DEVICE
-python scripts/gpu_measure.py updates DEVICE VARIANT SECONDS
+python scripts/gpu_measure.py updates DEVICE WORK VARIANT SECONDS
 python scripts/gpu_measure.py fused DEVICE ALGO SEEDS SECONDS
 python scripts/gpu_measure.py seeds DEVICE
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from bench_fused import WORK
 
-from rlpair import EnvSpec, SACConfig, Transition, make_agent
+from rlpair import DQNConfig, EnvSpec, SACConfig, Transition, make_agent
 from rlpair.compare.roofline import update_flop
 from rlpair.config import RunConfig
 from rlpair.errors import RLPairError
@@ -23,7 +23,12 @@ from rlpair.make import backend_module, configure_process
 from rlpair.parity import Case, data, errors
 
 CHEETAH = EnvSpec((17,), "float32", False, 6, (-1.0,) * 6, (1.0,) * 6)  # HalfCheetah's shapes
-BURST = 64  # updates that are handed over in one call
+ATARI = EnvSpec((84, 84, 4), "uint8", True, 6)  # Pong's
+NATURE = DQNConfig(batch_size=32, encoder="nature", net_arch=())
+UPDATES = {
+    "sac": (CHEETAH, SACConfig(), 64),
+    "pixels": (ATARI, NATURE, 16),
+}  # the last: updates handed over in one call
 # Of an update: backend, torch.compile, a CUDA graph. The last of torch's is what compile=true does on a GPU.
 VARIANTS = {
     "torch eager": ("torch", False, False),
@@ -61,26 +66,26 @@ def rate(function: Callable[[int], Any], synchronize: Callable[[], Any], seconds
     return each * count / (time.perf_counter() - start)
 
 
-def updates(device: str, variant: str, seconds: float) -> dict[str, Any]:
-    """Updates per second of SAC on HalfCheetah's shapes: on batches that lie there, from the host, in bursts."""
+def updates(device: str, work: str, variant: str, seconds: float) -> dict[str, Any]:
+    """Updates per second on batches that lie there, from the host, in bursts."""
     backend, compiled, recorded = VARIANTS[variant]
-    config = SACConfig()
+    spec, config, burst_size = UPDATES[work]
     configure_process(backend, config, device)
     began = time.perf_counter()
-    agent: Any = make_agent("sac", backend=backend, env=CHEETAH, config=config, device=device, compile=False)
+    agent: Any = make_agent(config.name, backend=backend, env=spec, config=config, device=device, compile=False)
     if backend == "torch":
         decorate(agent, compiled, recorded)
-    batches, _ = data(Case(config, CHEETAH, 0, config.batch_size), BURST)
-    rows = [Transition(*(None if x is None else x[u] for x in batches)) for u in range(BURST)]
+    batches, _ = data(Case(config, spec, 0, config.batch_size), burst_size)
+    rows = [Transition(*(None if x is None else x[u] for x in batches)) for u in range(burst_size)]
     to_device = backend_module("agents.runtime", backend).to_device
     there, burst = [to_device(row, device) for row in rows], to_device(batches, device)
     agent.update(there[0])
     agent.synchronize()
     first = time.perf_counter() - began
     return {
-        "updates_per_second": rate(lambda i: agent.update(there[i % BURST]), agent.synchronize, seconds),
-        "from_host": rate(lambda i: agent.update(rows[i % BURST]), agent.synchronize, seconds),
-        "in_bursts": rate(lambda _: agent.update(burst), agent.synchronize, seconds, BURST),
+        "updates_per_second": rate(lambda i: agent.update(there[i % burst_size]), agent.synchronize, seconds),
+        "from_host": rate(lambda i: agent.update(rows[i % burst_size]), agent.synchronize, seconds),
+        "in_bursts": rate(lambda _: agent.update(burst), agent.synchronize, seconds, burst_size),
         "first_update_seconds": first,
         "device_bytes": backend_module("agents.runtime", backend).device_memory(device),
     }
@@ -147,7 +152,7 @@ def main() -> None:
     kind, device, *arguments = sys.argv[1:]
     functions: dict[str, Callable[..., dict[str, Any]]] = {
         "card": card,
-        "updates": lambda device, variant, seconds: updates(device, variant, float(seconds)),
+        "updates": lambda device, work, variant, seconds: updates(device, work, variant, float(seconds)),
         "fused": lambda device, algo, count, seconds: fused(device, algo, int(count), float(seconds)),
         "seeds": seeds,
     }

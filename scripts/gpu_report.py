@@ -17,14 +17,21 @@ and as a CUDA graph, the fused loop with many seeds, seeds spread over several G
 device=[cpu,cuda]`. A part that fails is recorded, and the rest goes on; started again, the command goes on with what
 is not done. It needs PyTorch (2.11 or newer) and JAX with CUDA, and what `pip install -e '.[test]'` brings.
 
-A machine without a network gets what it lacks in a folder, a few MB of pure Python:
+A machine without a network gets what it lacks in a folder, a few MB, made for its version of Python:
 
 ```bash
 pip install --no-deps -c constraints.txt --target vendor \\
-    gymnasium farama-notifications hydra-core omegaconf antlr4-python3-runtime
+    gymnasium farama-notifications hydra-core omegaconf antlr4-python3-runtime \\
+    pydantic pydantic-core annotated-types typing-inspection
 PYTHONPATH=.:vendor python scripts/gpu.py
 ```
 """
+WORK = {
+    "sac": "### One update\n\nSAC on HalfCheetah's shapes, without it: observations of 17, actions of 6, "
+    "batches of 256, 256-256, two critics. Many: 64.",
+    "pixels": "DQN on Pong's shapes, without it: four frames of 84 x 84, batches of 32, the network of Mnih et al. "
+    "Many: 16.",
+}
 NOTHING = """
 **Nothing has been measured yet**: no GPU was at hand. What a CPU can show is tested there: the script itself
 (`python scripts/gpu.py --device cpu --quick`), the step around a CUDA graph with a stand-in for the graph, seeds spread
@@ -38,7 +45,8 @@ def markdown(found: dict[str, Any] | None) -> str:
     """The page."""
     if found is None:
         return HOW + NOTHING
-    sections = [heading(found), updates(found), fused(found), checks(found), compare(found)]
+    tables = [updates(found, group, text) for group, text in WORK.items()]
+    sections = [heading(found), *tables, fused(found), checks(found), compare(found)]
     return HOW + "\n" + "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -71,14 +79,13 @@ def table(head: str, parts: dict[str, dict[str, Any]], cells: dict[str, str]) ->
     return "\n".join([f"| {head} |", "|---" * columns + "|", *rows]) if rows else ""
 
 
-def updates(found: dict[str, Any]) -> str:
-    """SAC's updates per second."""
+def updates(found: dict[str, Any], group: str, text: str) -> str:
+    """Updates per second of one network."""
     cells = {"updates_per_second": "{:,.0f}", "from_host": "{:,.0f}", "in_bursts": "{:,.0f}"}
     cells |= {"first_update_seconds": "{:.1f}", "device_bytes": "{:,.0f}"}
-    head = "SAC, updates/s | batches there | from the host | 64 in a call | the first one, s | bytes at most"
-    text = "Observations of 17, actions of 6, batches of 256, 256-256, two critics: HalfCheetah's shapes, without it."
-    found_table = table(head, of_group(found, "updates"), cells)
-    return f"### One update\n\n{text}\n\n{found_table}" if found_table else ""
+    head = "updates/s | batches there | from the host | many in a call | the first one, s | bytes at most"
+    found_table = table(head, of_group(found, group), cells)
+    return f"{text}\n\n{found_table}" if found_table else ""
 
 
 def fused(found: dict[str, Any]) -> str:

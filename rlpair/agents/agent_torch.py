@@ -26,10 +26,12 @@ class TorchAgent(BaseAgent):
     ) -> None:
         """Begin with ``params``, by name as the algorithm's ``initial_params`` has them. ``device``: auto, cpu or cuda.
 
-        The precision of float32 matrix products is a setting of the whole process in PyTorch, and is set here.
+        The precision of float32 products is a setting of the whole process in PyTorch, of matrices and of convolutions,
+        and is set here.
         """
         super().__init__(identity)
         torch.set_float32_matmul_precision(matmul_precision)
+        torch.backends.cudnn.allow_tf32 = matmul_precision == "high"
         self.device = find_device(device)
         self.rng_name = f"rng.torch.{self.device.type}"
         self.generator = torch.Generator(self.device)

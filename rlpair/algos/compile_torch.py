@@ -6,6 +6,7 @@ What stays outside: drawing noise and batches, and the count of updates, which t
 import os
 import shutil
 import sys
+import warnings
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def compiled(update: Update, state: list[torch.Tensor], device: torch.device) ->
     check_compiler()
     options = CPU_OPTIONS if device.type == "cpu" else None
     program = torch.compile(with_own_code(update), fullgraph=True, dynamic=False, options=options)
-    return counting(program if device.type == "cpu" else Recorded(program, state), device)
+    return counting(program if device.type == "cpu" else Recorded(silent_on_tf32(program), state), device)
 
 
 def with_own_code(update: Update) -> Update:
@@ -50,6 +51,17 @@ def with_own_code(update: Update) -> Update:
 
     program.__code__ = program.__code__.replace()  # a copy
     return program
+
+
+def silent_on_tf32(program: Update) -> Update:
+    """Return the program without the compiler's advice to use TF32: matmul_precision says whether to."""
+
+    def silent(batch: Transition, noise: Any, num_updates: Any) -> UpdateInfo:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")
+            return program(batch, noise, num_updates)
+
+    return silent
 
 
 def counting(program: Update, device: torch.device) -> Update:

@@ -127,9 +127,11 @@ def test_the_precision_reaches_every_product(algo: str, precision: str) -> None:
 @pytest.mark.parametrize("precision", ["high", "highest"])
 def test_the_precision_is_torchs(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_float32_matmul_precision()
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", precision != "high")
     try:
         small_agent("dqn", "torch", matmul_precision=precision)
         assert torch.get_float32_matmul_precision() == precision
+        assert torch.backends.cudnn.allow_tf32 is (precision == "high")
     finally:
         torch.set_float32_matmul_precision(before)
 

@@ -180,7 +180,7 @@ def test_wide_layers_are_onednns_in_a_compiled_update(monkeypatch: pytest.Monkey
     monkeypatch.setattr(onednn_torch, "AVAILABLE", True)
     case = Case(DQNConfig(net_arch=(128, 128, 20), batch_size=128), DISCRETE, 0, 128)
     batch, _ = data(case, 5)
-    agents = [agent_of(case, "torch", "float32", compile=compile) for compile in (True, False)]
+    agents = [agent_of(case, "torch", "float32", "cpu", compile=compile) for compile in (True, False)]
     for u in range(5):
         infos = [agent.update(row(batch, (), u)[0]) for agent in agents]
         assert_close(*({tag: host(value) for tag, value in info.metrics.items()} for info in infos), FLOAT32)

@@ -74,8 +74,8 @@ def test_what_is_done_is_not_done_again() -> None:
 def test_the_page_shows_what_was_found_and_what_was_not() -> None:
     done = {"status": "done", "updates_per_second": 1234.5, "from_host": 1000, "in_bursts": 2000, "device_bytes": None}
     parts: dict[str, Any] = {
-        "updates/jax": done | {"first_update_seconds": 1.25},
-        "updates/torch eager": {"status": "failed", "error": "out | of memory"},
+        "sac/jax": done | {"first_update_seconds": 1.25},
+        "sac/torch eager": {"status": "failed", "error": "out | of memory"},
         "tests/fused": {"status": "failed", "error": "1 failed", "note": "1 failed", "failed": ["FAILED a|b"]},
         "parity": {"status": "done", "note": "all within", "worst": {"cuda": 1e-13}},
         "compare": {"status": "cut off", "error": "was not done within 9 s"},
@@ -118,9 +118,11 @@ def test_every_part_runs_small_on_a_cpu() -> None:
     assert ran.returncode == 0, ran.stderr
     found = json.loads(Path("out/gpu.json").read_text())
     assert set(found["parts"]) == {
-        *("tests/crossing", "parity", "seeds", "updates/torch eager", "updates/torch compiled", "updates/jax"),
-        *("fused/dqn 2", "fused/sac 1", "compare"),
+        *("tests/crossing", "parity", "seeds", "sac/torch eager", "sac/torch compiled", "sac/jax"),
+        *("pixels/torch eager", "fused/dqn 2", "fused/sac 1", "compare"),
     }
     assert {result["status"] for result in found["parts"].values()} == {"done"}
-    assert all(x["updates_per_second"] > 0 for name, x in found["parts"].items() if name.startswith("updates/"))
+    assert all(
+        x["updates_per_second"] > 0 for name, x in found["parts"].items() if name.startswith(("sac/", "pixels/"))
+    )
     assert {path.name for path in Path("out").iterdir()} == {"gpu.json", "gpu.md", "gpu.log"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import toy_envs  # noqa: F401 - registers toy/...
+from devices import DEVICE
 from runs import assert_same, command, config_of, overrides_of, records
 
 from rlpair.train import train
@@ -63,8 +64,8 @@ def test_a_stopped_run_resumes_to_the_same_end(algo: str, backend: str) -> None:
 def test_resume_in_the_other_backend_says_what_does_not_carry_over(capsys: pytest.CaptureFixture[str]) -> None:
     train(config_of("sac", "jax", run_dir="run", total_timesteps=200))
     assert train(config_of("sac", "torch", resume="run")).env_steps == 400
-    note = "jax's random numbers do not carry over to torch.cpu: exploration is reseeded from seed=0 and env step 200"
-    assert f"rlpair: {note}" in capsys.readouterr().err.splitlines()
+    note = f"jax's random numbers do not carry over to torch.{DEVICE}: exploration is reseeded from seed=0"
+    assert f"rlpair: {note} and env step 200" in capsys.readouterr().err.splitlines()
 
 
 def test_an_environment_that_cannot_be_replayed_starts_an_episode(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from devices import host
 from hypothesis import strategies as st
 
 from rlpair import DQNConfig, EnvSpec, SACConfig
@@ -69,5 +70,5 @@ def worst(found: Mapping[str, float]) -> tuple[str, float]:
 
 def assert_close(a: Mapping[str, Any], b: Mapping[str, Any], tolerance: float) -> None:
     """Every tensor of ``b`` within ``tolerance`` of the one in ``a``. NaN is never close."""
-    found = errors(a, b)
+    found = errors(*({key: host(value) for key, value in arrays.items()} for arrays in (a, b)))
     assert all(error <= tolerance for error in found.values()), worst(found)
