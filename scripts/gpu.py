@@ -53,7 +53,7 @@ def parts(device: str, quick: bool, scratch: Path) -> tuple[list[Part], list[Par
     seconds, limit = "0.2" if quick else "2", 90 if device == "cuda" else 300  # a slow CPU compiles for minutes
     files = ("crossing",) if quick else TESTS
     side_by_side = [
-        *(Part(f"tests/{name}", [*python, "-m", "pytest", *tests(name, quick)], 300, pytest_result) for name in files),
+        *(Part(f"tests/{name}", [*python, "-m", "pytest", *tests(name, quick)], 400, pytest_result) for name in files),
         Part("parity", [*python, "-m", "rlpair.parity", *parity_settings(quick)], 220, parity_result),
         Part("seeds", [*python, MEASURE, "seeds", device], 150, last_json),
     ]
@@ -66,7 +66,7 @@ def parts(device: str, quick: bool, scratch: Path) -> tuple[list[Part], list[Par
             Part(f"{w}/{x}", [*python, MEASURE, "updates", device, w, x, seconds], limit, last_json)
             for w, x in variants
         ),
-        *(Part(f"fused/{a} {n}", [*python, MEASURE, "fused", device, a, n, seconds], 60, last_json) for a, n in fused),
+        *(Part(f"fused/{a} {n}", [*python, MEASURE, "fused", device, a, n, seconds], 150, last_json) for a, n in fused),
         Part(
             "compare", [*python, "-m", "rlpair.compare", *compare_settings(device, quick, scratch)], 150, page(scratch)
         ),

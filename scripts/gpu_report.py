@@ -1,6 +1,6 @@
-"""docs/gpu.md, from what scripts/gpu.py found; without anything found, what it says until then.
+"""docs/gpu.md, from what scripts/gpu.py found, and notes.md beside it where there is one.
 
-python scripts/gpu_report.py [gpu.json] > docs/gpu.md
+python scripts/gpu_report.py docs/results/gpu/gpu.json > docs/gpu.md
 """
 
 import json
@@ -32,19 +32,16 @@ WORK = {
     "pixels": "DQN on Pong's shapes, without it: four frames of 84 x 84, batches of 32, the network of Mnih et al. "
     "Many: 16.",
 }
-NOTHING = """
-**Nothing has been measured yet**: no GPU was at hand. What a CPU can show is tested there: the script itself
-(`python scripts/gpu.py --device cpu --quick`), the step around a CUDA graph with a stand-in for the graph, seeds spread
-over four virtual devices, what the branches on the device decide (test_devices.py, test_compile.py). What
-has never run: kernels on a GPU, recording and replaying a CUDA graph, torch's and JAX's generators there, memory
-statistics, two frameworks that share a card.
-"""
 
 
-def markdown(found: dict[str, Any] | None) -> str:
-    """The page."""
-    if found is None:
-        return HOW + NOTHING
+def page(path: Path) -> str:
+    """The document of that gpu.json."""
+    notes = path.with_name("notes.md")
+    return markdown(json.loads(path.read_text())) + (notes.read_text() if notes.exists() else "")
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """What was found, as Markdown."""
     tables = [updates(found, group, text) for group, text in WORK.items()]
     sections = [heading(found), *tables, fused(found), checks(found), compare(found)]
     return HOW + "\n" + "\n\n".join(section for section in sections if section) + "\n"
@@ -126,4 +123,4 @@ def compare(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown(json.loads(Path(sys.argv[1]).read_text()) if sys.argv[1:] else None), end="")
+    print(page(Path(sys.argv[1])), end="")

@@ -1,17 +1,17 @@
 """Do the agents learn from images? Trains them and writes docs/learning_pixels.md.
 
     python scripts/learning_pixels.py [--only NAME ...] [--out runs/learning_pixels] [--docs docs]
+    python scripts/learning_pixels.py --report
 
 DQN on three games of MinAtar in the fused loop, three seeds of each together, on one of them in torch on the host, and
 on Atari's Pong in both backends; sticky actions in all. Extras gymnax, minatar, atari. One run after the other, each by
 the command that the report shows. A run that was interrupted goes on where its last checkpoint stands; one whose result
-is in the output folder is not run again. Reports what there is.
+is in docs/results/pixels is not run again. Reports what is there; ``--report`` trains nothing.
 """
 
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 from importlib.metadata import version
@@ -29,17 +29,22 @@ from rlpair.train import train
 
 COLOURS = {"jax": "#0072b2", "torch": "#d55e00"}
 EPISODES = 20  # of each seed's evaluation at the end
-FEW_STEPS: dict[str, Any] = {  # Pong in a twentieth of the published steps
+FEW_STEPS: dict[str, Any] = {  # Pong in a twentieth of the published steps, an update every two
     "total_timesteps": 500_000,
-    "algo.learning_rate": 2.5e-4,
+    "num_envs": 8,
+    "vectorization": "async",
+    "algo.learning_rate": 1.5e-4,
     "algo.double_q": True,
     "algo.buffer_size": 100_000,
     "algo.learning_starts": 10_000,
-    "algo.exploration_steps": 100_000,
+    "algo.train_freq": 1,
+    "algo.gradient_steps": 4,
+    "algo.target_update_interval": 500,
+    "algo.exploration_steps": 50_000,
     "algo.exploration_final_eps": 0.02,
-    "eval_every": 25_000,
+    "eval_every": 100_000,
     "eval_episodes": 3,
-    "checkpoint_every": 50_000,
+    "checkpoint_every": 0,
 }
 
 
@@ -64,7 +69,7 @@ RUNS = {
     "asterix": fused("Asterix", "17"),
     "space-invaders": fused("SpaceInvaders", "44"),
     "breakout-torch": Run("MinAtar/Breakout-v1", "torch", "about 10 after 5M steps", ON_HOST),
-    "pong-torch": Run("ALE/Pong-v5", "torch", "20.3 after 10M steps", FEW_STEPS),
+    "pong-torch": Run("ALE/Pong-v5", "torch", "20.3 after 10M steps", FEW_STEPS | {"compile": True}),
     "pong-jax": Run("ALE/Pong-v5", "jax", "20.4 after 10M steps", FEW_STEPS),
 }
 PACKAGES = ("rlpair", "numpy", "gymnasium", "jax", "optax", "torch", "gymnax", "MinAtar", "ale-py")
@@ -76,7 +81,7 @@ def command(run: Run) -> str:
     return " ".join(["python -m rlpair.train algo=dqn", f"backend={run.backend} env={run.env}", *words])
 
 
-def train_one(name: str, folder: Path) -> None:
+def train_one(name: str, folder: Path, results: Path) -> None:
     """Train, here, or go on where an interrupted run stands; the result is written last."""
     run, run_dir = RUNS[name], folder / name
     settings = defaults("dqn", run.env) | {"algo.name": "dqn", "eval_episodes": EPISODES, **run.settings}
@@ -90,7 +95,9 @@ def train_one(name: str, folder: Path) -> None:
     returns = outcome.evaluation.returns.reshape(config.num_seeds, -1).mean(axis=1)
     result = {"returns": returns.tolist(), "curve": curve(lines), "seconds": lines[-1]["seconds"]}
     result |= {"steps": config.total_timesteps, "random": first_return(lines, config.algo.learning_starts)}
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    result |= {"machine": f"{os.cpu_count()} cores", "versions": {name: version(name) for name in PACKAGES}}
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 def curve(lines: list[dict[str, Any]]) -> list[list[float]]:
@@ -113,13 +120,13 @@ def first_return(lines: list[dict[str, Any]], steps: int) -> float | None:
 
 def report(results: dict[str, dict[str, Any]]) -> str:
     """The text of docs/learning_pixels.md."""
-    heads = "| | backend | steps of each seed | return of each seed | mean | random | published | seconds of all |"
+    heads = "| | backend | steps of each seed | return of each seed | mean | random | published | seconds of all | on |"
     lines = [
         "# Learning from images\n",
         f"DQN. Each number is the mean score of {EPISODES} whole greedy episodes after the last step of training, or",
         "of as many as the command says. Actions stick: with probability 0.1 in MinAtar, 0.25 in ALE/Pong-v5. What is",
         "published of MinAtar was read off a figure of Young & Tian (2019), who update after every step; what is of",
-        "Pong is CleanRL's, with updates after every four steps and no sticky actions. The machine had",
+        "Pong is CleanRL's, with updates after every four steps and no sticky actions. The machines had",
         "other work too: the seconds say no more than how long it may take.\n",
         heads,
         "|---" * (heads.count("|") - 1) + "|",
@@ -128,13 +135,17 @@ def report(results: dict[str, dict[str, Any]]) -> str:
         run, returns = RUNS[name], result["returns"]
         cells = [f"DQN, {run.env}", run.backend, f"{result['steps']:,}", ", ".join(f"{x:.1f}" for x in returns)]
         cells += [f"**{np.mean(returns):.1f}**", "" if result["random"] is None else f"{result['random']:.1f}"]
-        lines.append("| " + " | ".join([*cells, run.published, f"{result['seconds']:,.0f}"]) + " |")
-    lines += ["", "![Greedy return during training](learning_pixels.png)\n"]
-    lines += ["Curves: of several seeds the interquartile mean and its 95 % bootstrap interval.\n", "```"]
+        lines.append("| " + " | ".join([*cells, run.published, f"{result['seconds']:,.0f}", result["machine"]]) + " |")
+    lines += [
+        "",
+        *(f"{RUNS[name].env}, {RUNS[name].backend}: {x['note']}\n" for name, x in results.items() if "note" in x),
+    ]
+    lines += ["![Greedy return during training](learning_pixels.png)"]
+    lines += ["![Greedy return during training, on the host](learning_pixels_host.png)\n"]
+    lines += ["Curves: of several seeds the interquartile mean and its 95 % bootstrap interval. Raw numbers:"]
+    lines += ["[results/pixels](results/pixels); of the fused games only the returns of the table were kept.\n", "```"]
     lines += [command(RUNS[name]) for name in results]
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    lines += ["```\n", f"Written by `python scripts/learning_pixels.py`, on {os.cpu_count()} cores, with"]
-    return "\n".join([*lines, f"Python {platform.python_version()}, {packages}.\n"])
+    return "\n".join([*lines, "```\n", "Written by `python scripts/learning_pixels.py --report`.\n"])
 
 
 def draw(results: dict[str, dict[str, Any]], path: Path) -> None:
@@ -168,22 +179,27 @@ def main() -> None:
     """Run what is missing, then write table and figure of what there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS))
-    parser.add_argument("--out", type=Path, default=Path("runs/learning_pixels"), help="results, kept between calls")
-    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where learning_pixels.md and its figure go")
+    parser.add_argument("--report", action="store_true", help="train nothing")
+    parser.add_argument("--out", type=Path, default=Path("runs/learning_pixels"), help="the runs, kept between calls")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the page, figure and results/pixels go")
     parser.add_argument("--train", choices=RUNS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    folder = arguments.docs / "results" / "pixels"
     if arguments.train:
-        train_one(arguments.train, arguments.out)
+        train_one(arguments.train, arguments.out, folder)
         return
-    for name in arguments.only:
-        if not (arguments.out / f"{name}.json").exists():
+    for name in () if arguments.report else arguments.only:
+        if not (folder / f"{name}.json").exists():
             print(command(RUNS[name]), file=sys.stderr)
-            here = [sys.executable, __file__, "--out", str(arguments.out), "--train", name]
-            if code := code_of(here):
+            places = ["--out", str(arguments.out), "--docs", str(arguments.docs)]
+            if code := code_of([sys.executable, __file__, *places, "--train", name]):
                 sys.exit(code)
-    found = {name: arguments.out / f"{name}.json" for name in RUNS}
+    found = {name: folder / f"{name}.json" for name in RUNS}
     results = {name: json.loads(path.read_text()) for name, path in found.items() if path.exists()}
-    draw(results, arguments.docs / "learning_pixels.png")
+    drawn = {name: result for name, result in results.items() if result["curve"]}
+    for file, mode in (("learning_pixels.png", "fused"), ("learning_pixels_host.png", "host")):
+        if some := {name: x for name, x in drawn.items() if RUNS[name].settings.get("mode", "host") == mode}:
+            draw(some, arguments.docs / file)
     (arguments.docs / "learning_pixels.md").write_text(report(results))
     print(report(results))
 

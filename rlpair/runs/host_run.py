@@ -43,6 +43,9 @@ class HostRun:
             matmul_precision=config.matmul_precision,
             compile=config.compile,
         )
+        if self.agent.rng_name == "rng.torch.cuda" and not config.compile:
+            note = "torch spends an update on a GPU on launching kernels: compile=true makes it about ten times as fast"
+            print(f"rlpair: {note}", file=sys.stderr)
         envs = make_envs(config.env, config.num_envs, config.vectorization, config.env_kwargs, training=True)
         stack.callback(envs.close)
         check_fit(self.agent, envs)

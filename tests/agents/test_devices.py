@@ -1,6 +1,8 @@
 """What branches on the device, as far as a machine without a GPU shows it: stand-ins, and virtual devices of a CPU."""
 
 import sys
+import warnings
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +13,9 @@ import torch
 from rlpair import DQNConfig, EnvSpec, make_agent
 from rlpair.agents import agent_torch, runtime_jax
 from rlpair.algos import compile_torch, optimizers_torch
+from rlpair.config import RunConfig
 from rlpair.loops import seeds_jax
+from rlpair.runs import host_run
 
 GIB = 2**30
 TWO_ACTIONS = EnvSpec((3,), "float32", True, 2)
@@ -128,6 +132,7 @@ def test_a_compiled_update_is_recorded_on_a_gpu(kind: str, monkeypatch: pytest.M
     monkeypatch.setattr(compile_torch, "check_compiler", lambda: None)
     monkeypatch.setattr(compile_torch, "with_own_code", lambda update: update)
     monkeypatch.setattr(compile_torch, "counting", lambda program, device: program)
+    monkeypatch.setattr(compile_torch, "silent_on_tf32", lambda program: program)
     monkeypatch.setattr(compile_torch, "Recorded", lambda program, state: ("recorded", program, state))
     update: Any = object()
     device: Any = SimpleNamespace(type=kind)
@@ -162,3 +167,42 @@ def test_adams_kernel_is_taken_where_it_reads_all_of_the_learning_rate(
     params: Any = SimpleNamespace(device=torch.device(device))
     optimizers_torch.adam(params, params, {}, torch.tensor(0.1, dtype=dtype))
     assert called == [chosen]
+
+
+@pytest.mark.parametrize(
+    ("its_rng", "compile", "said"),
+    [("rng.torch.cuda", False, True), ("rng.torch.cuda", True, False), ("rng.torch.cpu", False, False)],
+)
+def test_a_run_of_eager_torch_on_a_gpu_says_what_compiling_gains(
+    its_rng: str, compile: bool, said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make(*args: Any, **options: Any) -> Any:
+        agent = make_agent(*args, **options | {"compile": False})
+        agent.rng_name = its_rng
+        return agent
+
+    monkeypatch.setattr(host_run, "make_agent", make)
+    config = RunConfig(algo=DQNConfig(net_arch=(8,)), env="CartPole-v1", backend="torch", compile=compile)
+    with ExitStack() as stack:
+        host_run.HostRun(config, "", stack)
+    line = "rlpair: torch spends an update on a GPU on launching kernels: compile=true makes it about ten times as fast"
+    assert capsys.readouterr().err.splitlines() == [line] * said
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_the_compilers_advice_to_use_tf32_is_kept_to_itself(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its program is recorded, on a GPU; other warnings are heard."""
+
+    def advising(*_: Any) -> Any:
+        warnings.warn("TensorFloat32 tensor cores for float32 available but not enabled.", UserWarning, stacklevel=2)
+        warnings.warn("another", UserWarning, stacklevel=2)
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: advising)
+    monkeypatch.setattr(compile_torch, "Recorded", lambda program, _: program)
+    monkeypatch.setattr(compile_torch, "counting", lambda program, _: program)
+    program = compile_torch.compiled(advising, [], torch.device(kind))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        program(None, None, None)
+    assert len(heard) == {"cpu": 2, "cuda": 1}[kind]
+    assert str(heard[-1].message) == "another"
