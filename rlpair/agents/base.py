@@ -50,7 +50,7 @@ class BaseAgent(ABC):
     ) -> np.ndarray:
         """See rlpair.types.Agent."""
         shape, step = getattr(obs, "shape", None), FINAL_STEP if env_steps is None else min(env_steps, FINAL_STEP)
-        if shape is not None and shape[1:] == self.spec.obs_shape:
+        if shape and shape[0] and shape[1:] == self.spec.obs_shape:
             return self._act(obs, explore, step, noise)
         if shape == self.spec.obs_shape:
             return self._act(obs[None], explore, step, noise)[0]

@@ -79,16 +79,18 @@ def _ends(its: Distribution) -> list[Any]:
     return list(its.choices) if isinstance(its, CategoricalDistribution) else [its.low, its.high]
 
 
-def inside(space: Space, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return these settings as a point of the space; None where one of them is not in it."""
-    point = dict[str, Any]()
-    for key, its in space.items():
-        if isinstance(its, CategoricalDistribution):
-            point[key] = written(values[key])
-            if point[key] not in its.choices:
-                return None
-        else:
-            point[key] = values[key]
-            if not isinstance(values[key], int | float) or not its.low <= values[key] <= its.high:
-                return None
-    return point
+def point_of(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return these settings as Optuna has them: a choice as it is written, a number of an interval as it is."""
+    choices = {key for key, its in space.items() if isinstance(its, CategoricalDistribution)}
+    return {key: written(values[key]) if key in choices else values[key] for key in space}
+
+
+def outside(space: Space, point: Mapping[str, Any]) -> list[str]:
+    """Return the keys whose value there is none of the choices, or in no interval."""
+    return [key for key, its in space.items() if not _has(its, point[key])]
+
+
+def _has(its: Distribution, value: Any) -> bool:
+    if isinstance(its, CategoricalDistribution):
+        return value in its.choices
+    return isinstance(value, int | float) and bool(its.low <= value <= its.high)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from rlpair.runs.saved_config import flat
 from rlpair.system.machine import versions
 from rlpair.tune.plan import EVALUATIONS, Plan
 from rlpair.tune.search import CAUSE, SETTINGS, ended
-from rlpair.tune.space import inside
+from rlpair.tune.space import outside, point_of
 
 JOURNAL, PRESET, TRIALS = "study.journal", "preset.yaml", "trials.csv"
 STARTUP = 5  # trials before any is given up
@@ -49,7 +50,11 @@ def open_study(plan: Plan, stack: ExitStack) -> optuna.Study:
     study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))  # so that a later call draws others
     if SEARCH not in study.user_attrs:
         study.set_user_attr(SEARCH, searched(plan))
-        if (point := inside(plan.space, preset_of(plan))) is not None:
+        point = point_of(plan.space, preset_of(plan))
+        if keys := outside(plan.space, point):
+            theirs = ", ".join(f"{key}={point[key]}" for key in keys)
+            print(f"rlpair: the preset is not tried first, since the search leaves out its {theirs}", file=sys.stderr)
+        else:
             study.enqueue_trial(point)
     elif study.user_attrs[SEARCH] != searched(plan):
         raise ConfigError("out", str(out), "one that has no other search; this one is of other settings")

@@ -55,6 +55,7 @@ BUGS = [
     Bug("many seeds are all on the first GPU", "loops/seeds_jax.py", 'return [first] if first.platform == "cpu" else jax.devices(first.platform)', "return [first]", f"{DEVICES}::test_many_seeds_are_for_all_gpus_that_there_are"),
     Bug("the GPU is not waited for", TORCH, "            torch.cuda.synchronize(self.device)\n", "            pass\n", f"{DEVICES}::test_torch_waits_for_the_gpu"),
     Bug("the parameters are not waited for", JAX, "block_until_ready((self._packed, self._key_data))", "block_until_ready(self._key_data)", f"{DEVICES}::test_jax_waits_for_the_parameters"),
+    Bug("no observation at all is acted on", "agents/base.py", "if shape and shape[0] and", "if shape and", "test_act.py::test_another_shape_is_one_line"),
     Bug("torch's convolutions take TF32", "agents/agent_torch.py", 'allow_tf32 = matmul_precision == "high"', "allow_tf32 = True", "test_agents.py::test_the_precision_is_torchs"),
     Bug("torch.compile advises TF32 where it is turned off", "algos/compile_torch.py", 'warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")', "pass", f"{DEVICES}::test_the_compilers_advice_to_use_tf32_is_kept_to_itself"),
     Bug("no other warning of torch.compile is heard", "algos/compile_torch.py", 'warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")', 'warnings.simplefilter("ignore")', f"{DEVICES}::test_the_compilers_advice_to_use_tf32_is_kept_to_itself"),

@@ -69,6 +69,7 @@ def test_an_action_may_be_changed(algo: str, explore: bool) -> None:
         (np.zeros(4, np.float32), "has shape (4,)"),
         (np.zeros((2, 4), np.float32), "has shape (2, 4)"),
         (np.zeros((1, 2, 3), np.float32), "has shape (1, 2, 3)"),
+        (np.zeros((0, 3), np.float32), "has shape (0, 3)"),
         (np.zeros((), np.float32), "has shape ()"),
         ([0.0, 0.0, 0.0], "is a list"),
         (None, "is a NoneType"),

@@ -37,9 +37,13 @@ def test_a_trial_is_its_seeds_one_after_the_other_and_its_score_their_mean() -> 
     assert done.study.trials[0].intermediate_values == {i: 0.4 + (i >= 10) for i in range(20)}
 
 
-def test_the_first_trial_is_the_preset() -> None:
+def test_the_first_trial_is_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
     assert Done(plan("interval(1e-4,1e-2)", trials=1)).rates == [4e-4]
+    assert "preset" not in capsys.readouterr().err
     assert Done(plan("interval(1e-3,1e-2)", trials=1, out="p")).rates != [4e-4]
+    said = "rlpair: the preset is not tried first, since the search leaves out its algo.learning_rate=0.0004"
+    assert said in capsys.readouterr().err.splitlines()
+    assert Done(plan("choice(1e-3,4e-4)", trials=1, out="q")).rates == ["0.0004"]
 
 
 def test_no_more_trials_begin_than_are_asked_for() -> None:

@@ -8,7 +8,7 @@ from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 
 from rlpair.errors import ConfigError
-from rlpair.tune.space import as_pairs, corners, inside, split
+from rlpair.tune.space import as_pairs, corners, outside, point_of, split
 
 KEY = "algo.learning_rate"
 
@@ -82,15 +82,19 @@ def test_corners_have_each_choice_and_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "point"),
+    ("values", "point", "left_out"),
     [
-        ({"a": 0.1, "b": (64,)}, {"a": 0.1, "b": "[64]"}),
-        ({"a": 0.5, "b": (64,)}, {"a": 0.5, "b": "[64]"}),
-        ({"a": 0.51, "b": (64,)}, None),
-        ({"a": 0.09, "b": (64,)}, None),
-        ({"a": None, "b": (64,)}, None),
-        ({"a": 0.1, "b": (32,)}, None),
+        ({"a": 0.1, "b": (64,)}, {"a": 0.1, "b": "[64]"}, []),
+        ({"a": 0.5, "b": (64,)}, {"a": 0.5, "b": "[64]"}, []),
+        ({"a": 0.51, "b": (64,)}, {"a": 0.51, "b": "[64]"}, ["a"]),
+        ({"a": 0.09, "b": (64,)}, {"a": 0.09, "b": "[64]"}, ["a"]),
+        ({"a": None, "b": (64,)}, {"a": None, "b": "[64]"}, ["a"]),
+        ({"a": 0.1, "b": (32,)}, {"a": 0.1, "b": "[32]"}, ["b"]),
     ],
 )
-def test_settings_are_a_point_of_the_space_or_not(values: dict[str, Any], point: dict[str, Any] | None) -> None:
-    assert inside({"a": Float(0.1, 0.5), "b": Choice(["[64]", "[128]"])}, values) == point
+def test_settings_are_a_point_of_the_space_or_say_what_it_leaves_out(
+    values: dict[str, Any], point: dict[str, Any], left_out: list[str]
+) -> None:
+    space = {"a": Float(0.1, 0.5), "b": Choice(["[64]", "[128]"])}
+    assert point_of(space, values) == point
+    assert outside(space, point) == left_out
