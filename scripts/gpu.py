@@ -32,9 +32,8 @@ from rlpair.system.workers import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURE = str(ROOT / "scripts" / "gpu_measure.py")
-TESTS = (  # the longest first
-    *("parity", "fused", "compile", "crossing", "probes", "resume", "reference", "noise", "devices"),
-)
+# The longest first.
+TESTS = ("parity", "fused", "compile", "crossing", "probes", "resume", "reference", "noise", "devices")
 SEEDS = (1, 64, 1024)
 
 
@@ -68,7 +67,7 @@ def parts(device: str, quick: bool, scratch: Path) -> tuple[list[Part], list[Par
         ),
         *(Part(f"fused/{a} {n}", [*python, MEASURE, "fused", device, a, n, seconds], 150, last_json) for a, n in fused),
         Part(
-            "compare", [*python, "-m", "rlpair.compare", *compare_settings(device, quick, scratch)], 150, page(scratch)
+            "compare", [*python, "-m", "rlpair.compare", *compare_settings(device, quick, scratch)], 300, page(scratch)
         ),
     ]
     return side_by_side, alone
@@ -81,7 +80,7 @@ def parity_settings(quick: bool) -> list[str]:
 
 def compare_settings(device: str, quick: bool, scratch: Path) -> list[str]:
     """Of rlpair.compare: short."""
-    some = ["algo=[dqn]", "mode=[eager]", "seconds=0.05"] if quick else ["seconds=0.5"]
+    some = ["algo=[dqn]", "mode=[eager]", "seconds=0.05"] if quick else ["mode=[compiled,host,seeds]", "seconds=0.5"]
     devices = "[cpu]" if device == "cpu" else "[cpu,cuda]"
     return [*some, f"device={devices}", "repeats=1", "num_seeds=[16]", f"out={scratch / 'compare'}"]
 

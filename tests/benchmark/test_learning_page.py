@@ -1,6 +1,8 @@
-"""docs/learning.md is made of docs/results alone."""
+"""docs/learning.md and docs/learning_pixels.md are made of docs/results alone."""
 
+import importlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -49,3 +51,13 @@ def test_without_results_nothing_is_written(script: ModuleType) -> None:
     with pytest.raises(SystemExit, match=r"docs/results has no results\.json: python -m rlpair\.benchmark writes them"):
         script.main()
     assert not any(Path("docs").iterdir())
+
+
+def test_the_page_of_images_is_what_its_raw_numbers_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = SCRIPT.parents[1] / "docs"
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    pixels = importlib.import_module("learning_pixels")
+    paths = {name: docs / "results" / "pixels" / f"{name}.json" for name in pixels.RUNS}
+    results = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+    assert (docs / "learning_pixels.md").read_text() == pixels.report(results)
+    assert len(results) == len(list((docs / "results" / "pixels").iterdir()))
