@@ -37,7 +37,7 @@ RULES = [  # random actions get 21 on CartPole and -1,200 on Pendulum
     Rule(
         "train .*ALE/Pong",
         "total_timesteps=300 algo.learning_starts=200 algo.buffer_size=1000 eval_every=0 eval_episodes=1",
-        prints="dqn torch ALE/Pong-v5: return -2",
+        prints=" ALE/Pong-v5: return -2",
     ),
     Rule("train algo=dqn mode=fused", "num_seeds=2 total_timesteps=4000", above=80),  # 208
     Rule("train .*compile=true", SHORT, prints="sac torch Pendulum-v1: return -"),

@@ -77,7 +77,9 @@ def test_without_a_score_the_exit_code_is_1(
     code, out, err = command("tune", *ARGUMENTS, *settings)
     assert (code, out) == (1, "no trial has a score\n")
     assert asked == [(1, 2)]  # jobs and threads
-    assert err.startswith("rlpair: trial 0 (1/1): failed: ")
+    preset, trial = err.splitlines()
+    assert preset == "rlpair: the preset is not tried first, since the search leaves out its algo.learning_rate=0.0004"
+    assert trial.startswith("rlpair: trial 0 (1/1): failed: ")
 
 
 @pytest.mark.parametrize(
