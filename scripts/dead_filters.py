@@ -3,7 +3,7 @@
     python scripts/dead_filters.py [--backend torch] [--rate 5e-5] [--target 500] [--vanilla] [--updates 3500]
 
 DQN learns from 10,000 steps of random play of ALE/Pong-v5, kept as they are, on minibatches that are the same for every
-backend and rate; prints a line every 500 updates, some two minutes of a core (docs/learning_misses.md; extra atari).
+backend and rate; prints a line every 500 updates, about a minute of a core (docs/learning_misses.md; extra atari).
 """
 
 import argparse
@@ -17,7 +17,7 @@ from rlpair import DQNConfig, Transition, make_agent
 from rlpair.envs.make import make_envs
 
 STRIDES = (4, 2, 1)  # of the network of Mnih et al.
-EVERY, BATCH = 500, 32
+STEPS, EVERY, BATCH = 10_000, 500, 32
 
 
 def random_play(steps: int) -> Transition:
@@ -36,12 +36,11 @@ def random_play(steps: int) -> Transition:
 
 def alive(agent: Any, frames: np.ndarray) -> tuple[int, float]:
     """Return the first layer's filters that give more than 0 anywhere, and the last one's deviation between frames."""
-    state, x, counts = agent.state_dict(), torch.as_tensor(frames).permute(0, 3, 1, 2) / 255, []
+    state, layers = agent.state_dict(), [torch.as_tensor(frames).permute(0, 3, 1, 2) / 255]
     for i, stride in enumerate(STRIDES):
-        weight, bias = (torch.as_tensor(np.array(state[f"q.0.{i}.{part}"])) for part in ("weight", "bias"))
-        x = conv2d(x, weight.permute(3, 2, 0, 1), bias, stride=stride).relu()
-        counts.append(int((x > 0).any(0).flatten(1).any(1).sum()))
-    return counts[0], float(x.std(0).mean())
+        weight, bias = (torch.as_tensor(state[f"q.0.{i}.{part}"]) for part in ("weight", "bias"))
+        layers.append(conv2d(layers[-1], weight.permute(3, 2, 0, 1), bias, stride=stride).relu())
+    return int((layers[1] > 0).any(dim=3).any(dim=2).any(dim=0).sum()), float(layers[-1].std(0).mean())
 
 
 def main() -> None:
@@ -52,13 +51,12 @@ def main() -> None:
     parser.add_argument("--target", type=int, default=500, help="updates between two copies to the target")
     parser.add_argument("--vanilla", action="store_true", help="DQN, not double DQN")
     parser.add_argument("--updates", type=int, default=3_500)
-    parser.add_argument("--steps", type=int, default=10_000, help="of random play")
     args = parser.parse_args()
     network: dict[str, Any] = {"encoder": "nature", "net_arch": (), "batch_size": BATCH, "double_q": not args.vanilla}
     config = DQNConfig(**network, learning_rate=args.rate, tau=1.0, target_update_interval=args.target)
     agent = make_agent("dqn", backend=args.backend, env="ALE/Pong-v5", config=config, device="cpu")
-    play, rng = random_play(args.steps), np.random.default_rng(1)
-    frames = play.obs[:: max(1, args.steps // 50)]
+    play, rng = random_play(STEPS), np.random.default_rng(1)
+    frames = play.obs[:: STEPS // 50]
     for update in range(args.updates + 1):
         if update % EVERY == 0:
             count, spread = alive(agent, frames)
@@ -66,7 +64,7 @@ def main() -> None:
                 f"{update} updates: {count} of 32 filters alive, the last layer's outputs deviate by {spread:.1e}",
                 flush=True,
             )
-        rows = rng.integers(args.steps, size=BATCH)
+        rows = rng.integers(STEPS, size=BATCH)
         agent.update(Transition(*(None if x is None else x[rows] for x in play)))
 
 

@@ -30,15 +30,13 @@ class Rule(NamedTuple):
 SMALL_SAC = "algo.net_arch=[64,64] algo.batch_size=128 algo.gamma=0.95"  # learns Pendulum too, and faster
 SMALL_COMPARE = "algo=[dqn] mode=[eager,host] num_envs=[1] batch_size=[32] net_arch=[[16]] repeats=1 seconds=0.1"
 SHORT = "total_timesteps=600 eval_every=0 eval_episodes=2 algo.learning_starts=200 algo.net_arch=[64,64]"
+SHORT_PONG = "total_timesteps=300 algo.learning_starts=200 algo.buffer_size=1000 eval_every=0 eval_episodes=1"
 SAC_RUN = "runs/Pendulum-v1/sac-jax/seed0-20261123-150000"  # made first; it stands for runs/... too
 RULES = [  # random actions get 21 on CartPole and -1,200 on Pendulum
     Rule("train .*LunarLander", SHORT, prints="dqn torch LunarLander-v3: return -"),
     Rule("train .*HalfCheetah", SHORT, prints="HalfCheetah-v5: return -"),
-    Rule(
-        "train .*ALE/Pong",
-        "total_timesteps=300 algo.learning_starts=200 algo.buffer_size=1000 eval_every=0 eval_episodes=1",
-        prints=" ALE/Pong-v5: return -2",
-    ),
+    Rule("train .*backend=torch env=ALE/Pong", SHORT_PONG, prints="dqn torch ALE/Pong-v5: return -2"),
+    Rule("train .*backend=jax env=ALE/Pong", SHORT_PONG, prints="dqn jax ALE/Pong-v5: return -2"),
     Rule("train algo=dqn mode=fused", "num_seeds=2 total_timesteps=4000", above=80),  # 208
     Rule("train .*compile=true", SHORT, prints="sac torch Pendulum-v1: return -"),
     Rule("train -m ", f"seed=0 {SHORT}", prints="sac torch Pendulum-v1: return -"),

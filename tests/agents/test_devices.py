@@ -198,6 +198,7 @@ def test_the_compilers_advice_to_use_tf32_is_kept_to_itself(kind: str, monkeypat
         warnings.warn("another", UserWarning, stacklevel=2)
 
     monkeypatch.setattr(torch, "compile", lambda *_, **__: advising)
+    monkeypatch.setattr(compile_torch, "check_compiler", lambda: None)
     monkeypatch.setattr(compile_torch, "Recorded", lambda program, _: program)
     monkeypatch.setattr(compile_torch, "counting", lambda program, _: program)
     program = compile_torch.compiled(advising, [], torch.device(kind))
